@@ -1,0 +1,1 @@
+"""How it travels: sockets, time and identity."""

@@ -1,0 +1,283 @@
+"""Every exception of the library, and the facts about itself that a retry decision reads.
+
+The facts are properties of the error, not of the policy that reads them: whether the service
+throttled, whether the failure is passing, whether the request can have had an effect, and how long
+the service asked to wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+#: Codes by which AWS services say "slow down", as in botocore's standard retry mode.
+THROTTLING_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    }
+)
+TRANSIENT_CODES = frozenset({"RequestTimeout", "RequestTimeoutException"})
+TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+#: Codes that a wrong clock can cause; whether it did is for the `Date` of the answer to tell.
+CLOCK_SKEW_CODES = frozenset(
+    {
+        "AuthFailure",
+        "InvalidSignatureException",
+        "RequestExpired",
+        "RequestInTheFuture",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+    }
+)
+
+
+class ThrottleReason(StrEnum):
+    """Which limit a throttled call ran into."""
+
+    CONCURRENT_INVOCATION_LIMIT_EXCEEDED = "ConcurrentInvocationLimitExceeded"
+    FUNCTION_INVOCATION_RATE_LIMIT_EXCEEDED = "FunctionInvocationRateLimitExceeded"
+    RESERVED_FUNCTION_CONCURRENT_INVOCATION_LIMIT_EXCEEDED = (
+        "ReservedFunctionConcurrentInvocationLimitExceeded"
+    )
+    RESERVED_FUNCTION_INVOCATION_RATE_LIMIT_EXCEEDED = "ReservedFunctionInvocationRateLimitExceeded"
+    CALLER_RATE_LIMIT_EXCEEDED = "CallerRateLimitExceeded"
+    CONCURRENT_SNAPSHOT_CREATE_LIMIT_EXCEEDED = "ConcurrentSnapshotCreateLimitExceeded"
+
+
+class LambdaCoreError(Exception):
+    """The root of all errors that this library raises on purpose.
+
+    Attributes:
+        operation: the API operation's name, such as `GetNetworkConnector`; `None` where the error
+            belongs to no operation.
+        attempts: how many requests were sent before the error was raised; 0 if none was.
+    """
+
+    operation: str | None = None
+    attempts: int = 0
+
+    #: The service asked for fewer calls.
+    throttling: bool = False
+    #: The same request may well succeed a moment later.
+    transient: bool = False
+    #: The service cannot have acted on the request, so that even a write can be sent again.
+    not_executed: bool = False
+    #: Seconds that the service asked to wait (`Retry-After`), at least 0.
+    retry_after: float | None = None
+    #: Seconds that the service asked to wait in the SDKs' own header, `x-amz-retry-after`.
+    backoff_hint: float | None = None
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What belongs behind the message: status, request id, attempts."""
+        return (f"{self.attempts} attempts",) if self.attempts > 1 else ()
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        if self.operation is not None:
+            text = f"{self.operation}: {text}"
+        return f"{text} ({', '.join(self.details)})" if self.details else text
+
+    def __reduce__(self) -> tuple[Callable[..., LambdaCoreError], tuple[Any, ...]]:
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(
+    kind: type[LambdaCoreError], args: tuple[object, ...], state: Mapping[str, object]
+) -> LambdaCoreError:
+    """Make an unpickled error; past `__init__`, whose keyword arguments pickle cannot give."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ApiError(LambdaCoreError):
+    """The service answered with an error; also the class of every code that has none of its own.
+
+    Attributes:
+        code: the error's code, such as `AccessDeniedException`; the status as text if none came.
+        message: the service's text, possibly empty.
+        status_code: the HTTP status.
+        request_id: the service's id of the request, for AWS Support.
+        fault: whose fault the service says it is: `User` or `Service`.
+        reason: which limit was hit, where a throttled answer tells.
+        retry_after: seconds that the service asked to wait.
+
+    A 429 counts as a throttle whatever its code, unless the operation models that code (`modelled`).
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        code: str | None = None,
+        status_code: int = 400,
+        request_id: str | None = None,
+        fault: str | None = None,
+        reason: ThrottleReason | str | None = None,
+        retry_after: float | None = None,
+        backoff_hint: float | None = None,
+        modelled: bool = True,
+        operation: str | None = None,
+    ) -> None:
+        self.code = type(self).__name__ if code is None else code
+        super().__init__(f"{self.code}: {message}" if message else self.code)
+        self.message = message
+        self.status_code = status_code
+        self.request_id = request_id
+        self.fault = fault
+        self.reason = reason
+        self.retry_after = retry_after
+        self.backoff_hint = backoff_hint
+        self.operation = operation
+        self.throttling = self.code in THROTTLING_CODES or (status_code == 429 and not modelled)
+        self.transient = not self.throttling and (
+            self.code in TRANSIENT_CODES or status_code in TRANSIENT_STATUSES
+        )
+        self.not_executed = self.throttling
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        request = () if self.request_id is None else (f"request id {self.request_id}",)
+        return (f"HTTP {self.status_code}", *request, *super().details)
+
+
+class InvalidParameterValueException(ApiError):  # noqa: N818 - AWS's own name
+    """A parameter of the request is not valid."""
+
+
+class NetworkConnectorLimitExceededException(ApiError):  # noqa: N818 - AWS's own name
+    """The account has as many network connectors, or the connector as many versions, as allowed."""
+
+
+class ResourceConflictException(ApiError):  # noqa: N818 - AWS's own name
+    """The resource already exists, or another operation on it is in progress."""
+
+
+class ResourceNotFoundException(ApiError):  # noqa: N818 - AWS's own name
+    """The resource does not exist."""
+
+
+class ServiceException(ApiError):  # noqa: N818 - AWS's own name
+    """The service met an internal error."""
+
+
+class ServiceQuotaExceededException(ApiError):  # noqa: N818 - AWS's own name
+    """The request would exceed a service quota of the account."""
+
+
+class TooManyRequestsException(ApiError):  # noqa: N818 - AWS's own name
+    """The request was throttled."""
+
+
+#: The errors that the API models, by their code on the wire.
+MODELLED_ERRORS: Mapping[str, type[ApiError]] = MappingProxyType(
+    {
+        kind.__name__: kind
+        for kind in (
+            InvalidParameterValueException,
+            NetworkConnectorLimitExceededException,
+            ResourceConflictException,
+            ResourceNotFoundException,
+            ServiceException,
+            ServiceQuotaExceededException,
+            TooManyRequestsException,
+        )
+    }
+)
+
+
+class TransportError(LambdaCoreError):
+    """No complete answer came: the name did not resolve, TLS or the connection failed, or broke.
+
+    Attributes:
+        not_executed: the request cannot have reached the service.
+        request_id: the service's id of the request, where the head of an answer came.
+    """
+
+    transient = True
+
+    def __init__(
+        self, message: str, *, not_executed: bool = False, request_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.not_executed = not_executed
+        self.request_id = request_id
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        request = () if self.request_id is None else (f"request id {self.request_id}",)
+        return (*request, *super().details)
+
+
+class TransportTimeoutError(TransportError, TimeoutError):
+    """No complete answer came in time."""
+
+
+class ResponseError(LambdaCoreError):
+    """The service answered, but the answer cannot be read.
+
+    Attributes:
+        status_code: the HTTP status.
+        request_id: the service's id of the request, for AWS Support.
+        body_start: the first bytes of the body, at most 256.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status_code: int,
+        request_id: str | None = None,
+        body_start: bytes = b"",
+        operation: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.request_id = request_id
+        self.body_start = body_start[:256]
+        self.operation = operation
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        request = () if self.request_id is None else (f"request id {self.request_id}",)
+        start = (f"body starts {self.body_start[:64]!r}",) if self.body_start else ()
+        return (f"HTTP {self.status_code}", *request, *start, *super().details)
+
+
+class CredentialsError(LambdaCoreError):
+    """No credentials were found, or they cannot be used."""
+
+
+class ConfigurationError(LambdaCoreError):
+    """The client is not set up so that it can make this call."""
+
+
+class ParameterError(LambdaCoreError, ValueError):
+    """A parameter was refused before anything was sent.
+
+    Attributes:
+        parameter: the parameter's name, with a path into it where the fault lies inside, such as
+            `configuration.subnet_ids[0]`.
+    """
+
+    def __init__(self, parameter: str, problem: str, *, operation: str | None = None) -> None:
+        super().__init__(f"{parameter}: {problem}")
+        self.parameter = parameter
+        self.operation = operation

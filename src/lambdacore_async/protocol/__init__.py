@@ -1,0 +1,1 @@
+"""How it is spoken: from value to value, without sockets, clock or randomness."""

@@ -1,0 +1,333 @@
+"""JSON values to models and back: the one place that knows cattrs.
+
+A field's name on the wire is its Python name in Pascal case. Absent and `null` members are the same.
+Members that no field stands for are ignored; enum values and union members that this version does
+not know are kept.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, overload
+
+import attrs
+from cattrs import Converter, transform_error
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from lambdacore_async.errors import ParameterError
+from lambdacore_async.models.network_connectors import NetworkConnectorConfiguration
+from lambdacore_async.models.shared import (
+    JSONValue,
+    ResponseMetadata,
+    UnknownMember,
+    UnknownValue,
+)
+
+Model = TypeVar("Model")
+StructureHook = Callable[[Any, Any], Any]
+
+#: What boto3 puts in place of a union member that it does not know.
+_BOTO3_UNKNOWN_MEMBER = "SDK_UNKNOWN_MEMBER"
+#: Raised while structuring or unstructuring what has not the shape that its type says.
+_MISMATCHES = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+
+
+def wire_name(name: str) -> str:
+    """The wire's name of a member: `state_reason_code` is `StateReasonCode`."""
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+@overload
+def from_dict(kind: type[Model], data: Mapping[str, object]) -> Model: ...
+@overload
+def from_dict(
+    kind: types.UnionType, data: Mapping[str, object]
+) -> NetworkConnectorConfiguration: ...
+def from_dict(kind: Any, data: Mapping[str, object]) -> object:
+    """Read a model, or a union of models, from a wire-shaped dict.
+
+    It reads what `to_dict` wrote, what the service sends, and what boto3 returns.
+
+    Args:
+        kind: a model class, or `NetworkConnectorConfiguration`.
+        data: the dict; members that this version does not know are ignored.
+
+    Raises:
+        ParameterError: the dict lacks a required member, or a member has the wrong type.
+    """
+    try:
+        return structure(kind, data)
+    except ValueError as error:
+        raise ParameterError("data", str(error)) from None
+
+
+def to_dict(model: attrs.AttrsInstance) -> dict[str, JSONValue]:
+    """Give a model as a wire-shaped dict of JSON values, without what is `None`.
+
+    Args:
+        model: an instance of a model class. Its `response_metadata` is left out.
+    """
+    data: dict[str, JSONValue] = _lenient().unstructure(model)
+    return data
+
+
+def structure(kind: type[Model], data: object) -> Model:
+    """Make a model of what the wire brought.
+
+    Raises:
+        ValueError: naming each member that is missing or has the wrong type.
+    """
+    try:
+        return _lenient().structure(data, kind)
+    except _MISMATCHES:
+        problems = _problems(kind, data, "")
+    raise ValueError("; ".join(f"{path}: {problem}".lstrip(": ") for path, problem in problems))
+
+
+def unstructure(kind: Any, value: object, parameter: str) -> JSONValue:
+    """Give a call's argument as JSON, after checking it against the type that it must have.
+
+    Raises:
+        ParameterError: naming the part of the argument that has the wrong type.
+    """
+    if isinstance(value, UnknownMember):
+        raise ParameterError(parameter, f"cannot send {value.tag!r}, a member not known here")
+    try:
+        data: JSONValue = _strict().unstructure(value, unstructure_as=kind)
+    except _MISMATCHES as error:
+        raise ParameterError(parameter, _explanation(error)) from None
+    for path, problem in _problems(kind, data, parameter):
+        raise ParameterError(path, problem)
+    return data
+
+
+def restructure(kind: Any, data: object, parameter: str) -> Any:
+    """Make an argument of the JSON that a client sent for it.
+
+    Raises:
+        ParameterError: naming the part of it that has the wrong type.
+    """
+    for path, problem in _problems(kind, data, parameter):
+        raise ParameterError(path, problem)
+    return _strict().structure(data, kind)
+
+
+def _problems(kind: Any, data: object, path: str) -> list[tuple[str, str]]:
+    """Check the data once more, in detail: the path and the explanation of each fault."""
+    try:
+        _strict().structure(data, kind)
+    except Exception as error:  # noqa: BLE001 - cattrs groups whatever the hooks raised
+        faults = transform_error(error, path, lambda cause, _: _explanation(cause))
+        return [
+            (where.lstrip("."), problem)
+            for problem, where in (fault.rsplit(" @ ", 1) for fault in faults)
+        ]
+    return []
+
+
+def _explanation(error: BaseException) -> str:
+    return "required, but missing" if isinstance(error, KeyError) else str(error)
+
+
+@cache
+def _lenient() -> Converter:
+    """Reads what the service sends, fast; it stops at the first fault and does not explain it."""
+    return _converter(detailed=False)
+
+
+@cache
+def _strict() -> Converter:
+    """Explains each fault, and takes no number for text nor text for a number."""
+    return _converter(detailed=True)
+
+
+def _converter(*, detailed: bool) -> Converter:
+    converter = Converter(detailed_validation=detailed)
+
+    def class_hook(kind: type[attrs.AttrsInstance]) -> StructureHook:
+        hook = make_dict_structure_fn(kind, converter, **_renamed(kind))
+
+        def read(data: Any, _: Any) -> Any:
+            if not isinstance(data, Mapping):
+                raise TypeError(f"expected an object, got {type(data).__name__}")
+            return hook(data, kind)
+
+        return read
+
+    def optional_hook(kind: Any) -> StructureHook:
+        inner_kind = _without_none(kind)
+        inner = converter.get_structure_hook(inner_kind)
+        return lambda data, _: None if data is None else inner(data, inner_kind)
+
+    def tuple_hook(kind: Any) -> StructureHook:
+        list_kind = list[get_args(kind)[0]]  # type: ignore[misc] # known at run time only
+        items = converter.get_structure_hook(list_kind)
+
+        def read(data: Any, _: Any) -> Any:
+            if not isinstance(data, list | tuple):
+                raise TypeError(f"expected a list, got {type(data).__name__}")
+            present = [item for item in data if item is not None] if None in data else data
+            return tuple(items(present, list_kind))
+
+        return read
+
+    def union_hook(kind: Any) -> StructureHook:
+        members = {
+            member.__name__: (member, converter.get_structure_hook(member))
+            for member in _union_members(kind)
+        }
+
+        def read(data: Any, _: Any) -> Any:
+            if not isinstance(data, Mapping):
+                raise TypeError(f"expected an object, got {type(data).__name__}")
+            present = [tag for tag in data if data[tag] is not None and tag != "__type"]
+            if len(present) != 1:
+                raise ValueError(f"expected one member of the union, got {len(present)}")
+            tag = present[0]
+            if tag in members:
+                member, hook = members[tag]
+                return hook(data[tag], member)
+            if tag == _BOTO3_UNKNOWN_MEMBER:
+                return UnknownMember(data[tag]["name"])
+            return UnknownMember(tag, data[tag])
+
+        return read
+
+    converter.register_structure_hook(str, _read_str)
+    converter.register_structure_hook(bool, _read_bool)
+    converter.register_structure_hook(int, _read_exact_int if detailed else _read_int)
+    converter.register_structure_hook(datetime, _read_timestamp)
+    converter.register_structure_hook(ResponseMetadata, lambda data, _: None)
+    converter.register_structure_hook_factory(attrs.has, class_hook)
+    converter.register_structure_hook_factory(_is_tuple, tuple_hook)
+    converter.register_structure_hook_factory(_is_optional, optional_hook)
+    converter.register_structure_hook_factory(_is_open_enum, _open_enum_hook)
+    converter.register_structure_hook_factory(_is_open_union, union_hook)
+
+    def write_class(kind: type[attrs.AttrsInstance]) -> Callable[[Any], Any]:
+        return make_dict_unstructure_fn(
+            kind, converter, _cattrs_omit_if_default=True, **_renamed(kind)
+        )
+
+    def write_union(kind: Any) -> Callable[[Any], Any]:
+        members = _union_members(kind)
+
+        def write(value: Any) -> Any:
+            if value is None or isinstance(value, UnknownMember):
+                return converter.unstructure(value)
+            if not isinstance(value, members):
+                names = " or ".join(member.__name__ for member in members)
+                raise TypeError(f"expected {names}, got {type(value).__name__}")
+            return {type(value).__name__: converter.unstructure(value)}
+
+        return write
+
+    converter.register_unstructure_hook_func(_is_open_enum_or_none, _write_open_enum)
+    converter.register_unstructure_hook(datetime, _write_timestamp)
+    converter.register_unstructure_hook_factory(attrs.has, write_class)
+    converter.register_unstructure_hook(UnknownMember, _write_unknown_member)
+    converter.register_unstructure_hook_factory(_is_open_union, write_union)
+    return converter
+
+
+def _renamed(kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
+    return {
+        name: override(rename=wire_name(name), omit=True if name == "response_metadata" else None)
+        for name in attrs.fields_dict(kind)
+    }
+
+
+def _is_union(kind: Any) -> bool:
+    return get_origin(kind) in (Union, types.UnionType)
+
+
+def _is_optional(kind: Any) -> bool:
+    return _is_union(kind) and types.NoneType in get_args(kind)
+
+
+def _is_open_enum_or_none(kind: Any) -> bool:
+    return _is_union(kind) and UnknownValue in get_args(kind)
+
+
+def _is_open_enum(kind: Any) -> bool:
+    return _is_open_enum_or_none(kind) and not _is_optional(kind)
+
+
+def _is_open_union(kind: Any) -> bool:
+    return _is_union(kind) and UnknownMember in get_args(kind)
+
+
+def _is_tuple(kind: Any) -> bool:
+    return get_origin(kind) is tuple
+
+
+def _without_none(kind: Any) -> Any:
+    return Union[tuple(arg for arg in get_args(kind) if arg is not types.NoneType)]  # noqa: UP007
+
+
+def _union_members(kind: Any) -> tuple[Any, ...]:
+    """The classes of a tagged union; a class's name is its tag."""
+    return tuple(arg for arg in get_args(kind) if arg not in (UnknownMember, types.NoneType))
+
+
+def _open_enum_hook(kind: Any) -> StructureHook:
+    (enum,) = (arg for arg in get_args(kind) if issubclass(arg, StrEnum))
+    known: dict[Any, Any] = {member.value: member for member in enum}
+
+    def read(data: Any, _: Any) -> Any:
+        member = known.get(data)
+        return UnknownValue(_read_str(data, str)) if member is None else member
+
+    return read
+
+
+def _read_str(data: Any, _: Any) -> str:
+    if isinstance(data, str):
+        return data
+    raise TypeError(f"expected str, got {type(data).__name__}")
+
+
+def _read_bool(data: Any, _: Any) -> bool:
+    if isinstance(data, bool):
+        return data
+    raise TypeError(f"expected bool, got {type(data).__name__}")
+
+
+def _read_int(data: Any, _: Any) -> int:
+    return int(data)
+
+
+def _read_exact_int(data: Any, _: Any) -> int:
+    if type(data) is int:
+        return data
+    raise TypeError(f"expected int, got {type(data).__name__}")
+
+
+def _read_timestamp(data: Any, _: Any) -> datetime:
+    """ISO 8601, with or without fraction and offset; botocore takes epoch seconds too."""
+    if isinstance(data, datetime):
+        time = data
+    elif isinstance(data, str) and not data.replace(".", "", 1).isdecimal():
+        time = datetime.fromisoformat(data)
+    else:
+        time = datetime.fromtimestamp(float(data), UTC)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+def _write_open_enum(value: Any) -> Any:
+    return str(value) if isinstance(value, str) else value
+
+
+def _write_timestamp(time: datetime) -> str:
+    utc = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return utc.isoformat().replace("+00:00", "Z")
+
+
+def _write_unknown_member(member: UnknownMember) -> dict[str, JSONValue]:
+    if member.value is None:
+        return {_BOTO3_UNKNOWN_MEMBER: {"name": member.tag}}
+    return {member.tag: member.value}

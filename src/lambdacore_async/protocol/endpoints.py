@@ -1,0 +1,163 @@
+"""Where to send: region, FIPS, dual-stack and override make an endpoint, by the service's rules."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Final
+from urllib.parse import quote, urlsplit
+
+from attrs import field, frozen
+
+from lambdacore_async.errors import ConfigurationError
+
+_HOST_LABEL = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)\Z")
+_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+
+
+@frozen
+class Endpoint:
+    """A place to send requests to.
+
+    Attributes:
+        url: scheme, host and port as a base URL, without path and without a slash at its end.
+        host: what the `Host` header says, and the signature covers.
+        path: what precedes the target of each request; empty for AWS's own endpoints.
+    """
+
+    url: str
+    host: str
+    path: str = ""
+
+
+@frozen
+class Partition:
+    """A group of AWS regions that share an identity service and a DNS suffix."""
+
+    id: str
+    regions: re.Pattern[str] = field(converter=re.compile)
+    dns_suffix: str
+    dual_stack_dns_suffix: str
+
+
+#: As in botocore's `partitions.json`. All of them have FIPS and dual-stack endpoints. The first one
+#: is also the home of regions that nobody here has heard of yet.
+PARTITIONS: Final = (
+    Partition(
+        "aws",
+        r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\Z|aws-global\Z",
+        "amazonaws.com",
+        "api.aws",
+    ),
+    Partition(
+        "aws-cn",
+        r"cn-\w+-\d+\Z|aws-cn-global\Z",
+        "amazonaws.com.cn",
+        "api.amazonwebservices.com.cn",
+    ),
+    Partition(
+        "aws-eusc",
+        r"eusc-(de)-\w+-\d+\Z",
+        "amazonaws.eu",
+        "api.amazonwebservices.eu",
+    ),
+    Partition(
+        "aws-iso",
+        r"us-iso-\w+-\d+\Z|aws-iso-global\Z",
+        "c2s.ic.gov",
+        "api.aws.ic.gov",
+    ),
+    Partition(
+        "aws-iso-b",
+        r"us-isob-\w+-\d+\Z|aws-iso-b-global\Z",
+        "sc2s.sgov.gov",
+        "api.aws.scloud",
+    ),
+    Partition(
+        "aws-iso-e",
+        r"eu-isoe-\w+-\d+\Z|aws-iso-e-global\Z",
+        "cloud.adc-e.uk",
+        "api.cloud-aws.adc-e.uk",
+    ),
+    Partition(
+        "aws-iso-f",
+        r"us-isof-\w+-\d+\Z|aws-iso-f-global\Z",
+        "csp.hci.ic.gov",
+        "api.aws.hci.ic.gov",
+    ),
+    Partition(
+        "aws-us-gov",
+        r"us-gov-\w+-\d+\Z|aws-us-gov-global\Z",
+        "amazonaws.com",
+        "api.aws",
+    ),
+)
+
+
+def partition_of(region: str) -> Partition:
+    """The partition that a region belongs to; `aws` for a region of no known shape."""
+    return next((p for p in PARTITIONS if p.regions.match(region)), PARTITIONS[0])
+
+
+def resolve(
+    region: str,
+    *,
+    endpoint_url: str | None = None,
+    use_fips: bool = False,
+    use_dualstack: bool = False,
+) -> Endpoint:
+    """Find the endpoint, as the service's endpoint rule set does.
+
+    Args:
+        region: the AWS region.
+        endpoint_url: an endpoint to use instead of the region's own.
+        use_fips: use the endpoint whose cryptography is FIPS 140 validated.
+        use_dualstack: use the endpoint that has IPv6 addresses too.
+
+    Raises:
+        ConfigurationError: the region is no region's name, the URL cannot be used, or the options
+            contradict each other.
+    """
+    if not _HOST_LABEL.match(region):
+        raise ConfigurationError(f"region: {region!r} is not a valid region name")
+    if endpoint_url is not None:
+        if use_fips:
+            raise ConfigurationError("FIPS and custom endpoint are not supported")
+        if use_dualstack:
+            raise ConfigurationError("Dualstack and custom endpoint are not supported")
+        return _custom(endpoint_url)
+    partition = partition_of(region)
+    service = "lambda-fips" if use_fips else "lambda"
+    suffix = partition.dual_stack_dns_suffix if use_dualstack else partition.dns_suffix
+    host = f"{service}.{region}.{suffix}"
+    return Endpoint(f"https://{host}", host)
+
+
+def _custom(url: str) -> Endpoint:
+    try:
+        parts = urlsplit(url)
+        port, name = parts.port, parts.hostname
+    except ValueError as error:
+        raise ConfigurationError(f"endpoint_url: {error}") from None
+    if parts.scheme not in _DEFAULT_PORTS or not name:
+        raise ConfigurationError(f"endpoint_url: {url!r} is not an http or https URL")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ConfigurationError("endpoint_url: only scheme, host, port and path can be given")
+    if parts.scheme == "http" and not _is_loopback(name):
+        raise ConfigurationError(
+            f"endpoint_url: {url!r} would send credentials' signatures unencrypted; "
+            "plain http is for loopback addresses"
+        )
+    host = f"[{name}]" if ":" in name else name
+    if port not in (None, _DEFAULT_PORTS[parts.scheme]):
+        host = f"{host}:{port}"
+    return Endpoint(f"{parts.scheme}://{host}", host, quote(parts.path.rstrip("/"), safe="/-._~%"))
+
+
+def _is_loopback(name: str) -> bool:
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,39 @@
+"""The two values that travel: one request, one response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+
+@frozen
+class Request:
+    """An HTTP request, exactly as it goes over the wire.
+
+    Attributes:
+        method: the HTTP method, in capitals.
+        target: path and query, percent-encoded; it is signed and sent as it stands.
+        headers: names in lower case; `host` is among them from signing on.
+        body: the body's bytes; `None` where the request has none.
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    body: bytes | None = field(default=None, repr=False)
+
+
+@frozen
+class Response:
+    """A complete HTTP response.
+
+    Attributes:
+        status: the HTTP status code.
+        headers: a mapping that ignores the case of names.
+        body: the decoded body's bytes.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes

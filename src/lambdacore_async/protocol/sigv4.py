@@ -1,0 +1,152 @@
+"""AWS Signature Version 4: signs a request for given credentials, region and time.
+
+aws-requests-auth derives keys and canonicalises paths and queries. Around it, this module goes
+further than that library: it signs every header that the request carries, takes the time as an
+argument, derives a key once a day, and sends no header that the signature does not cover.
+
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from attrs import field, frozen
+from aws_requests_auth.aws_auth import AWSRequestsAuth, getSignatureKey
+
+from lambdacore_async.errors import CredentialsError
+from lambdacore_async.protocol.messages import Request
+
+ALGORITHM: Final = "AWS4-HMAC-SHA256"
+SERVICE: Final = "lambda"
+_EMPTY_SHA256: Final = sha256(b"").hexdigest()
+
+
+@frozen
+class Credentials:
+    """AWS credentials.
+
+    Attributes:
+        access_key_id: the public half.
+        secret_access_key: the secret half; in no repr.
+        session_token: goes with temporary credentials; in no repr.
+        expires_at: when temporary credentials end; `None` for those that last.
+
+    Raises:
+        CredentialsError: a part is empty, or has a character that no HTTP header can carry.
+    """
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    expires_at: datetime | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("access_key_id", "secret_access_key", "session_token"):
+            value: object = getattr(self, name)
+            if value is None and name == "session_token":
+                continue
+            if not isinstance(value, str) or not value:
+                raise CredentialsError(f"{name}: must be text that is not empty")
+            if not (value.isascii() and value.isprintable()) or " " in value:
+                raise CredentialsError(f"{name}: has white space or a character beyond ASCII")
+
+
+@frozen
+class _Url:
+    """What aws-requests-auth reads of a request."""
+
+    url: str
+
+
+def sign(
+    request: Request,
+    *,
+    host: str,
+    credentials: Credentials,
+    region: str,
+    time: datetime,
+    service: str = SERVICE,
+) -> Request:
+    """Give the request with the headers that authenticate it.
+
+    Every header that the request carries is signed; whatever must stay out of the signature is to
+    be added afterwards.
+
+    Args:
+        request: what to sign; its target is signed as it stands.
+        host: the value of the `Host` header.
+        credentials: who signs.
+        region: the region of the credential scope.
+        time: when, with a time zone.
+        service: the signing name of the credential scope.
+    """
+    timestamp = time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    headers = {**request.headers, "host": host, "x-amz-date": timestamp}
+    if credentials.session_token is not None:
+        headers["x-amz-security-token"] = credentials.session_token
+    unsigned = Request(request.method, request.target, headers, request.body)
+    names = ";".join(sorted(headers))
+    signature = sign_text(
+        string_to_sign(canonical_request(unsigned, names), timestamp, region, service),
+        signing_key(credentials.secret_access_key, timestamp[:8], region, service),
+    )
+    headers["authorization"] = (
+        f"{ALGORITHM} Credential={credentials.access_key_id}/"
+        f"{credential_scope(timestamp, region, service)}, "
+        f"SignedHeaders={names}, Signature={signature}"
+    )
+    return unsigned
+
+
+def canonical_request(request: Request, signed_headers: str) -> str:
+    """The form of a request that both sides agree on.
+
+    Args:
+        request: its headers include all that are signed.
+        signed_headers: their names, sorted, joined by semicolons.
+    """
+    url = _Url(f"https://host{request.target}")
+    return "\n".join(
+        (
+            request.method,
+            AWSRequestsAuth.get_canonical_path(url),
+            AWSRequestsAuth.get_canonical_querystring(url),
+            *_canonical_headers(request, signed_headers.split(";")),
+            "",
+            signed_headers,
+            sha256(request.body).hexdigest() if request.body else _EMPTY_SHA256,
+        )
+    )
+
+
+def _canonical_headers(request: Request, names: Iterable[str]) -> Iterable[str]:
+    return (f"{name}:{' '.join(request.headers[name].split())}" for name in names)
+
+
+def credential_scope(timestamp: str, region: str, service: str = SERVICE) -> str:
+    """What a signature is good for: a day, a region and a service."""
+    return f"{timestamp[:8]}/{region}/{service}/aws4_request"
+
+
+def string_to_sign(canonical: str, timestamp: str, region: str, service: str = SERVICE) -> str:
+    """What is signed: the canonical request's digest, and when and for what it is good."""
+    digest = sha256(canonical.encode()).hexdigest()
+    return f"{ALGORITHM}\n{timestamp}\n{credential_scope(timestamp, region, service)}\n{digest}"
+
+
+@lru_cache(maxsize=256)
+def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> bytes:
+    """The key of one day (`YYYYMMDD`), region and service."""
+    key: bytes = getSignatureKey(secret, day, region, service)
+    return key
+
+
+def sign_text(text: str, key: bytes) -> str:
+    """The signature of a string to sign, in hexadecimal digits."""
+    return hmac.digest(key, text.encode(), "sha256").hex()
