@@ -1,0 +1,715 @@
+"""The client: one short method an operation, and where lookups start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+from attrs import evolve
+
+from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.retry import resolve_policy
+from lambdacore_async.engine.transport import AiohttpTransport, Timeout
+from lambdacore_async.engine.user_agent import user_agent
+from lambdacore_async.lookups import Lookups
+from lambdacore_async.models.network_connectors import (
+    NetworkConnector,
+    NetworkConnectorConfiguration,
+    NetworkConnectorState,
+    NetworkConnectorSummary,
+    NetworkConnectorVersionSummary,
+)
+from lambdacore_async.models.runtimes import (
+    RestoredRuntime,
+    Runtime,
+    RuntimeAlias,
+    RuntimeReleaseLifecycle,
+    RuntimeVersion,
+)
+from lambdacore_async.models.shared import UnknownValue
+from lambdacore_async.pagination import Pager
+from lambdacore_async.protocol import operations
+from lambdacore_async.protocol.restjson import ListOperation, Operation
+from lambdacore_async.protocol.sigv4 import Credentials
+
+Output = TypeVar("Output")
+Item = TypeVar("Item")
+
+
+class LambdaCoreClient:
+    """A client of AWS Lambda Core, for the tasks of one event loop.
+
+    Use it in `async with`, or for a service's lifetime with `await client.close()`. Making one does
+    no I/O; connections are made as calls need them, and shared.
+
+    Every method raises `ParameterError` for arguments that no service could accept, before anything
+    is sent; `ApiError`, or the subclass that its documentation names, when the service answers with
+    an error; `TransportError` when no complete answer comes; and `ResponseError` when an answer
+    cannot be read. Any of them may raise `InvalidParameterValueException`, `ServiceException` and
+    `TooManyRequestsException`.
+
+    Args:
+        region: the AWS region; else that of `AWS_REGION` or `AWS_DEFAULT_REGION`.
+        credentials: who signs; else what `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
+            `AWS_SESSION_TOKEN` say.
+        endpoint_url: an endpoint instead of the region's own: https, or http to a loopback address.
+        use_fips_endpoint: use the endpoint whose cryptography is FIPS 140 validated.
+        use_dualstack_endpoint: use the endpoint that has IPv6 addresses too.
+        retry_mode: `standard` or `adaptive`; else `AWS_RETRY_MODE`, else `standard`.
+        max_attempts: requests a call, at least 1; else `AWS_MAX_ATTEMPTS`, else 3.
+        timeout: seconds for a call with all its attempts, or a `Timeout` with all its parts.
+        max_connections: how many connections there may be at once, at least 1.
+        http_session: an aiohttp session of your own, to use its connector, proxy or TLS settings;
+            it is not closed with the client.
+        user_agent_extra: text to add to the `User-Agent` header.
+        on_attempt: called with an `Attempt` after each request, for metrics and tracing.
+
+    Raises:
+        ParameterError: an argument is out of its bounds.
+        ConfigurationError: an environment variable is.
+    """
+
+    def __init__(
+        self,
+        region: str | None = None,
+        *,
+        credentials: Credentials | None = None,
+        endpoint_url: str | None = None,
+        use_fips_endpoint: bool | None = None,
+        use_dualstack_endpoint: bool | None = None,
+        retry_mode: str | None = None,
+        max_attempts: int | None = None,
+        timeout: float | Timeout = Timeout(),
+        max_connections: int = 100,
+        http_session: aiohttp.ClientSession | None = None,
+        user_agent_extra: str | None = None,
+        on_attempt: Callable[[Attempt], None] | None = None,
+    ) -> None:
+        policy = resolve_policy(retry_mode, max_attempts, os.environ)
+        settings = Settings(
+            region=region,
+            endpoint_url=endpoint_url,
+            use_fips=bool(use_fips_endpoint),
+            use_dualstack=bool(use_dualstack_endpoint),
+            policy=policy,
+            timeout=_as_timeout(timeout),
+        )
+        shared = Shared(
+            transport=AiohttpTransport(max_connections=max_connections, session=http_session),
+            credentials=CredentialsSource(credentials),
+            user_agent=user_agent(policy.mode, user_agent_extra),
+            max_in_flight=max_connections,
+            on_attempt=on_attempt,
+        )
+        self._pipeline = Pipeline(shared, settings)
+        self._is_view = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; of a view made by `with_options`, do nothing."""
+        if not self._is_view:
+            await self._pipeline.shared.transport.close()
+
+    def with_options(
+        self,
+        *,
+        region: str | None = None,
+        timeout: float | Timeout | None = None,
+        retry_mode: str | None = None,
+        max_attempts: int | None = None,
+    ) -> Self:
+        """A view on the same connections, credentials and limits, with some options changed.
+
+        It costs next to nothing, and needs no closing. Another region has a pace of its own.
+
+        Args:
+            region: the AWS region.
+            timeout: seconds for a call with all its attempts, or a `Timeout` with all its parts.
+            retry_mode: `standard` or `adaptive`.
+            max_attempts: requests a call, at least 1.
+
+        Raises:
+            ParameterError: an argument is out of its bounds.
+        """
+        settings = self._pipeline.settings
+        changed = evolve(
+            settings,
+            region=settings.region if region is None else region,
+            timeout=settings.timeout if timeout is None else _as_timeout(timeout),
+            policy=evolve(
+                settings.policy,
+                mode=settings.policy.mode if retry_mode is None else retry_mode,
+                max_attempts=settings.policy.max_attempts if max_attempts is None else max_attempts,
+            ),
+        )
+        view = object.__new__(type(self))
+        view._pipeline = Pipeline(self._pipeline.shared, changed)
+        view._is_view = True
+        return view
+
+    # Network connectors
+
+    async def create_network_connector(
+        self,
+        name: str,
+        configuration: NetworkConnectorConfiguration,
+        *,
+        operator_role: str | None = None,
+        client_token: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> NetworkConnector:
+        """Create a network connector.
+
+        It starts in state `PENDING`; making its network interfaces takes up to ten minutes. The
+        same call sent twice, as a retry does, makes one connector.
+
+        Args:
+            name: unique in the account and region; 1 to 64 letters, digits, `-` and `_`.
+            configuration: where the connector sends traffic.
+            operator_role: the ARN of the role with which Lambda manages the network interfaces.
+            client_token: makes the call idempotent, 1 to 64 characters; else a fresh one is made.
+            tags: keys and values to organise connectors, account for cost, or control access.
+
+        Raises:
+            ResourceConflictException: the name is taken, or the token was used for another request.
+            NetworkConnectorLimitExceededException: the account has no room for more.
+        """
+        return await self._call(
+            operations.CREATE_NETWORK_CONNECTOR,
+            name=name,
+            configuration=configuration,
+            operator_role=operator_role,
+            client_token=client_token,
+            tags=tags,
+        )
+
+    async def get_network_connector(self, identifier: str) -> NetworkConnector:
+        """Get a network connector: its configuration, its state, and why it failed if it did.
+
+        Args:
+            identifier: its ID, name or ARN; a version-qualified ARN gets that version.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector or version.
+        """
+        return await self._call(operations.GET_NETWORK_CONNECTOR, identifier=identifier)
+
+    async def update_network_connector(
+        self,
+        identifier: str,
+        *,
+        configuration: NetworkConnectorConfiguration | None = None,
+        operator_role: str | None = None,
+        client_token: str | None = None,
+    ) -> NetworkConnector:
+        """Change the configuration or the operator role of a connector that is `ACTIVE`.
+
+        It stays `ACTIVE` meanwhile: `last_update_status` tells how the update goes. Each change of
+        the configuration makes a new version; an update that changes nothing makes none.
+
+        Args:
+            identifier: its ID, name or ARN.
+            configuration: the whole new configuration; it replaces the old one.
+            operator_role: the ARN of the new role.
+            client_token: makes the call idempotent, 1 to 64 characters; else a fresh one is made.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector.
+            ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
+            NetworkConnectorLimitExceededException: it has no room for more versions.
+        """
+        return await self._call(
+            operations.UPDATE_NETWORK_CONNECTOR,
+            identifier=identifier,
+            configuration=configuration,
+            operator_role=operator_role,
+            client_token=client_token,
+        )
+
+    async def delete_network_connector(self, identifier: str) -> NetworkConnector:
+        """Start to delete a connector with all its versions, or one old version of it.
+
+        The connector is `DELETING` until its network interfaces are gone, and then not found.
+        Compute that uses it loses its way into the VPC at once.
+
+        Args:
+            identifier: its ID, name or ARN; a version-qualified ARN deletes that version, which
+                cannot be the latest.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector or version.
+            ResourceConflictException: it is in a state in which it cannot be deleted.
+        """
+        return await self._call(operations.DELETE_NETWORK_CONNECTOR, identifier=identifier)
+
+    def list_network_connectors(
+        self,
+        *,
+        state: NetworkConnectorState | UnknownValue | None = None,
+        max_items: int | None = None,
+        prefetch: bool = False,
+    ) -> Pager[NetworkConnectorSummary]:
+        """List the network connectors of the account in the region.
+
+        Args:
+            state: only connectors in this state.
+            max_items: connectors a page, 1 to 100; the service returns 50 at most.
+            prefetch: request the next page while the current one is consumed.
+        """
+        return self._list(
+            operations.LIST_NETWORK_CONNECTORS, prefetch=prefetch, state=state, max_items=max_items
+        )
+
+    def list_network_connector_versions(
+        self,
+        identifier: str,
+        *,
+        state: NetworkConnectorState | UnknownValue | None = None,
+        max_items: int | None = None,
+        prefetch: bool = False,
+    ) -> Pager[NetworkConnectorVersionSummary]:
+        """List the versions of a network connector.
+
+        Args:
+            identifier: its ID, name or ARN.
+            state: only versions in this state.
+            max_items: versions a page, 1 to 100.
+            prefetch: request the next page while the current one is consumed.
+
+        Raises (on iteration):
+            ResourceNotFoundException: there is no such connector.
+        """
+        return self._list(
+            operations.LIST_NETWORK_CONNECTOR_VERSIONS,
+            prefetch=prefetch,
+            identifier=identifier,
+            state=state,
+            max_items=max_items,
+        )
+
+    def lookup_network_connectors(
+        self,
+        identifiers: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = 64,
+        deadline: float | None = None,
+    ) -> Lookups:
+        """Get many network connectors at once, each `Found` or `Failed` as it completes.
+
+        Iterate over the run inside `async with`, or `await` its `report()`. An identifier that
+        comes twice is asked for once. A lookup that the service throttles has not failed: it waits
+        its turn, at the pace that all calls of the client in the region share.
+
+        Args:
+            identifiers: IDs, names and ARNs, in any iterable or async iterable; it may be endless.
+            concurrency: how many lookups may be under way at once, at least 1.
+            deadline: seconds for the whole run, at least 0; what is not done by then has failed.
+
+        Raises:
+            ParameterError: an argument is out of its bounds.
+        """
+        return Lookups(
+            self._look_up,
+            identifiers,
+            concurrency=concurrency,
+            deadline=deadline,
+            clock=self._pipeline.shared.clock,
+        )
+
+    async def _look_up(self, identifier: str) -> NetworkConnector:
+        return await self._pipeline.call(
+            operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, outwait_throttling=True
+        )
+
+    # Runtimes
+
+    async def create_runtime(
+        self,
+        name: str,
+        *,
+        tags: Mapping[str, str] | None = None,
+        description: str | None = None,
+        license_info: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> Runtime:
+        """Create a customer-managed runtime, the parent of versions and aliases.
+
+        Args:
+            name: unique in the account and region; 2 to 128 lower-case letters, digits, `_`, `.`
+                and `-`.
+            tags: keys and values.
+            description: at most 1,024 characters.
+            license_info: under which licence it stands, at most 1,024 characters.
+            release_lifecycle: when it is deprecated and blocked.
+
+        Raises:
+            ResourceConflictException: the name is taken.
+            ServiceQuotaExceededException: the account has no room for more.
+        """
+        return await self._call(
+            operations.CREATE_RUNTIME,
+            name=name,
+            tags=tags,
+            description=description,
+            license_info=license_info,
+            release_lifecycle=release_lifecycle,
+        )
+
+    async def get_runtime(self, runtime_name: str) -> Runtime:
+        """Get a runtime.
+
+        Args:
+            runtime_name: its name or ARN.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime.
+        """
+        return await self._call(operations.GET_RUNTIME, runtime_name=runtime_name)
+
+    async def update_runtime(
+        self,
+        runtime_name: str,
+        *,
+        description: str | None = None,
+        license_info: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> Runtime:
+        """Change what is said of a runtime.
+
+        Args:
+            runtime_name: its name or ARN.
+            description: at most 1,024 characters.
+            license_info: under which licence it stands, at most 1,024 characters.
+            release_lifecycle: when it is deprecated and blocked; left out or empty, what was set
+                is removed.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime.
+            ResourceConflictException: it is in a state in which it cannot be changed.
+        """
+        return await self._call(
+            operations.UPDATE_RUNTIME,
+            runtime_name=runtime_name,
+            description=description,
+            license_info=license_info,
+            release_lifecycle=release_lifecycle,
+        )
+
+    async def delete_runtime(
+        self, runtime_name: str, *, recovery_window_in_days: int | None = None
+    ) -> None:
+        """Schedule a runtime for deletion; until it is gone, it can be restored.
+
+        Its versions and aliases must be deleted, or scheduled for deletion, before it. Functions
+        that use it fail from now on.
+
+        Args:
+            runtime_name: its name or ARN.
+            recovery_window_in_days: days until it is gone for good, 7 to 30.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime.
+            ResourceConflictException: it has versions or aliases that are not to be deleted.
+        """
+        return await self._call(
+            operations.DELETE_RUNTIME,
+            runtime_name=runtime_name,
+            recovery_window_in_days=recovery_window_in_days,
+        )
+
+    async def restore_runtime(
+        self,
+        runtime_name: str,
+        *,
+        runtime_version: str | None = None,
+        runtime_alias: str | None = None,
+    ) -> RestoredRuntime:
+        """Call off the scheduled deletion of a runtime, or of one of its versions or aliases.
+
+        To restore what is `ACTIVE` changes nothing and succeeds.
+
+        Args:
+            runtime_name: the runtime's name or ARN; alone, it is the runtime that is restored.
+            runtime_version: the name of the version to restore.
+            runtime_alias: the name of the alias to restore; only one of the two can be given.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime, version or alias.
+            ResourceConflictException: its deletion has begun.
+        """
+        return await self._call(
+            operations.RESTORE_RUNTIME,
+            runtime_name=runtime_name,
+            runtime_version=runtime_version,
+            runtime_alias=runtime_alias,
+        )
+
+    def list_runtimes(
+        self, *, max_items: int | None = None, prefetch: bool = False
+    ) -> Pager[Runtime]:
+        """List the runtimes of the account in the region.
+
+        Args:
+            max_items: runtimes a page, 1 to 100.
+            prefetch: request the next page while the current one is consumed.
+        """
+        return self._list(operations.LIST_RUNTIMES, prefetch=prefetch, max_results=max_items)
+
+    # Runtime versions
+
+    async def create_runtime_version(
+        self,
+        runtime_name: str,
+        image_uri: str,
+        name: str,
+        *,
+        release_notes: str | None = None,
+        dry_run: bool | None = None,
+    ) -> RuntimeVersion:
+        """Create a version of a runtime from a container image; it never changes afterwards.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            image_uri: the URI of the container image.
+            name: unique in the runtime; 1 to 128 letters, digits, `_`, `.` and `-`.
+            release_notes: what is new in it.
+            dry_run: only check that the call would succeed.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime.
+            ResourceConflictException: the name is taken.
+            ServiceQuotaExceededException: the runtime has no room for more.
+        """
+        return await self._call(
+            operations.CREATE_RUNTIME_VERSION,
+            runtime_name=runtime_name,
+            image_uri=image_uri,
+            name=name,
+            release_notes=release_notes,
+            dry_run=dry_run,
+        )
+
+    async def get_runtime_version(self, runtime_name: str, name: str) -> RuntimeVersion:
+        """Get a version of a runtime.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the version's name.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or version.
+        """
+        return await self._call(
+            operations.GET_RUNTIME_VERSION, runtime_name=runtime_name, name=name
+        )
+
+    async def update_runtime_version(
+        self, runtime_name: str, name: str, release_notes: str
+    ) -> RuntimeVersion:
+        """Change the release notes of a version that is `ACTIVE`; nothing else of it can change.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the version's name.
+            release_notes: the new text, possibly empty.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or version.
+            ResourceConflictException: the version is not `ACTIVE`.
+        """
+        return await self._call(
+            operations.UPDATE_RUNTIME_VERSION,
+            runtime_name=runtime_name,
+            name=name,
+            release_notes=release_notes,
+        )
+
+    async def delete_runtime_version(
+        self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
+    ) -> None:
+        """Schedule a version for deletion; until it is gone, it can be restored.
+
+        Functions that use it fail from now on.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the version's name.
+            recovery_window_in_days: days until it is gone for good, 7 to 30.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or version.
+            ResourceConflictException: it is in a state in which it cannot be deleted.
+        """
+        return await self._call(
+            operations.DELETE_RUNTIME_VERSION,
+            runtime_name=runtime_name,
+            name=name,
+            recovery_window_in_days=recovery_window_in_days,
+        )
+
+    def list_runtime_versions(
+        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+    ) -> Pager[RuntimeVersion]:
+        """List the versions of a runtime.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            max_items: versions a page, 1 to 100.
+            prefetch: request the next page while the current one is consumed.
+
+        Raises (on iteration):
+            ResourceNotFoundException: there is no such runtime.
+        """
+        return self._list(
+            operations.LIST_RUNTIME_VERSIONS,
+            prefetch=prefetch,
+            runtime_name=runtime_name,
+            max_results=max_items,
+        )
+
+    # Runtime aliases
+
+    async def create_runtime_alias(
+        self,
+        runtime_name: str,
+        runtime_version: str,
+        name: str,
+        *,
+        description: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> RuntimeAlias:
+        """Create an alias, a named pointer to a version, through which functions use a runtime.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            runtime_version: the name of the version to point to.
+            name: unique in the runtime; 1 to 128 letters, digits, `_`, `.` and `-`.
+            description: at most 1,024 characters.
+            release_lifecycle: overrides the runtime's own.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or version.
+            ResourceConflictException: the name is taken.
+            ServiceQuotaExceededException: the runtime has no room for more.
+        """
+        return await self._call(
+            operations.CREATE_RUNTIME_ALIAS,
+            runtime_name=runtime_name,
+            runtime_version=runtime_version,
+            name=name,
+            description=description,
+            release_lifecycle=release_lifecycle,
+        )
+
+    async def get_runtime_alias(self, runtime_name: str, name: str) -> RuntimeAlias:
+        """Get an alias of a runtime.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the alias's name.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or alias.
+        """
+        return await self._call(operations.GET_RUNTIME_ALIAS, runtime_name=runtime_name, name=name)
+
+    async def update_runtime_alias(
+        self,
+        runtime_name: str,
+        name: str,
+        runtime_version: str,
+        *,
+        description: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> RuntimeAlias:
+        """Point an alias to another version, or change what is said of it.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the alias's name.
+            runtime_version: the name of the version to point to.
+            description: at most 1,024 characters.
+            release_lifecycle: overrides the runtime's own; left out or empty, the override is
+                removed.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime, alias or version.
+            ResourceConflictException: the alias is in a state in which it cannot be changed.
+        """
+        return await self._call(
+            operations.UPDATE_RUNTIME_ALIAS,
+            runtime_name=runtime_name,
+            name=name,
+            runtime_version=runtime_version,
+            description=description,
+            release_lifecycle=release_lifecycle,
+        )
+
+    async def delete_runtime_alias(
+        self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
+    ) -> None:
+        """Schedule an alias for deletion; until it is gone, it can be restored.
+
+        Functions that use it fail from now on.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the alias's name.
+            recovery_window_in_days: days until it is gone for good, 7 to 30.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or alias.
+            ResourceConflictException: it is in a state in which it cannot be deleted.
+        """
+        return await self._call(
+            operations.DELETE_RUNTIME_ALIAS,
+            runtime_name=runtime_name,
+            name=name,
+            recovery_window_in_days=recovery_window_in_days,
+        )
+
+    def list_runtime_aliases(
+        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+    ) -> Pager[RuntimeAlias]:
+        """List the aliases of a runtime.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            max_items: aliases a page, 1 to 100.
+            prefetch: request the next page while the current one is consumed.
+
+        Raises (on iteration):
+            ResourceNotFoundException: there is no such runtime.
+        """
+        return self._list(
+            operations.LIST_RUNTIME_ALIASES,
+            prefetch=prefetch,
+            runtime_name=runtime_name,
+            max_results=max_items,
+        )
+
+    async def _call(self, operation: Operation[Output], **arguments: object) -> Output:
+        return await self._pipeline.call(operation, arguments)
+
+    def _list(
+        self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
+    ) -> Pager[Item]:
+        return Pager(self._pipeline.call, operation, arguments, prefetch=prefetch)
+
+
+def _as_timeout(timeout: float | Timeout) -> Timeout:
+    return timeout if isinstance(timeout, Timeout) else Timeout(total=timeout)

@@ -1,0 +1,58 @@
+"""Time, as the engine sees it: injected, so that tests never wait, and corrected by the service."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+#: How far off a clock must be before the service's is believed instead.
+_TOLERANCE: Final = timedelta(minutes=5)
+
+
+class Clock:
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """The time of day, with a time zone."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds from some point in the past, never going back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let others run for so many seconds."""
+        await asyncio.sleep(seconds)
+
+
+class ServiceClock:
+    """The time of day as the service has it.
+
+    The machine's clock counts until an answer shows that it is wrong by five minutes or more.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset = timedelta()
+
+    def now(self) -> datetime:
+        """The time of day, corrected."""
+        return self._clock.now() + self._offset
+
+    def correct(self, date: str | None) -> bool:
+        """Learn from the `Date` header of a refused request.
+
+        Returns:
+            Whether the clock was wrong: the same request may be accepted now.
+        """
+        try:
+            offset = parsedate_to_datetime(date or "") - self._clock.now()
+        except (TypeError, ValueError):  # no date, or one without a time zone
+            return False
+        if abs(offset - self._offset) < _TOLERANCE:
+            return False
+        self._offset = offset
+        return True

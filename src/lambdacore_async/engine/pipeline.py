@@ -1,0 +1,317 @@
+"""The only loop: for each attempt pace, sign, send, parse, and decide whether to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Final, Generic, TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from lambdacore_async.engine.clock import Clock, ServiceClock
+from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.pacing import AdaptivePace, Outcome, Pace
+from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
+from lambdacore_async.engine.transport import Timeout, Transport
+from lambdacore_async.errors import (
+    CLOCK_SKEW_CODES,
+    ApiError,
+    ConfigurationError,
+    LambdaCoreError,
+    TransportTimeoutError,
+)
+from lambdacore_async.protocol import endpoints, sigv4
+from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.restjson import Operation
+
+Output = TypeVar("Output")
+
+logger: Final = logging.getLogger("lambdacore_async")
+
+
+@frozen
+class Attempt:
+    """One request of a call, and what came of it; for metrics and tracing.
+
+    Attributes:
+        operation: the API operation's name.
+        number: the attempt's number, from 1.
+        status: the HTTP status; `None` if no answer came.
+        request_id: the service's id of the request, where an answer told it.
+        seconds: from sending the request to having read the answer.
+        error: how it failed; `None` if it did not.
+        delay: seconds until the next attempt; `None` if this was the last.
+    """
+
+    operation: str
+    number: int
+    status: int | None
+    request_id: str | None
+    seconds: float
+    error: LambdaCoreError | None
+    delay: float | None
+
+
+@frozen
+class Settings:
+    """What may differ between two views of one client."""
+
+    region: str | None = None
+    endpoint_url: str | None = None
+    use_fips: bool = False
+    use_dualstack: bool = False
+    policy: RetryPolicy = field(factory=RetryPolicy)
+    timeout: Timeout = field(factory=Timeout)
+
+
+@frozen(eq=False)
+class Shared:
+    """What all views of one client have in common.
+
+    Attributes:
+        transport: the connections.
+        credentials: who signs.
+        user_agent: the `User-Agent` header.
+        max_in_flight: requests that may be under way at once, for each region.
+        on_attempt: told of every attempt.
+        environ: the environment's variables.
+        clock: the machine's time.
+        jitter: a random number from 0 to 1.
+        new_id: a fresh idempotency token or invocation id.
+        service_clock: the time as the service has it.
+        quota: the budget of retries.
+        paces: the limit of the send rate, for each region and retry mode.
+    """
+
+    transport: Transport
+    credentials: CredentialsSource
+    user_agent: str
+    max_in_flight: int = 100
+    on_attempt: Callable[[Attempt], None] | None = None
+    environ: Mapping[str, str] = field(factory=lambda: os.environ, repr=False)
+    clock: Clock = field(factory=Clock)
+    jitter: Callable[[], float] = random.random
+    new_id: Callable[[], str] = field(default=lambda: str(uuid.uuid4()))
+    service_clock: ServiceClock = field(init=False)
+    quota: RetryQuota = field(init=False, factory=RetryQuota)
+    paces: dict[tuple[str, str], Pace] = field(init=False, factory=dict[tuple[str, str], Pace])
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "service_clock", ServiceClock(self.clock))
+
+
+@frozen
+class _Route:
+    """Where the requests of a view go; found at its first call."""
+
+    region: str
+    endpoint: Endpoint
+    pace: Pace
+
+
+@define
+class _Call(Generic[Output]):
+    """A call under way."""
+
+    operation: Operation[Output]
+    request: Request
+    invocation_id: str
+    outwaits_throttling: bool
+    attempts: int = 0
+    charged_attempts: int = 0
+    retry_cost: int | None = None
+    response: Response | None = None
+    error: LambdaCoreError | None = None
+    seconds: float = 0.0
+
+
+class Pipeline:
+    """Makes calls for one view of a client.
+
+    Args:
+        shared: what it has in common with other views.
+        settings: what is its own.
+    """
+
+    def __init__(self, shared: Shared, settings: Settings) -> None:
+        self.shared = shared
+        self.settings = settings
+        self._route: _Route | None = None
+
+    async def call(
+        self,
+        operation: Operation[Output],
+        arguments: Mapping[str, object],
+        *,
+        outwait_throttling: bool = False,
+    ) -> Output:
+        """Make one call, with as many attempts as the policy allows.
+
+        Args:
+            operation: a row of the table.
+            arguments: values by parameter name.
+            outwait_throttling: a throttled attempt is no failure; it waits its turn at the shared
+                pace, counts for no maximum, and takes nothing from the quota.
+
+        Raises:
+            LambdaCoreError: the call failed, for the reason that its class and text tell.
+        """
+        new_id = self.shared.new_id
+        if operation.token is not None and arguments.get(operation.token) is None:
+            arguments = {**arguments, operation.token: new_id()}
+        request = operation.build_request(arguments)
+        call = _Call(operation, request, new_id(), outwait_throttling)
+        total = self.settings.timeout.total
+        if total is None:
+            return await self._run(call)
+        scope = asyncio.timeout(total)
+        try:
+            async with scope:
+                return await self._run(call)
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            error = TransportTimeoutError(f"not done within {total:g} seconds")
+            error.operation, error.attempts = operation.name, call.attempts
+            raise error from call.error
+
+    async def _run(self, call: _Call[Output]) -> Output:
+        route = self._route or self._find_route()
+        if route.endpoint.path:
+            call.request = evolve(call.request, target=route.endpoint.path + call.request.target)
+        while True:
+            try:
+                output = await self._attempt(call, route)
+            except LambdaCoreError as error:
+                error.operation, error.attempts = call.operation.name, call.attempts
+                call.error = error
+                delay = self._delay(call, error)
+                self._report(call, error, delay)
+                if delay is None:
+                    raise
+            else:
+                self.shared.quota.release(call.retry_cost)
+                self._report(call, None, None)
+                return output
+            if delay > 0:
+                await self.shared.clock.sleep(delay)
+
+    async def _attempt(self, call: _Call[Output], route: _Route) -> Output:
+        shared = self.shared
+        call.response = None
+        outcome, hint = Outcome.OTHER, None
+        ticket = await route.pace.acquire()
+        try:
+            credentials = await shared.credentials.get()
+            call.attempts += 1
+            signed = sigv4.sign(
+                call.request,
+                host=route.endpoint.host,
+                credentials=credentials,
+                region=route.region,
+                time=shared.service_clock.now(),
+                unsigned={
+                    "user-agent": shared.user_agent,
+                    "accept-encoding": "identity",
+                    "amz-sdk-invocation-id": call.invocation_id,
+                    "amz-sdk-request": (
+                        f"attempt={call.attempts}; max={self.settings.policy.max_attempts}"
+                    ),
+                },
+            )
+            started = shared.clock.monotonic()
+            try:
+                call.response = await shared.transport.send(
+                    route.endpoint, signed, self.settings.timeout
+                )
+            finally:
+                call.seconds = shared.clock.monotonic() - started
+            output = call.operation.parse_response(call.response, call.attempts)
+        except ApiError as error:
+            if error.throttling:
+                outcome, hint = Outcome.THROTTLED, error.retry_after
+            elif not error.transient:
+                outcome = Outcome.SUCCESS  # served, if not as hoped
+            raise
+        else:
+            outcome = Outcome.SUCCESS
+            return output
+        finally:
+            route.pace.release(ticket, outcome, hint)
+
+    def _delay(self, call: _Call[Output], error: LambdaCoreError) -> float | None:
+        """Seconds until the next attempt, or `None` if there is to be none."""
+        policy = self.settings.policy
+        if error.throttling and call.outwaits_throttling:
+            return 0.0  # the pace has its turn for it
+        call.charged_attempts += 1
+        if call.charged_attempts >= policy.max_attempts:
+            return None
+        if self._clock_was_wrong(call, error):
+            return 0.0
+        if not is_retryable(error, repeatable=call.operation.repeatable):
+            return None
+        cost = self.shared.quota.acquire(error)
+        if cost is None:
+            return None
+        call.retry_cost = cost
+        return policy.backoff(error, call.charged_attempts, self.shared.jitter())
+
+    def _clock_was_wrong(self, call: _Call[Output], error: LambdaCoreError) -> bool:
+        return (
+            isinstance(error, ApiError)
+            and error.code in CLOCK_SKEW_CODES
+            and call.response is not None
+            and self.shared.service_clock.correct(call.response.headers.get("date"))
+        )
+
+    def _report(
+        self, call: _Call[Output], error: LambdaCoreError | None, delay: float | None
+    ) -> None:
+        listener, verbose = self.shared.on_attempt, logger.isEnabledFor(logging.DEBUG)
+        if listener is None and not verbose:
+            return
+        response = call.response
+        attempt = Attempt(
+            operation=call.operation.name,
+            number=call.attempts,
+            status=None if response is None else response.status,
+            request_id=None if response is None else response.headers.get("x-amzn-requestid"),
+            seconds=call.seconds,
+            error=error,
+            delay=delay,
+        )
+        if verbose:
+            logger.debug("%s", attempt)
+        if listener is not None:
+            try:
+                listener(attempt)
+            except Exception:  # a fault in somebody's metrics is no reason to lose an answer
+                logger.exception("on_attempt failed")
+
+    def _find_route(self) -> _Route:
+        settings, shared = self.settings, self.shared
+        region = (
+            settings.region
+            or shared.environ.get("AWS_REGION")
+            or shared.environ.get("AWS_DEFAULT_REGION")
+        )
+        if not region:
+            raise ConfigurationError("no region: pass one, or set AWS_REGION or AWS_DEFAULT_REGION")
+        endpoint = endpoints.resolve(
+            region,
+            endpoint_url=settings.endpoint_url,
+            use_fips=settings.use_fips,
+            use_dualstack=settings.use_dualstack,
+        )
+        key = (endpoint.url, settings.policy.mode)
+        if key not in shared.paces:
+            pace = AdaptivePace if settings.policy.mode == "adaptive" else Pace
+            shared.paces[key] = pace(shared.clock, max_in_flight=shared.max_in_flight)
+        self._route = _Route(region, endpoint, shared.paces[key])
+        return self._route

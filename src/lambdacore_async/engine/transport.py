@@ -1,0 +1,188 @@
+"""Bytes out, bytes in: the one place on the client's side that knows aiohttp."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, Protocol
+
+import aiohttp
+from attrs import asdict, frozen
+from yarl import URL
+
+from lambdacore_async.errors import (
+    LambdaCoreError,
+    ParameterError,
+    ResponseError,
+    TransportError,
+    TransportTimeoutError,
+)
+from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.messages import Request, Response
+
+#: More than a page of the largest resources needs; an answer beyond it is not read to its end.
+MAX_BODY: Final = 16 * 1024 * 1024
+#: Seconds an idle connection is kept; less than what load balancers of AWS allow.
+_KEEPALIVE: Final = 20.0
+_DNS_CACHE: Final = 60
+#: Headers that aiohttp would add of its own accord; botocore sends neither.
+_SKIP_HEADERS: Final = ("Accept", "Content-Type")
+
+
+@frozen
+class Timeout:
+    """How long a call may take, in seconds; `None` is without bound.
+
+    Attributes:
+        connect: to make a connection, the TLS handshake included.
+        read: between two parts of an answer.
+        attempt: for one request and its whole answer.
+        total: for the call, with all its attempts and the waiting between them.
+
+    Raises:
+        ParameterError: a value is not a number above 0.
+    """
+
+    connect: float | None = 5.0
+    read: float | None = 30.0
+    attempt: float | None = 60.0
+    total: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and not (isinstance(value, int | float) and value > 0):
+                raise ParameterError(f"timeout.{name}", f"must be above 0 seconds, got {value!r}")
+
+
+class Transport(Protocol):
+    """What the pipeline needs of a transport."""
+
+    async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
+        """Send a signed request as it stands, and read the whole answer.
+
+        Raises:
+            TransportError: no complete answer came.
+            ResponseError: the answer is too large.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class AiohttpTransport:
+    """A pool of connections to any number of endpoints, on one event loop.
+
+    It follows no redirect, keeps no cookie, verifies TLS, and sends a target byte for byte.
+
+    Args:
+        max_connections: the pool's size, at least 1.
+        session: a session of the caller's own, whose pool, proxy and TLS settings then count; it is
+            not closed here.
+    """
+
+    def __init__(
+        self, *, max_connections: int = 100, session: aiohttp.ClientSession | None = None
+    ) -> None:
+        if max_connections < 1:
+            raise ParameterError("max_connections", f"must be at least 1, got {max_connections!r}")
+        self._max_connections = max_connections
+        self._session = session
+        self._owns_session = session is None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
+        """See `Transport.send`."""
+        session = self._open_session()
+        try:
+            async with (
+                asyncio.timeout(timeout.attempt),
+                session.request(
+                    request.method,
+                    URL(endpoint.url + request.target, encoded=True),
+                    headers=request.headers,
+                    data=request.body,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    skip_auto_headers=_SKIP_HEADERS,
+                    timeout=aiohttp.ClientTimeout(
+                        sock_connect=timeout.connect, sock_read=timeout.read
+                    ),
+                ) as answer,
+            ):
+                return Response(answer.status, answer.headers, await _read_body(answer))
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            raise _mapped(error) from _without_request(error)
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+        self._closed = True
+        if self._session is not None and self._owns_session:
+            await self._session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None:
+                raise RuntimeError("the client belongs to another event loop; make one per loop")
+            self._loop = loop
+        if self._closed:
+            raise RuntimeError("the client is closed")
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._max_connections,
+                    keepalive_timeout=_KEEPALIVE,
+                    ttl_dns_cache=_DNS_CACHE,
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+async def _read_body(answer: aiohttp.ClientResponse) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in answer.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > MAX_BODY:
+            answer.close()
+            raise ResponseError(
+                f"the answer is larger than {MAX_BODY} bytes",
+                status_code=answer.status,
+                request_id=answer.headers.get("x-amzn-requestid"),
+                body_start=b"".join(parts)[:256],
+            )
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _mapped(error: Exception) -> LambdaCoreError:
+    """Say in this library's terms what went wrong."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return TransportTimeoutError("no connection in time", not_executed=True)
+        case aiohttp.ServerTimeoutError():
+            return TransportTimeoutError("the answer stopped coming")
+        case TimeoutError():
+            return TransportTimeoutError("no complete answer in time")
+        case aiohttp.ClientConnectorDNSError():
+            return TransportError(f"the name {error.host} did not resolve", not_executed=True)
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
+            return TransportError(f"TLS failed: {error}", not_executed=True)
+        case aiohttp.ClientConnectorError():
+            return TransportError(f"no connection: {error}", not_executed=True)
+        case aiohttp.ServerDisconnectedError():
+            return TransportError("the connection was closed before an answer came")
+        case aiohttp.ClientPayloadError():
+            return TransportError("the answer was cut short or cannot be decoded")
+        case aiohttp.ClientResponseError():
+            return TransportError(f"the answer is not HTTP: {error.message}")
+        case _:
+            return TransportError(f"the connection broke: {error or type(error).__name__}")
+
+
+def _without_request(error: Exception) -> Exception | None:
+    """The cause to show; not one that quotes the request's headers, token included."""
+    return None if isinstance(error, aiohttp.ClientResponseError) else error

@@ -1,0 +1,298 @@
+"""Fan-out: many identifiers in, `Found` or `Failed` out, each as it completes.
+
+A fixed set of workers takes identifiers from the input and puts results into a bounded queue. So
+memory depends on the concurrency alone, however long the input is, and a slow consumer slows the
+workers down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+)
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias, TypeVar
+
+from attrs import frozen
+
+from lambdacore_async.engine.clock import Clock
+from lambdacore_async.errors import LambdaCoreError, ParameterError, TransportTimeoutError
+from lambdacore_async.models.network_connectors import NetworkConnector
+
+#: Workers to start with; each further pair of answers brings one more, up to the concurrency. A
+#: service that throttles is so met softly: the first wave is small.
+_FIRST_WORKERS: Final = 4
+_ANSWERS_PER_WORKER: Final = 2
+#: Of an input that is no collection, a repeat is recognised within at least so many identifiers.
+_MEMORY: Final = 32_768
+
+
+Result = TypeVar("Result")
+
+
+@frozen
+class Found:
+    """A connector that was found."""
+
+    identifier: str
+    connector: NetworkConnector
+
+
+@frozen
+class Failed:
+    """A lookup that failed, and why."""
+
+    identifier: str
+    error: LambdaCoreError
+
+
+Lookup: TypeAlias = Found | Failed
+
+
+@frozen
+class LookupReport:
+    """All results of a run, in the order of the input.
+
+    Attributes:
+        found: connectors by identifier.
+        failed: errors by identifier.
+    """
+
+    found: dict[str, NetworkConnector]
+    failed: dict[str, LambdaCoreError]
+
+    def raise_for_failures(self) -> None:
+        """Raise what failed, if anything did.
+
+        Raises:
+            ExceptionGroup: of all the errors.
+        """
+        if self.failed:
+            total = len(self.failed) + len(self.found)
+            raise ExceptionGroup(
+                f"{len(self.failed)} of {total} lookups failed", list(self.failed.values())
+            )
+
+
+class Lookups:
+    """A run of lookups: an async context manager, and inside it an async iterator.
+
+    Leaving the context, however it is left, ends all that is under way. An identifier that comes
+    twice is asked for once and yields one result. That holds for the whole of a collection, and
+    within 32,768 identifiers at least of any other input, which is not kept in memory.
+
+    Args:
+        get: looks up one connector.
+        identifiers: the input; it is read only as fast as results are consumed.
+        concurrency: how many lookups may be under way at once, at least 1.
+        deadline: seconds for the whole run; what is not done by then fails with
+            `TransportTimeoutError`. Of an asynchronous input, no more is read by then.
+        clock: tells when the deadline has come.
+
+    Raises:
+        ParameterError: an argument is out of its bounds.
+    """
+
+    def __init__(
+        self,
+        get: Callable[[str], Coroutine[Any, Any, NetworkConnector]],
+        identifiers: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int = 64,
+        deadline: float | None = None,
+        clock: Clock,
+    ) -> None:
+        if isinstance(identifiers, str | bytes) or not isinstance(
+            identifiers, Iterable | AsyncIterable
+        ):
+            raise ParameterError(
+                "identifiers", f"expected many identifiers, got {type(identifiers).__name__}"
+            )
+        if type(concurrency) is not int or concurrency < 1:
+            raise ParameterError("concurrency", f"must be at least 1, got {concurrency!r}")
+        if deadline is not None and not deadline >= 0:
+            raise ParameterError("deadline", f"must be at least 0 seconds, got {deadline!r}")
+        self._get = get
+        self._source = _distinct(identifiers)
+        self._turn = asyncio.Lock()
+        self._concurrency = concurrency
+        self._deadline = deadline
+        self._clock = clock
+        # `None` in the queue says that all workers are done.
+        self._results: asyncio.Queue[tuple[int, Lookup] | None] = asyncio.Queue(concurrency)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._running = False
+        self._working = 0
+        self._answers = 0
+        self._scopes: set[asyncio.Timeout] = set()
+        self._expired = False
+        self._stopped = False
+        self._fault: Exception | None = None
+
+    async def __aenter__(self) -> Self:
+        if self._tasks:
+            raise RuntimeError("a run of lookups can be entered once")
+        self._running = True
+        if self._deadline is not None:
+            self._tasks.append(asyncio.create_task(self._watch(self._deadline)))
+        for _ in range(min(_FIRST_WORKERS, self._concurrency)):
+            self._add_worker()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._running = False
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._source.aclose()
+
+    def __aiter__(self) -> AsyncIterator[Lookup]:
+        return self
+
+    async def __anext__(self) -> Lookup:
+        """The next result, as lookups complete.
+
+        Raises:
+            Exception: what reading the input raised, after all results are out.
+        """
+        _, lookup = await self._next()
+        return lookup
+
+    async def report(self) -> LookupReport:
+        """Run to the end and collect all results, in the order of the input."""
+        if not self._running:
+            async with self:
+                return await self.report()
+        results: list[tuple[int, Lookup]] = []
+        try:
+            while True:
+                results.append(await self._next())
+        except StopAsyncIteration:
+            pass
+        results.sort(key=lambda result: result[0])
+        lookups = [lookup for _, lookup in results]
+        return LookupReport(
+            found={x.identifier: x.connector for x in lookups if isinstance(x, Found)},
+            failed={x.identifier: x.error for x in lookups if isinstance(x, Failed)},
+        )
+
+    async def _next(self) -> tuple[int, Lookup]:
+        if not self._running:
+            raise RuntimeError("iterate over lookups inside `async with`, so that none is left")
+        result = await self._results.get()
+        if result is not None:
+            return result
+        self._results.put_nowait(None)  # for whoever asks again
+        if self._fault is not None:
+            raise self._fault
+        raise StopAsyncIteration
+
+    def _add_worker(self) -> None:
+        self._working += 1
+        self._tasks.append(asyncio.create_task(self._work()))
+
+    async def _work(self) -> None:
+        try:
+            while (pulled := await self._bounded(self._pull())) is not None:
+                position, identifier = pulled
+                await self._results.put((position, await self._look_up(identifier)))
+                self._answers += 1
+                if self._answers % _ANSWERS_PER_WORKER == 0 and self._working < self._concurrency:
+                    self._add_worker()
+        except Exception as error:  # noqa: BLE001 - of the input, or a defect: raised at the end
+            self._fault = self._fault or error
+            self._stopped = True
+        self._working -= 1
+        if not self._working:
+            await self._results.put(None)
+
+    async def _pull(self) -> tuple[int, str] | None:
+        """The next identifier and its place in the input; `None` at the end."""
+        async with self._turn:
+            return None if self._stopped else await anext(self._source, None)
+
+    async def _look_up(self, identifier: str) -> Lookup:
+        if self._expired:
+            return Failed(identifier, _too_late(asked=False))
+        try:
+            connector = await self._bounded(self._get(identifier))
+        except LambdaCoreError as error:
+            return Failed(identifier, error)
+        if connector is None:
+            return Failed(identifier, _too_late(asked=True))
+        return Found(identifier, connector)
+
+    async def _bounded(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """Do some work; `None` if it is not done by the deadline."""
+        if self._deadline is None:
+            return await work
+        scope = asyncio.timeout(0 if self._expired else None)
+        try:
+            async with scope:
+                self._scopes.add(scope)
+                return await work
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            return None
+        finally:
+            self._scopes.discard(scope)
+
+    async def _watch(self, deadline: float) -> None:
+        await self._clock.sleep(deadline)
+        self._expired = True
+        now = asyncio.get_running_loop().time()
+        for scope in self._scopes:
+            scope.reschedule(now)
+
+
+async def _distinct(
+    identifiers: Iterable[str] | AsyncIterable[str],
+) -> AsyncGenerator[tuple[int, str]]:
+    """The input without repeats, numbered."""
+    if isinstance(identifiers, Collection):
+        identifiers = dict.fromkeys(identifiers)
+    recent: set[str] = set()
+    older: set[str] = set()
+    position = 0
+    async with aclosing(_read(identifiers)) as source:
+        async for identifier in source:
+            if identifier in recent or identifier in older:
+                continue
+            if len(recent) >= _MEMORY:
+                recent, older = set(), recent
+            recent.add(identifier)
+            position += 1
+            yield position, identifier
+
+
+async def _read(identifiers: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str]:
+    if isinstance(identifiers, Iterable):
+        for identifier in identifiers:
+            yield identifier
+        return
+    iterator = aiter(identifiers)
+    try:
+        async for identifier in iterator:
+            yield identifier
+    finally:
+        # An iterator that was made here is closed here; one that was passed in is its owner's.
+        if iterator is not identifiers and isinstance(iterator, AsyncGenerator):
+            await iterator.aclose()
+
+
+def _too_late(*, asked: bool) -> TransportTimeoutError:
+    return TransportTimeoutError("not done by the run's deadline", not_executed=not asked)

@@ -1,0 +1,426 @@
+"""Fan-out: what goes in comes out once, bounded, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+)
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdacore_async import (
+    Failed,
+    Found,
+    LookupReport,
+    Lookups,
+    NetworkConnector,
+    ParameterError,
+    ResourceNotFoundException,
+    TransportTimeoutError,
+)
+from lambdacore_async.engine.clock import Clock
+
+
+class ManualClock(Clock):
+    """A clock on which every sleep ends when the test says so."""
+
+    def __init__(self) -> None:
+        self.alarm = asyncio.Event()
+        self.sleeps: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        await self.alarm.wait()
+
+
+class Service:
+    """Answers lookups; each is held until the test lets it go, if it says so."""
+
+    def __init__(self, *, held: bool = False) -> None:
+        self.asked: list[str] = []
+        self.under_way = 0
+        self.most_under_way = 0
+        self.cancelled = 0
+        self._gate = asyncio.Event()
+        if not held:
+            self.let_go()
+
+    def let_go(self) -> None:
+        self._gate.set()
+
+    async def get(self, identifier: str) -> NetworkConnector:
+        self.asked.append(identifier)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await asyncio.sleep(0)
+            await self._gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.under_way -= 1
+        if identifier.startswith("missing"):
+            raise ResourceNotFoundException(f"no {identifier}", status_code=404)
+        return NetworkConnector(arn=f"arn:{identifier}", name=identifier, id=f"nc-{identifier}")
+
+
+def lookups(
+    service: Service,
+    identifiers: Iterable[str] | AsyncIterable[str],
+    *,
+    concurrency: int = 64,
+    deadline: float | None = None,
+    clock: Clock | None = None,
+) -> Lookups:
+    return Lookups(
+        service.get,
+        identifiers,
+        concurrency=concurrency,
+        deadline=deadline,
+        clock=clock or Clock(),
+    )
+
+
+async def settle() -> None:
+    """Let everything run that can run."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def others() -> set[asyncio.Task[object]]:
+    return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def numbers(count: int) -> AsyncGenerator[str]:
+    for number in range(count):
+        yield f"nc-{number}"
+
+
+@pytest.mark.parametrize("as_input", [list, tuple, set, iter, dict.fromkeys])
+async def test_each_identifier_of_any_iterable_yields_one_result(
+    as_input: Callable[[list[str]], Iterable[str]],
+) -> None:
+    async with lookups(Service(), as_input(["a", "missing-b", "c"])) as run:
+        results = {lookup.identifier: lookup async for lookup in run}
+    assert isinstance(results["a"], Found)
+    assert results["a"].connector.name == "a"
+    assert isinstance(results["missing-b"], Failed)
+    assert isinstance(results["missing-b"].error, ResourceNotFoundException)
+    assert isinstance(results["c"], Found)
+
+
+async def test_an_asynchronous_input_is_read_to_its_end() -> None:
+    service = Service()
+    report = await lookups(service, numbers(100)).report()
+    assert list(report.found) == [f"nc-{number}" for number in range(100)]
+
+
+@given(st.lists(st.sampled_from("abcdefgh")), st.integers(1, 5), st.booleans())
+def test_an_identifier_that_comes_twice_is_asked_for_once(
+    identifiers: list[str], concurrency: int, lazy: bool
+) -> None:
+    async def run() -> None:
+        service = Service()
+        source = iter(identifiers) if lazy else identifiers
+        report = await lookups(service, source, concurrency=concurrency).report()
+        assert list(report.found) == list(dict.fromkeys(identifiers))
+        assert sorted(service.asked) == sorted(set(identifiers))
+
+    asyncio.run(run())
+
+
+async def test_repeats_in_a_stream_are_known_for_a_bounded_stretch_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lambdacore_async.lookups._MEMORY", 2)
+    service = Service()
+    await lookups(service, iter("abacdeab"), concurrency=1).report()
+    assert service.asked == ["a", "b", "c", "d", "e", "a", "b"]
+
+
+async def test_a_collection_is_known_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambdacore_async.lookups._MEMORY", 2)
+    service = Service()
+    await lookups(service, list("abacdeab"), concurrency=1).report()
+    assert service.asked == ["a", "b", "c", "d", "e"]
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 17])
+async def test_no_more_lookups_are_under_way_than_allowed(concurrency: int) -> None:
+    service = Service()
+    report = await lookups(service, numbers(200), concurrency=concurrency).report()
+    assert len(report.found) == 200
+    assert service.most_under_way == concurrency
+
+
+async def test_a_run_starts_with_few_lookups_and_grows_with_the_answers() -> None:
+    service = Service(held=True)
+    async with lookups(service, numbers(200)):
+        await settle()
+        assert service.under_way == 4
+
+
+async def test_the_input_is_read_only_as_fast_as_results_are_consumed() -> None:
+    read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield f"nc-{read}"
+
+    async with lookups(Service(), endless(), concurrency=5) as run:
+        await settle()
+        assert read <= 2 * 5
+        for _ in range(100):
+            await anext(run)
+        await settle()
+        assert read <= 100 + 2 * 5
+
+
+async def test_a_report_is_in_the_order_of_the_input() -> None:
+    class Reversed(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            for _ in range(20 - int(identifier.removeprefix("missing"))):
+                await asyncio.sleep(0)
+            return await super().get(identifier)
+
+    identifiers = ["1", "missing2", "3", "missing4", "5"]
+    report = await lookups(Reversed(), identifiers).report()
+    assert list(report.found) == ["1", "3", "5"]
+    assert list(report.failed) == ["missing2", "missing4"]
+
+
+async def test_a_report_raises_all_failures_as_one_group() -> None:
+    report = await lookups(Service(), ["missing-a", "b", "missing-c"]).report()
+    with pytest.raises(ExceptionGroup, match="2 of 3 lookups failed") as raised:
+        report.raise_for_failures()
+    assert list(raised.value.exceptions) == list(report.failed.values())
+
+
+def test_a_report_without_failures_raises_nothing() -> None:
+    LookupReport({}, {}).raise_for_failures()
+
+
+async def test_an_empty_input_yields_nothing() -> None:
+    assert await lookups(Service(), []).report() == LookupReport({}, {})
+
+
+async def test_leaving_early_cancels_what_is_under_way_and_leaves_no_task() -> None:
+    service = Service(held=True)
+    async with lookups(service, numbers(100), concurrency=3):
+        await settle()
+        assert service.under_way == 3
+    assert service.cancelled == 3
+    assert not others()
+
+
+async def test_an_exception_of_the_consumer_leaves_no_task() -> None:
+    service = Service()
+    with pytest.raises(KeyError):
+        async with lookups(service, numbers(100)) as run:
+            async for _ in run:
+                raise KeyError
+    assert service.under_way == 0
+    assert not others()
+
+
+@pytest.mark.parametrize("steps", range(12))
+async def test_cancelling_the_consumer_at_any_point_leaves_no_task(steps: int) -> None:
+    service = Service()
+    source = [str(number) for number in range(10)]
+
+    async def consume() -> None:
+        async with lookups(service, source, concurrency=2) as run:
+            async for _ in run:
+                await asyncio.sleep(0)
+
+    task = asyncio.create_task(consume())
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    assert not task.done()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert service.under_way == 0
+    assert not others()
+
+
+async def test_an_error_of_the_input_is_raised_after_all_results_are_out() -> None:
+    def broken() -> Iterator[str]:
+        yield "a"
+        yield "b"
+        raise OSError("the list is unreadable")
+
+    seen: list[str] = []
+    async with lookups(Service(), broken()) as run:
+        with pytest.raises(OSError, match="unreadable"):
+            async for lookup in run:
+                seen.append(lookup.identifier)
+    assert sorted(seen) == ["a", "b"]
+
+
+async def test_a_defect_in_a_lookup_is_no_failed_lookup() -> None:
+    class Defective(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            raise RuntimeError("the client is closed")
+
+    with pytest.raises(RuntimeError, match="closed"):
+        await lookups(Defective(), ["a", "b"]).report()
+    assert not others()
+
+
+async def test_a_finished_run_stays_finished() -> None:
+    async with lookups(Service(), ["a"]) as run:
+        assert [lookup.identifier async for lookup in run] == ["a"]
+        assert [lookup.identifier async for lookup in run] == []
+        assert await run.report() == LookupReport({}, {})
+
+
+async def test_iterating_outside_the_context_is_refused() -> None:
+    run = lookups(Service(), ["a"])
+    with pytest.raises(RuntimeError, match="async with"):
+        await anext(run)
+    async with run:
+        pass
+    with pytest.raises(RuntimeError, match="async with"):
+        await anext(run)
+
+
+async def test_a_run_is_entered_once() -> None:
+    run = lookups(Service(), ["a"])
+    await run.report()
+    with pytest.raises(RuntimeError, match="once"):
+        await run.report()
+
+
+async def test_what_is_not_done_by_the_deadline_has_failed_and_what_was_found_stays() -> None:
+    class Stuck(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            if identifier == "stuck":
+                await asyncio.Event().wait()
+            return await super().get(identifier)
+
+    clock = ManualClock()
+    identifiers = ["a", "stuck", "b"]
+    async with lookups(Stuck(), identifiers, concurrency=2, deadline=9.5, clock=clock) as run:
+        early = {(await anext(run)).identifier for _ in range(2)}
+        clock.alarm.set()
+        (late,) = [lookup async for lookup in run]
+    assert early == {"a", "b"}
+    assert clock.sleeps == [9.5]
+    assert isinstance(late, Failed)
+    assert late.identifier == "stuck"
+    assert isinstance(late.error, TransportTimeoutError)
+    assert not late.error.not_executed
+    assert not others()
+
+
+async def test_what_was_never_asked_for_by_the_deadline_says_so() -> None:
+    clock = ManualClock()
+    service = Service(held=True)
+    async with lookups(service, iter("abcdef"), concurrency=2, deadline=1, clock=clock) as run:
+        await settle()
+        clock.alarm.set()
+        results = [lookup async for lookup in run]
+    assert sorted(service.asked) == ["a", "b"]
+    assert {x.identifier: x.error.not_executed for x in results if isinstance(x, Failed)} == {
+        "a": False,
+        "b": False,
+        "c": True,
+        "d": True,
+        "e": True,
+        "f": True,
+    }
+
+
+async def test_an_asynchronous_input_that_stalls_ends_with_the_deadline() -> None:
+    async def stalling() -> AsyncIterator[str]:
+        yield "a"
+        await asyncio.Event().wait()
+
+    clock = ManualClock()
+    async with lookups(Service(), stalling(), deadline=1, clock=clock) as run:
+        assert (await anext(run)).identifier == "a"
+        clock.alarm.set()
+        assert [lookup async for lookup in run] == []
+    assert not others()
+
+
+async def test_a_timeout_of_a_lookup_itself_is_its_failure_and_not_the_deadline() -> None:
+    class Impatient(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            raise TransportTimeoutError("no answer")
+
+    report = await lookups(Impatient(), ["a"], deadline=1, clock=ManualClock()).report()
+    assert str(report.failed["a"]) == "no answer"
+
+
+async def test_a_foreign_timeout_in_a_lookup_is_a_defect() -> None:
+    class Foreign(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            raise TimeoutError("not ours")
+
+    with pytest.raises(TimeoutError, match="not ours"):
+        await lookups(Foreign(), ["a"], deadline=1, clock=ManualClock()).report()
+
+
+async def test_an_iterator_that_was_passed_in_is_left_to_its_owner() -> None:
+    source = numbers(100)
+    async with lookups(Service(), source, concurrency=1) as run:
+        await anext(run)
+    assert (await anext(source)).startswith("nc-")
+    await source.aclose()
+
+
+async def test_an_iterator_that_was_made_for_the_run_is_closed_with_it() -> None:
+    class Source:
+        closed = False
+
+        async def __aiter__(self) -> AsyncIterator[str]:
+            try:
+                for number in range(100):
+                    yield str(number)
+            finally:
+                self.closed = True
+
+    source = Source()
+    async with lookups(Service(), source, concurrency=1) as run:
+        await anext(run)
+    assert source.closed
+
+
+async def test_a_run_that_is_never_entered_leaves_nothing() -> None:
+    lookups(Service(), numbers(3))
+    gc.collect()
+    await settle()
+    assert not others()
+
+
+@pytest.mark.parametrize("identifiers", ["prod-egress", b"prod-egress", 5, None])
+def test_one_identifier_in_place_of_many_is_refused(identifiers: object) -> None:
+    with pytest.raises(ParameterError, match="^identifiers: expected many") as raised:
+        lookups(Service(), identifiers)  # type: ignore[arg-type] # the mistake
+    assert raised.value.parameter == "identifiers"
+
+
+@pytest.mark.parametrize("concurrency", [0, -1, 1.5, "64", True])
+def test_a_concurrency_below_one_is_refused(concurrency: int) -> None:
+    with pytest.raises(ParameterError, match="^concurrency"):
+        lookups(Service(), [], concurrency=concurrency)
+
+
+@pytest.mark.parametrize("deadline", [-1, float("nan")])
+def test_a_deadline_in_the_past_is_refused(deadline: float) -> None:
+    with pytest.raises(ParameterError, match="^deadline"):
+        lookups(Service(), [], deadline=deadline)

@@ -1,0 +1,220 @@
+"""Listings: items, pages, tokens, and what stopping early leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdacore_async import (
+    ApiError,
+    NetworkConnectorSummary,
+    NetworkConnectorType,
+    Page,
+    Pager,
+    ResponseError,
+    ResponseMetadata,
+)
+from lambdacore_async.protocol.operations import LIST_NETWORK_CONNECTORS, LIST_RUNTIMES
+from lambdacore_async.protocol.restjson import ListOperation
+
+Summary = NetworkConnectorSummary
+
+
+def summary(name: str) -> Summary:
+    return Summary(arn=f"arn:{name}", name=name, id=name, type=NetworkConnectorType.VPC_EGRESS)
+
+
+class Listing:
+    """A service that lists connectors in scripted pages: the names on each, and its next token."""
+
+    def __init__(self, pages: Mapping[str | None, tuple[str, str | None]]) -> None:
+        self.pages = pages
+        self.asked: list[Mapping[str, object]] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.cancelled = 0
+
+    async def call(
+        self, operation: ListOperation[Summary], arguments: Mapping[str, object]
+    ) -> Page[Summary]:
+        self.asked.append(arguments)
+        token = arguments[operation.input_token]
+        assert token is None or isinstance(token, str)
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        names, next_token = self.pages[token]
+        if names == "broken":
+            raise ApiError("no page", code="ServiceException", status_code=500)
+        items = tuple(summary(name) for name in names)
+        return Page(items, next_token, ResponseMetadata("request-7", 200, 1))
+
+    def pager(self, *, prefetch: bool = False) -> Pager[Summary]:
+        return Pager(self.call, LIST_NETWORK_CONNECTORS, {"max_items": 2}, prefetch=prefetch)
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+@given(st.lists(st.text("abc", max_size=3), min_size=1), st.booleans())
+def test_items_come_in_order_whatever_the_pages_and_empty_pages_do_not_end_a_listing(
+    contents: list[str], prefetch: bool
+) -> None:
+    tokens = [None, *(f"t{number}" for number in range(1, len(contents))), None]
+    listing = Listing({tokens[n]: (content, tokens[n + 1]) for n, content in enumerate(contents)})
+
+    async def run() -> list[str]:
+        return [item.name async for item in listing.pager(prefetch=prefetch)]
+
+    assert asyncio.run(run()) == list("".join(contents))
+    assert listing.asked == [{"max_items": 2, "marker": token} for token in tokens[:-1]]
+
+
+async def test_nothing_is_asked_before_the_first_item_is() -> None:
+    listing = Listing({None: ("a", None)})
+    pager = listing.pager()
+    assert listing.asked == []
+    assert [item.name async for item in pager] == ["a"]
+
+
+async def test_each_iteration_is_a_new_listing() -> None:
+    pager = Listing({None: ("a", "t"), "t": ("b", None)}).pager()
+    assert [item.name async for item in pager] == ["a", "b"]
+    assert [item.name async for item in pager] == ["a", "b"]
+
+
+async def test_pages_go_on_after_a_token_that_was_kept() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", "u"), "u": ("c", None)})
+    async with aclosing(listing.pager().by_page()) as pages:
+        first = await anext(pages)
+    assert first.next_token == "t"
+    rest = [page async for page in listing.pager().by_page(continuation_token=first.next_token)]
+    assert [[item.name for item in page] for page in rest] == [["b"], ["c"]]
+    assert [len(page) for page in rest] == [1, 1]
+
+
+async def test_the_runtimes_dialect_has_its_own_token_parameter() -> None:
+    asked: list[Mapping[str, object]] = []
+
+    async def call(operation: object, arguments: Mapping[str, object]) -> Page[object]:
+        asked.append(arguments)
+        return Page((), "next" if len(asked) == 1 else None)
+
+    pager = Pager(call, LIST_RUNTIMES, {})  # type: ignore[arg-type] # an empty page fits all
+    assert [item async for item in pager] == []
+    assert asked == [{"next_token": None}, {"next_token": "next"}]
+
+
+@pytest.mark.parametrize("prefetch", [False, True])
+@pytest.mark.parametrize("again", ["t", "u"])
+async def test_a_token_that_comes_again_is_an_error_after_the_page_that_bears_it(
+    again: str, prefetch: bool
+) -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", "u"), "u": ("c", again)})
+    seen: list[str] = []
+    with pytest.raises(ResponseError, match=f"token '{again}' has come before") as raised:
+        async for item in listing.pager(prefetch=prefetch):
+            seen.append(item.name)
+    assert seen == ["a", "b", "c"]
+    assert raised.value.request_id == "request-7"
+    assert raised.value.operation == "ListNetworkConnectors"
+
+
+async def test_a_token_that_equals_the_one_it_was_asked_with_is_an_error() -> None:
+    pages = Listing({"t": ("a", "t")}).pager().by_page("t")
+    assert [item.name for item in await anext(pages)] == ["a"]
+    with pytest.raises(ResponseError):
+        await anext(pages)
+
+
+async def test_a_repeated_token_is_an_error_though_the_page_tells_nothing_of_its_answer() -> None:
+    async def call(operation: object, arguments: Mapping[str, object]) -> Page[object]:
+        return Page((), "t")
+
+    pages = Pager(call, LIST_RUNTIMES, {}).by_page("t")  # type: ignore[arg-type] # fits all
+    await anext(pages)
+    with pytest.raises(ResponseError) as raised:
+        await anext(pages)
+    assert raised.value.request_id is None
+
+
+async def test_an_error_on_a_later_page_comes_after_the_items_before_it() -> None:
+    listing = Listing({None: ("ab", "t"), "t": ("broken", None)})
+    seen: list[str] = []
+    with pytest.raises(ApiError, match="no page"):
+        async for item in listing.pager():
+            seen.append(item.name)
+    assert seen == ["a", "b"]
+
+
+async def test_without_prefetch_the_next_page_is_asked_for_when_it_is_needed() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", None)})
+    async with aclosing(listing.pager().by_page()) as pages:
+        await anext(pages)
+        await settle()
+        assert len(listing.asked) == 1
+
+
+async def test_with_prefetch_one_page_is_asked_for_ahead_and_no_more() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", "u"), "u": ("c", None)})
+    async with aclosing(listing.pager(prefetch=True).by_page()) as pages:
+        await anext(pages)
+        await settle()
+        assert len(listing.asked) == 2
+        await anext(pages)
+        await settle()
+        assert len(listing.asked) == 3
+
+
+async def test_closing_a_listing_ends_the_prefetch_under_way() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", None)})
+    async with aclosing(listing.pager(prefetch=True).by_page()) as pages:
+        await anext(pages)
+        listing.gate.clear()
+        await settle()
+    assert listing.cancelled == 1
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_breaking_out_of_a_listing_ends_the_prefetch_under_way() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", None)})
+    async for _ in listing.pager(prefetch=True):
+        listing.gate.clear()
+        await settle()
+        break
+    await settle()
+    assert listing.cancelled == 1
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_prefetch_that_failed_unseen_is_no_error_of_who_stops_before_it() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("broken", None)})
+    async with aclosing(listing.pager(prefetch=True).by_page()) as pages:
+        await anext(pages)
+        await settle()
+
+
+async def test_cancelling_who_waits_for_a_prefetched_page_ends_it() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", None)})
+
+    async def consume() -> None:
+        async for _ in listing.pager(prefetch=True):
+            listing.gate.clear()
+
+    task = asyncio.create_task(consume())
+    await settle()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await settle()
+    assert listing.cancelled == 1
+    assert len(asyncio.all_tasks()) == 1
