@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -86,6 +87,20 @@ class ElasticIpConfiguration:
     type: ElasticIpType | UnknownValue
 
 
+def _subnet_ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
+    return as_tuple("subnet_ids", values)
+
+
+def _security_group_ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
+    return as_tuple("security_group_ids", values)
+
+
+def _compute_resource_types(
+    values: Iterable[ComputeResourceType | UnknownValue] | None,
+) -> tuple[ComputeResourceType | UnknownValue, ...] | None:
+    return as_tuple("associated_compute_resource_types", values)
+
+
 @frozen
 class VpcEgressConfiguration:
     """The VPC that a connector sends traffic to.
@@ -101,11 +116,11 @@ class VpcEgressConfiguration:
         elastic_ip_configuration: how the network interfaces get an Elastic IP address.
     """
 
-    subnet_ids: tuple[str, ...] | None = field(default=None, converter=as_tuple)
-    security_group_ids: tuple[str, ...] | None = field(default=None, converter=as_tuple)
+    subnet_ids: tuple[str, ...] | None = field(default=None, converter=_subnet_ids)
+    security_group_ids: tuple[str, ...] | None = field(default=None, converter=_security_group_ids)
     network_protocol: NetworkProtocol | UnknownValue | None = None
     associated_compute_resource_types: tuple[ComputeResourceType | UnknownValue, ...] | None = (
-        field(default=None, converter=as_tuple)
+        field(default=None, converter=_compute_resource_types)
     )
     elastic_ip_configuration: ElasticIpConfiguration | None = None
 

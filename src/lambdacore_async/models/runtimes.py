@@ -5,6 +5,7 @@ All timestamps of this family are text on the wire and stay text; dates are `YYY
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from attrs import field, frozen
@@ -89,15 +90,27 @@ class RuntimeReleaseLifecycle:
     function_update_block_date: str | None = None
 
 
+def _integration_models(
+    values: Iterable[IntegrationModel | UnknownValue] | None,
+) -> tuple[IntegrationModel | UnknownValue, ...] | None:
+    return as_tuple("integration_models", values)
+
+
+def _architectures(
+    values: Iterable[RuntimeArchitecture | UnknownValue] | None,
+) -> tuple[RuntimeArchitecture | UnknownValue, ...] | None:
+    return as_tuple("architectures", values)
+
+
 @frozen
 class Compatibility:
     """What a runtime version works with."""
 
     integration_models: tuple[IntegrationModel | UnknownValue, ...] | None = field(
-        default=None, converter=as_tuple
+        default=None, converter=_integration_models
     )
     architectures: tuple[RuntimeArchitecture | UnknownValue, ...] | None = field(
-        default=None, converter=as_tuple
+        default=None, converter=_architectures
     )
     managed_instances: CompatibilityPolicy | UnknownValue | None = None
 
@@ -109,6 +122,10 @@ class Platform:
     architecture: str
     os: str
     digest: str
+
+
+def _platforms(values: Iterable[Platform] | None) -> tuple[Platform, ...] | None:
+    return as_tuple("platforms", values)
 
 
 @frozen
@@ -167,7 +184,7 @@ class RuntimeVersion:
     created: str
     last_modified: str
     release_notes: str | None = None
-    platforms: tuple[Platform, ...] | None = field(default=None, converter=as_tuple)
+    platforms: tuple[Platform, ...] | None = field(default=None, converter=_platforms)
     compatibility: Compatibility | None = None
     pending_deletion_at: str | None = None
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)

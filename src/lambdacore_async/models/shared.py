@@ -10,7 +10,7 @@ from attrs import field, frozen
 from lambdacore_async.errors import ParameterError
 
 JSONValue: TypeAlias = (
-    "str | int | float | bool | None | Sequence[JSONValue] | Mapping[str, JSONValue]"
+    "str | int | float | bool | Sequence[JSONValue] | Mapping[str, JSONValue] | None"
 )
 
 Item = TypeVar("Item")
@@ -78,15 +78,19 @@ class Page(Generic[Item]):
         return len(self.items)
 
 
-def as_tuple(values: Iterable[Item] | None) -> tuple[Item, ...] | None:
+def as_tuple(parameter: str, values: Iterable[Item] | None) -> tuple[Item, ...] | None:
     """Convert a list member, given in any iterable form, so that models stay hashable.
 
     Raises:
         ParameterError: for what is no iterable, and for a lone string, whose characters would
             pass for the list's items.
     """
-    if values is None or isinstance(values, tuple):
-        return values
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ParameterError("list member", f"expected a list of values, got {values!r}")
-    return tuple(values)
+    if values is None:
+        return None
+    try:
+        items = iter(values)
+    except TypeError:
+        items = None
+    if items is None or isinstance(values, str | bytes):
+        raise ParameterError(parameter, f"expected a list of values, got {values!r}")
+    return tuple(items)

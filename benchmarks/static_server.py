@@ -1,0 +1,142 @@
+"""A service that costs next to nothing: every request gets the same connector.
+
+It runs in a process of its own, so that the client's cost is measured alone. With a rate, it
+throttles as a token bucket does. It prints its port, then, when its input ends, what it counted.
+
+    python benchmarks/static_server.py [--rate CALLS_PER_SECOND --burst CALLS]
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from typing import Final
+
+CONNECTOR: Final = {
+    "Arn": "arn:aws:lambda:us-east-1:123456789012:network-connector:prod-egress",
+    "Name": "prod-egress",
+    "Id": "nc-0123456789abcdef0",
+    "Version": 3,
+    "LatestVersionArn": "arn:aws:lambda:us-east-1:123456789012:network-connector:prod-egress:3",
+    "LatestVersion": 3,
+    "Configuration": {
+        "VpcEgressConfiguration": {
+            "SubnetIds": ["subnet-0a1b2c3d4e5f60718", "subnet-1a1b2c3d4e5f60718"],
+            "SecurityGroupIds": ["sg-0a1b2c3d4e5f60718"],
+            "NetworkProtocol": "DualStack",
+            "AssociatedComputeResourceTypes": ["MicroVm"],
+            "ElasticIpConfiguration": {"Type": "None"},
+        }
+    },
+    "OperatorRole": "arn:aws:iam::123456789012:role/connector-operator",
+    "State": "ACTIVE",
+    "LastUpdateStatus": "Successful",
+    "LastModified": "2026-11-01T12:34:56Z",
+}
+
+
+def answer(status: str, content: object, *headers: str) -> bytes:
+    body = json.dumps(content).encode()
+    head = (
+        f"HTTP/1.1 {status}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "x-amzn-RequestId: 00000000-0000-4000-8000-000000000000",
+        *headers,
+    )
+    return "\r\n".join(head).encode() + b"\r\n\r\n" + body
+
+
+FOUND: Final = answer("200 OK", CONNECTOR)
+THROTTLED: Final = answer(
+    "429 Too Many Requests",
+    {"Type": "User", "message": "Rate exceeded", "Reason": "CallerRateLimitExceeded"},
+    "x-amzn-ErrorType: TooManyRequestsException",
+)
+
+
+class Bucket:
+    """Tokens come at a rate, up to a burst; a call takes one. The rate may change once."""
+
+    def __init__(self, rate: float, burst: float, change_at: float, change_to: float) -> None:
+        self.rate, self.burst = rate, burst
+        self.change_at, self.change_to = change_at, change_to
+        self.tokens = burst
+        self.filled = self.first = 0.0
+
+    def take(self) -> bool:
+        """Serve a call, if the limit allows it."""
+        now = time.monotonic()
+        if not self.first:
+            self.first = self.filled = now
+        elif self.change_at and now - self.first >= self.change_at:
+            self.rate, self.change_at = self.change_to, 0
+        self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate)
+        self.filled = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+
+class Counts:
+    """What the service answered."""
+
+    def __init__(self, bucket: Bucket | None) -> None:
+        self.bucket = bucket
+        self.served = 0
+        self.throttled = 0
+
+    def respond(self) -> bytes:
+        """The answer to the next request."""
+        if self.bucket is None or self.bucket.take():
+            self.served += 1
+            return FOUND
+        self.throttled += 1
+        return THROTTLED
+
+
+class Connection(asyncio.Protocol):
+    """One connection; all requests are without a body."""
+
+    def __init__(self, counts: Counts) -> None:
+        self.counts = counts
+        self.pending = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        *requests, self.pending = (self.pending + data).split(b"\r\n\r\n")
+        for _ in requests:
+            self.transport.write(self.counts.respond())
+
+
+async def serve(bucket: Bucket | None) -> None:
+    loop = asyncio.get_running_loop()
+    counts = Counts(bucket)
+    server = await loop.create_server(lambda: Connection(counts), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await loop.run_in_executor(None, sys.stdin.read)
+    print(json.dumps({"served": counts.served, "throttled": counts.throttled}), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, default=0, help="calls a second; 0: no limit")
+    parser.add_argument("--burst", type=float, default=0)
+    parser.add_argument("--change-at", type=float, default=0, help="seconds after the first call")
+    parser.add_argument("--change-to", type=float, default=0, help="the rate from then on")
+    options = parser.parse_args()
+    bucket = None
+    if options.rate:
+        bucket = Bucket(options.rate, options.burst, options.change_at, options.change_to)
+    asyncio.run(serve(bucket))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""How clients fare against a service that throttles: what they lose, and how long they take.
+
+    python benchmarks/throttling.py [--quick]
+
+Each row is a fan-out of lookups, 64 at once, against a token bucket in another process. `ideal` is
+the time that the bucket allows, divided by the time taken. Peers run in environments of their own,
+made at the first run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import environments
+
+HERE: Final = Path(__file__).parent
+CONTENDERS: Final = (
+    "ours:standard",
+    "ours:adaptive",
+    "aiobotocore:legacy",
+    "aiobotocore:standard",
+    "aiobotocore:standard-10",
+    "aiobotocore:adaptive",
+    "capo",
+)
+
+
+class Case(NamedTuple):
+    """A limit, and how many lookups meet it."""
+
+    name: str
+    count: int
+    rate: float
+    burst: float
+    change_at: float = 0
+    change_to: float = 0
+
+    @property
+    def ideal(self) -> float:
+        """Seconds that the bucket needs to serve all."""
+        before = self.burst + self.rate * self.change_at
+        if not self.change_at or before >= self.count:
+            return (self.count - self.burst) / self.rate
+        return self.change_at + (self.count - before) / self.change_to
+
+
+CASES: Final = (
+    Case("600 at 50/s, burst 50", 600, 50, 50),
+    Case("150 at 15/s, burst 15", 150, 15, 15),
+    Case("2,000 at 200/s, burst 20", 2000, 200, 20),
+    Case("600 at 50/s, then 25/s", 600, 50, 50, 5, 25),
+    Case("600 at 50/s, then 100/s", 600, 50, 50, 5, 100),
+)
+
+
+class Service:
+    """The throttling server, in a process of its own."""
+
+    def __init__(self, case: Case) -> None:
+        options = {
+            "--rate": case.rate,
+            "--burst": case.burst,
+            "--change-at": case.change_at,
+            "--change-to": case.change_to,
+        }
+        words = [str(word) for option in options.items() for word in option]
+        self._process = subprocess.Popen(
+            [sys.executable, HERE / "static_server.py", *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.port = self._process.stdout.readline().strip()
+
+    def stop(self) -> dict[str, int]:
+        """What it counted."""
+        counts: dict[str, int] = json.loads(self._process.communicate()[0])
+        return counts
+
+
+def start(contender: str, port: str, count: int) -> subprocess.Popen[str]:
+    interpreter = environments.python(contender.partition(":")[0])
+    return subprocess.Popen(
+        [interpreter, HERE / "contenders.py", contender, port, str(count), "64"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads(process.communicate()[0])
+    return result
+
+
+def row(case: Case, contender: str) -> str:
+    service = Service(case)
+    result = finish(start(contender, service.port, case.count))
+    counts = service.stop()
+    found = result["outcomes"].get("found", 0)
+    sends = counts["served"] + counts["throttled"]
+    return (
+        f"| {case.name} | {contender} | {found:,} | {case.count - found:,} | "
+        f"{result['seconds']:.1f} | {case.ideal / result['seconds']:.3f} | "
+        f"{sends:,} | {counts['throttled'] / sends:.1%} | {result['cpu']:.2f} |"
+    )
+
+
+def shared_limit() -> None:
+    """Two clients, each in its process, share one limit of 50/s."""
+    case = Case("2 x 300 at 50/s, burst 50", 600, 50, 50)
+    service = Service(case)
+    pair = [start("ours:standard", service.port, 300) for _ in range(2)]
+    results = [finish(process) for process in pair]
+    service.stop()
+    seconds = sorted(result["seconds"] for result in results)
+    found = sum(result["outcomes"].get("found", 0) for result in results)
+    # Until the first is done, both compete: it has 300 of what was served in that time.
+    share = max(0.0, 1 - 300 / (case.burst + case.rate * seconds[0]))
+    print(
+        f"\nTwo clients, one limit ({case.name}): {found} of 600 found, ideal "
+        f"{case.ideal / seconds[1]:.3f}, the slower one's share {share:.2f}"
+    )
+
+
+def main() -> None:
+    cases = CASES[:1] if "--quick" in sys.argv else CASES
+    for contender in CONTENDERS:
+        environments.python(contender.partition(":")[0])
+    print("| case | client | found | lost | seconds | ideal | sends | 429 | CPU, s |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for case in cases:
+        for contender in CONTENDERS:
+            print(row(case, contender), flush=True)
+    shared_limit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""AWS's own client, boto3, as a judge of the embedded service and a peer of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import re
+from typing import Any
+
+from lambdacore_async import Credentials
+
+_boto3: Any = importlib.import_module("boto3")
+_config: Any = importlib.import_module("botocore.config")
+_exceptions: Any = importlib.import_module("botocore.exceptions")
+
+
+def method_name(operation: str) -> str:
+    """A method's name, for boto3 and for us: `GetNetworkConnector` is `get_network_connector`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
+
+
+class SdkError(Exception):
+    """What boto3 raised, as plain values."""
+
+    def __init__(self, code: str, message: str, status: int) -> None:
+        super().__init__(code, message, status)
+        self.code, self.message, self.status = code, message, status
+
+
+class Sdk:
+    """A boto3 client of `lambda-core` that never retries."""
+
+    def __init__(self, endpoint_url: str, credentials: Credentials, region: str) -> None:
+        self.client: Any = _boto3.session.Session().client(
+            "lambda-core",
+            region_name=region,
+            endpoint_url=endpoint_url,
+            aws_access_key_id=credentials.access_key_id,
+            aws_secret_access_key=credentials.secret_access_key,
+            aws_session_token=credentials.session_token,
+            config=_config.Config(retries={"total_max_attempts": 1}, parameter_validation=False),
+        )
+
+    async def call(self, operation: str, **parameters: object) -> dict[str, Any]:
+        """The answer without its metadata, from a thread of its own."""
+        return await asyncio.to_thread(self._call, operation, parameters)
+
+    def _call(self, operation: str, parameters: dict[str, object]) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = getattr(self.client, method_name(operation))(**parameters)
+        except _exceptions.ClientError as error:
+            response: Any = error.response
+            raise SdkError(
+                response["Error"]["Code"],
+                response["Error"]["Message"],
+                response["ResponseMetadata"]["HTTPStatusCode"],
+            ) from None
+        del answer["ResponseMetadata"]
+        return answer
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.client.close()
