@@ -1,0 +1,165 @@
+"""An embedded AWS Lambda Core, for tests and demonstrations: the service's side of the protocol.
+
+    async with LocalLambdaCore(provisioning_seconds=2) as aws:
+        aws.state.fail_next("CreateNetworkConnector", reason_code)
+        async with aws.client() as client:
+            ...
+
+It keeps all resources in memory, answers on a free port of the loopback interface, and verifies the
+signature of each request as AWS does. Any AWS SDK can use it, by its `endpoint_url` and
+`credentials`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from typing import Self, TypedDict, Unpack
+
+import aiohttp
+
+from lambdacore_async import Attempt, LambdaCoreClient, Timeout
+from lambdacore_async.local.account import Account, Clock, FailingOperation, Limits, utc_now
+from lambdacore_async.local.server import Server
+from lambdacore_async.local.state import State
+from lambdacore_async.protocol.sigv4 import Credentials
+
+__all__ = ["ClientOptions", "FailingOperation", "Limits", "LocalLambdaCore", "State"]
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of `LambdaCoreClient`, which documents them."""
+
+    region: str | None
+    credentials: Credentials | None
+    endpoint_url: str | None
+    use_fips_endpoint: bool | None
+    use_dualstack_endpoint: bool | None
+    retry_mode: str | None
+    max_attempts: int | None
+    timeout: float | Timeout
+    max_connections: int
+    http_session: aiohttp.ClientSession | None
+    user_agent_extra: str | None
+    on_attempt: Callable[[Attempt], None] | None
+
+
+class LocalLambdaCore:
+    """An embedded AWS Lambda Core; it runs inside `async with`, and making one does no I/O.
+
+    The state outlives the server: it can be filled before, and read after, and the service can be
+    entered again. Not to be shared among event loops at the same time.
+
+    Args:
+        region: the AWS region that it is in.
+        account_id: the twelve digits of the account that it serves.
+        port: the TCP port, 1 to 65535; 0 for any free one.
+        credentials: with which requests are to be signed; made up if not given.
+        clock: the time by which resources change, with a time zone; the real time by default.
+        signature_clock: the time that signatures are checked against, and that the `Date` of
+            answers tells; the real time by default, so that `clock` can go its own way.
+        provisioning_seconds: how long a connector is PENDING, a runtime version or alias CREATING;
+            0 to 1e9 s, by default 0.1 s.
+        update_seconds: how long a connector's update is InProgress, an alias UPDATING; 0 to 1e9 s,
+            by default 0.1 s.
+        deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, by default 0.1 s.
+        limits: how many resources there may be; by default 1000 connectors, and 100 of all else.
+
+    Attributes:
+        state: all resources, with the methods that bring about failures and states on demand.
+        credentials: with which requests are to be signed.
+
+    Raises:
+        ParameterError: an argument is out of bounds.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        account_id: str = "123456789012",
+        port: int = 0,
+        credentials: Credentials | None = None,
+        clock: Clock = utc_now,
+        signature_clock: Clock = utc_now,
+        provisioning_seconds: float = 0.1,
+        update_seconds: float = 0.1,
+        deletion_seconds: float = 0.1,
+        limits: Limits | None = None,
+    ) -> None:
+        self.credentials = _made_up_credentials() if credentials is None else credentials
+        self.state = State(
+            Account(
+                region=region,
+                account_id=account_id,
+                clock=clock,
+                provisioning_seconds=provisioning_seconds,
+                update_seconds=update_seconds,
+                deletion_seconds=deletion_seconds,
+                limits=Limits() if limits is None else limits,
+            )
+        )
+        self._server = Server(
+            self.state, credentials=[self.credentials], port=port, clock=signature_clock
+        )
+
+    @property
+    def region(self) -> str:
+        """The AWS region that it is in."""
+        return self.state.account.region
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where it listens.
+
+        Raises:
+            ConfigurationError: it is not running.
+        """
+        return self._server.endpoint_url
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How many requests it has answered, by operation's name, refused ones included.
+
+        Those that are for no operation count under `UnknownOperation`.
+        """
+        return self._server.calls
+
+    def accept(self, credentials: Credentials) -> None:
+        """Accept requests signed with these credentials too, or in place of others of the same ID.
+
+        Args:
+            credentials: with a session token and a time of expiry, if they have them.
+        """
+        self._server.credentials[credentials.access_key_id] = credentials
+
+    def client(self, **options: Unpack[ClientOptions]) -> LambdaCoreClient:
+        """Make a client of this service.
+
+        Args:
+            options: those of `LambdaCoreClient`; region, credentials and endpoint are this
+                service's unless given.
+
+        Raises:
+            ConfigurationError: the service is not running.
+            ParameterError: an option is out of its bounds.
+        """
+        merged: ClientOptions = {
+            "region": self.region,
+            "credentials": self.credentials,
+            "endpoint_url": self.endpoint_url,
+        }
+        merged.update(options)
+        return LambdaCoreClient(**merged)
+
+    async def __aenter__(self) -> Self:
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop()
+
+
+def _made_up_credentials() -> Credentials:
+    return Credentials(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))

@@ -1,0 +1,627 @@
+"""Customer-managed runtimes, their versions and aliases, as the service keeps them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final, Generic, TypeVar
+
+from attrs import define, evolve, field, frozen
+
+from lambdacore_async.local.account import Account, Change, paginate
+from lambdacore_async.local.refusals import conflict, invalid, not_found, quota
+from lambdacore_async.models.runtimes import (
+    Compatibility,
+    CompatibilityPolicy,
+    IntegrationModel,
+    Platform,
+    RestoredRuntime,
+    Runtime,
+    RuntimeAlias,
+    RuntimeAliasState,
+    RuntimeArchitecture,
+    RuntimeReleaseLifecycle,
+    RuntimeReleaseState,
+    RuntimeState,
+    RuntimeVersion,
+    RuntimeVersionState,
+)
+from lambdacore_async.models.shared import Page
+
+#: How long a resource can be restored where the deletion does not say, as AWS KMS has it.
+DEFAULT_RECOVERY_WINDOW_IN_DAYS: Final = 30
+
+_SHORTEST_WINDOW: Final = 7
+_LONGEST_WINDOW: Final = 30
+_MAXIMUM_TEXT: Final = 1024
+_RUNTIME_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,126})?[a-z0-9]")
+_CHILD_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9_])?")
+_RUNTIME_ARN: Final = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:[0-9]{12}:runtime/" + _RUNTIME_NAME.pattern
+)
+_IMAGE: Final = re.compile(
+    r"(?P<repository>[^\s:@]+(:[0-9]+/[^\s:@]+)?)(:[\w.-]{1,128})?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+_COMPATIBILITY: Final = Compatibility(
+    integration_models=(IntegrationModel.RUNTIME_API,),
+    architectures=(RuntimeArchitecture.X86_64, RuntimeArchitecture.ARM64),
+    managed_instances=CompatibilityPolicy.SUPPORTED,
+)
+
+StateEnum = TypeVar("StateEnum", bound=StrEnum)
+
+
+@frozen
+class _Deletion:
+    """A scheduled deletion: restorable until one moment, gone at another."""
+
+    begins: datetime
+    ends: datetime
+
+
+@define(kw_only=True)
+class _Record(Generic[StateEnum]):
+    """What runtimes, versions and aliases have in common; kept when gone."""
+
+    sequence: int
+    name: str
+    arn: str
+    life: Change[StateEnum]
+    created: datetime
+    modified: datetime
+    deletion: _Deletion | None = None
+
+    def state(self, now: datetime) -> StateEnum | None:
+        """The state; None once it is gone."""
+        state = self.life.status(now)
+        if self.deletion is None:
+            return state
+        if now >= self.deletion.ends:
+            return None
+        return type(state)("DELETING" if now >= self.deletion.begins else "PENDING_DELETION")
+
+    def pending_deletion_at(self, now: datetime) -> str | None:
+        if self.deletion is None or now >= self.deletion.begins:
+            return None
+        return _timestamp(self.deletion.begins)
+
+
+@define(kw_only=True)
+class _Version(_Record[RuntimeVersionState]):
+    resolved_uri: str
+    platforms: tuple[Platform, ...]
+    release_notes: str | None
+
+
+@define(kw_only=True)
+class _Alias(_Record[RuntimeAliasState]):
+    version: str
+    description: str | None
+    lifecycle: RuntimeReleaseLifecycle | None
+
+
+@define(kw_only=True)
+class _Runtime(_Record[RuntimeState]):
+    id: str
+    description: str | None
+    license_info: str | None
+    lifecycle: RuntimeReleaseLifecycle | None
+    versions: dict[str, _Version] = field(factory=dict[str, _Version])
+    aliases: dict[str, _Alias] = field(factory=dict[str, _Alias])
+
+
+Resource = TypeVar("Resource", _Runtime, _Version, _Alias)
+
+
+class Runtimes:
+    """The customer-managed runtimes of an account: the API's operations on them."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        #: By name, in the order of creation.
+        self._runtimes: dict[str, _Runtime] = {}
+        self._records = 0
+
+    # Runtimes
+
+    def create_runtime(
+        self,
+        name: str,
+        *,
+        tags: Mapping[str, str] | None = None,  # noqa: ARG002 - no operation shows them
+        description: str | None = None,
+        license_info: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> Runtime:
+        """CreateRuntime: ACTIVE at once."""
+        now = self._account.clock()
+        _check_pattern("Name", name, _RUNTIME_NAME)
+        _check_text("Description", description)
+        _check_text("LicenseInfo", license_info)
+        lifecycle = _check_lifecycle(release_lifecycle, now)
+        self._check_room(self._runtimes, name, now, "runtime", self._account.limits.runtimes)
+        failed = self._account.take_failure("CreateRuntime", name) is not None
+        state = RuntimeState.FAILED if failed else RuntimeState.ACTIVE
+        sequence = self._next()
+        runtime = _Runtime(
+            sequence=sequence,
+            name=name,
+            arn=self._account.arn(f"runtime/{name}"),
+            life=Change(state, state, now),
+            created=now,
+            modified=now,
+            id=f"rt-{sha256(f'{name} {sequence}'.encode()).hexdigest()[:17]}",
+            description=description,
+            license_info=license_info,
+            lifecycle=lifecycle,
+        )
+        _add(self._runtimes, runtime)
+        return _without_state(_show_runtime(runtime, now))
+
+    def get_runtime(self, runtime_name: str) -> Runtime:
+        """GetRuntime."""
+        now = self._account.clock()
+        return _show_runtime(self._find_runtime(runtime_name, now), now)
+
+    def update_runtime(
+        self,
+        runtime_name: str,
+        *,
+        description: str | None = None,
+        license_info: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> Runtime:
+        """UpdateRuntime: what is left out stays, but for the lifecycle, which goes."""
+        now = self._account.clock()
+        runtime = self._find_runtime(runtime_name, now)
+        _check_text("Description", description)
+        _check_text("LicenseInfo", license_info)
+        lifecycle = _check_lifecycle(release_lifecycle, now)
+        _check_active(runtime, now)
+        runtime.lifecycle = lifecycle
+        runtime.modified = now
+        if description is not None:
+            runtime.description = description
+        if license_info is not None:
+            runtime.license_info = license_info
+        return _without_state(_show_runtime(runtime, now))
+
+    def delete_runtime(
+        self, runtime_name: str, *, recovery_window_in_days: int | None = None
+    ) -> None:
+        """DeleteRuntime: schedules it, once all versions and aliases are deleted or scheduled."""
+        now = self._account.clock()
+        runtime = self._find_runtime(runtime_name, now)
+        for children in (runtime.versions, runtime.aliases):
+            for child in children.values():
+                if child.deletion is None:
+                    raise conflict(
+                        f"{child.arn} must be deleted or scheduled for deletion before its runtime"
+                    )
+        self._schedule_deletion(runtime, recovery_window_in_days, now)
+
+    def restore_runtime(
+        self,
+        runtime_name: str,
+        *,
+        runtime_version: str | None = None,
+        runtime_alias: str | None = None,
+    ) -> RestoredRuntime:
+        """RestoreRuntime: a runtime, or one version or alias of a runtime that is ACTIVE itself."""
+        now = self._account.clock()
+        if runtime_version is not None and runtime_alias is not None:
+            raise invalid("RuntimeVersion", "cannot be given together with RuntimeAlias")
+        runtime = self._find_runtime(runtime_name, now)
+        record: _Runtime | _Version | _Alias = runtime
+        if runtime_version is not None:
+            _check_active(runtime, now)
+            record = _existing(runtime.versions, runtime_version, "Runtime version", now)
+        if runtime_alias is not None:
+            _check_active(runtime, now)
+            record = _existing(runtime.aliases, runtime_alias, "Runtime alias", now)
+        if record.state(now) == "PENDING_DELETION":
+            record.deletion = None
+            record.modified = now
+        elif record.state(now) != "ACTIVE":
+            raise conflict(f"{record.arn} is {record.state(now)}, not PENDING_DELETION")
+        return RestoredRuntime(
+            runtime.name,
+            record.arn,
+            RuntimeState(str(record.state(now))),
+            _timestamp(record.modified),
+            runtime_version,
+            runtime_alias,
+        )
+
+    def list_runtimes(
+        self, *, next_token: str | None = None, max_results: int | None = None
+    ) -> Page[Runtime]:
+        """ListRuntimes: in the order of their creation."""
+        now = self._account.clock()
+        return paginate(
+            _numbered(self._runtimes, now),
+            lambda runtime: evolve(_show_runtime(runtime, now), id=None),
+            listing="runtimes",
+            token=("NextToken", next_token),
+            size=("MaxResults", max_results),
+        )
+
+    # Versions
+
+    def create_runtime_version(
+        self,
+        runtime_name: str,
+        image_uri: str,
+        name: str,
+        *,
+        release_notes: str | None = None,
+        dry_run: bool = False,
+    ) -> RuntimeVersion:
+        """CreateRuntimeVersion: CREATING first, then ACTIVE or FAILED; a dry run makes nothing."""
+        now = self._account.clock()
+        runtime = self._find_runtime(runtime_name, now)
+        _check_pattern("Name", name, _CHILD_NAME)
+        image = _IMAGE.fullmatch(image_uri)
+        if image is None:
+            raise invalid("ImageUri", f"{image_uri[:200]!r} is not the URI of a container image")
+        _check_active(runtime, now)
+        limit = self._account.limits.runtime_versions
+        self._check_room(runtime.versions, name, now, "runtime version", limit)
+        digest = image["digest"] or _digest(image_uri)
+        version = _Version(
+            sequence=self._next(),
+            name=name,
+            arn=f"{runtime.arn}/version/{name}",
+            life=Change(
+                RuntimeVersionState.CREATING,
+                RuntimeVersionState.ACTIVE,
+                self._account.provisioned_at,
+            ),
+            created=now,
+            modified=now,
+            resolved_uri=f"{image['repository']}@{digest}",
+            platforms=tuple(
+                Platform(architecture, "linux", _digest(f"{digest} {architecture}"))
+                for architecture in RuntimeArchitecture
+            ),
+            release_notes=release_notes,
+        )
+        if not dry_run:
+            if self._account.take_failure("CreateRuntimeVersion", name) is not None:
+                version.life = evolve(version.life, after=RuntimeVersionState.FAILED)
+            _add(runtime.versions, version)
+        return _show_version(version, RuntimeVersionState.CREATING, now)
+
+    def get_runtime_version(self, runtime_name: str, name: str) -> RuntimeVersion:
+        """GetRuntimeVersion."""
+        now = self._account.clock()
+        version = self._find_version(runtime_name, name, now)
+        return _show_version(version, version.state(now), now)
+
+    def update_runtime_version(
+        self, runtime_name: str, name: str, release_notes: str
+    ) -> RuntimeVersion:
+        """UpdateRuntimeVersion: the release notes of a version that is ACTIVE."""
+        now = self._account.clock()
+        version = self._find_version(runtime_name, name, now)
+        _check_active(version, now)
+        version.release_notes = release_notes
+        version.modified = now
+        return _show_version(version, version.state(now), now)
+
+    def delete_runtime_version(
+        self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
+    ) -> None:
+        """DeleteRuntimeVersion: schedules it, also while an alias points to it."""
+        now = self._account.clock()
+        version = self._find_version(runtime_name, name, now)
+        self._schedule_deletion(version, recovery_window_in_days, now)
+
+    def list_runtime_versions(
+        self, runtime_name: str, *, next_token: str | None = None, max_results: int | None = None
+    ) -> Page[RuntimeVersion]:
+        """ListRuntimeVersions: in the order of their creation."""
+        now = self._account.clock()
+        runtime = self._find_runtime(runtime_name, now)
+        return paginate(
+            _numbered(runtime.versions, now),
+            lambda version: evolve(_show_version(version, version.state(now), now), platforms=None),
+            listing=f"versions of {runtime.id}",
+            token=("NextToken", next_token),
+            size=("MaxResults", max_results),
+        )
+
+    # Aliases
+
+    def create_runtime_alias(
+        self,
+        runtime_name: str,
+        runtime_version: str,
+        name: str,
+        *,
+        description: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> RuntimeAlias:
+        """CreateRuntimeAlias: CREATING first, then ACTIVE; its version must be ACTIVE."""
+        now = self._account.clock()
+        runtime = self._find_runtime(runtime_name, now)
+        _check_pattern("Name", name, _CHILD_NAME)
+        _check_printable("Description", description)
+        lifecycle = _check_lifecycle(release_lifecycle, now)
+        _check_active(runtime, now)
+        version = _existing(runtime.versions, runtime_version, "Runtime version", now)
+        _check_active(version, now)
+        limit = self._account.limits.runtime_aliases
+        self._check_room(runtime.aliases, name, now, "runtime alias", limit)
+        alias = _Alias(
+            sequence=self._next(),
+            name=name,
+            arn=f"{runtime.arn}/alias/{name}",
+            life=Change(
+                RuntimeAliasState.CREATING, RuntimeAliasState.ACTIVE, self._account.provisioned_at
+            ),
+            created=now,
+            modified=now,
+            version=runtime_version,
+            description=description,
+            lifecycle=lifecycle,
+        )
+        _add(runtime.aliases, alias)
+        return evolve(
+            _show_alias(runtime, alias, RuntimeAliasState.CREATING, now), compatibility=None
+        )
+
+    def get_runtime_alias(self, runtime_name: str, name: str) -> RuntimeAlias:
+        """GetRuntimeAlias."""
+        now = self._account.clock()
+        runtime, alias = self._find_alias(runtime_name, name, now)
+        return _show_alias(runtime, alias, alias.state(now), now)
+
+    def update_runtime_alias(
+        self,
+        runtime_name: str,
+        name: str,
+        runtime_version: str,
+        *,
+        description: str | None = None,
+        release_lifecycle: RuntimeReleaseLifecycle | None = None,
+    ) -> RuntimeAlias:
+        """UpdateRuntimeAlias: UPDATING first, then ACTIVE again."""
+        now = self._account.clock()
+        runtime, alias = self._find_alias(runtime_name, name, now)
+        _check_printable("Description", description)
+        lifecycle = _check_lifecycle(release_lifecycle, now)
+        _check_active(alias, now)
+        _check_active(_existing(runtime.versions, runtime_version, "Runtime version", now), now)
+        alias.version = runtime_version
+        alias.lifecycle = lifecycle
+        alias.modified = now
+        if description is not None:
+            alias.description = description
+        alias.life = Change(
+            RuntimeAliasState.UPDATING, RuntimeAliasState.ACTIVE, self._account.updated_at
+        )
+        shown = _show_alias(runtime, alias, RuntimeAliasState.UPDATING, now)
+        return evolve(shown, runtime_name=runtime.name)
+
+    def delete_runtime_alias(
+        self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
+    ) -> None:
+        """DeleteRuntimeAlias: schedules it."""
+        now = self._account.clock()
+        _, alias = self._find_alias(runtime_name, name, now)
+        self._schedule_deletion(alias, recovery_window_in_days, now)
+
+    def list_runtime_aliases(
+        self, runtime_name: str, *, next_token: str | None = None, max_results: int | None = None
+    ) -> Page[RuntimeAlias]:
+        """ListRuntimeAliases: in the order of their creation."""
+        now = self._account.clock()
+        runtime = self._find_runtime(runtime_name, now)
+        return paginate(
+            _numbered(runtime.aliases, now),
+            lambda alias: _show_alias(runtime, alias, alias.state(now), now),
+            listing=f"aliases of {runtime.id}",
+            token=("NextToken", next_token),
+            size=("MaxResults", max_results),
+        )
+
+    def _next(self) -> int:
+        self._records += 1
+        return self._records
+
+    def _find_runtime(self, identifier: str, now: datetime) -> _Runtime:
+        """The runtime, by its name or ARN."""
+        name = identifier.removeprefix(self._account.arn("runtime/"))
+        if not _RUNTIME_NAME.fullmatch(name) and not _RUNTIME_ARN.fullmatch(identifier):
+            raise invalid("RuntimeName", f"{identifier[:200]!r} is not a runtime's name or ARN")
+        return _existing(self._runtimes, name, "Runtime", now)
+
+    def _find_version(self, runtime_name: str, name: str, now: datetime) -> _Version:
+        return _existing(
+            self._find_runtime(runtime_name, now).versions, name, "Runtime version", now
+        )
+
+    def _find_alias(self, runtime_name: str, name: str, now: datetime) -> tuple[_Runtime, _Alias]:
+        runtime = self._find_runtime(runtime_name, now)
+        return runtime, _existing(runtime.aliases, name, "Runtime alias", now)
+
+    def _check_room(
+        self, records: Mapping[str, Resource], name: str, now: datetime, kind: str, limit: int
+    ) -> None:
+        live = [record.name for _, record in _numbered(records, now)]
+        if name in live:
+            raise conflict(f"A {kind} of this name already exists: {name}")
+        if len(live) >= limit:
+            raise quota(f"The maximum number of resources of the kind {kind} is reached: {limit}")
+
+    def _schedule_deletion(
+        self, record: _Runtime | _Version | _Alias, days: int | None, now: datetime
+    ) -> None:
+        window = DEFAULT_RECOVERY_WINDOW_IN_DAYS if days is None else days
+        if not _SHORTEST_WINDOW <= window <= _LONGEST_WINDOW:
+            raise invalid(
+                "RecoveryWindowInDays", f"must be {_SHORTEST_WINDOW} to {_LONGEST_WINDOW}"
+            )
+        if record.state(now) in ("CREATING", "UPDATING"):
+            raise conflict(f"{record.arn} is {record.state(now)}")
+        if record.deletion is None:
+            wait = timedelta(days=window)
+            record.deletion = _Deletion(now + wait, self._account.deleted_at + wait)
+            record.modified = now
+
+
+def _add(records: dict[str, Resource], record: Resource) -> None:
+    """Put a record last, also where one that is gone had its name."""
+    records.pop(record.name, None)
+    records[record.name] = record
+
+
+def _numbered(records: Mapping[str, Resource], now: datetime) -> Iterator[tuple[int, Resource]]:
+    """Those that are not gone, in the order of their creation."""
+    return (
+        (record.sequence, record) for record in records.values() if record.state(now) is not None
+    )
+
+
+def _existing(records: Mapping[str, Resource], name: str, kind: str, now: datetime) -> Resource:
+    record = records.get(name)
+    if record is None or record.state(now) is None:
+        raise not_found(kind, name)
+    return record
+
+
+def _show_runtime(runtime: _Runtime, now: datetime) -> Runtime:
+    return Runtime(
+        runtime.arn,
+        runtime.name,
+        _timestamp(runtime.created),
+        _timestamp(runtime.modified),
+        runtime.id,
+        runtime.description,
+        runtime.license_info,
+        _show_lifecycle(runtime.lifecycle, now),
+        runtime.state(now),
+        runtime.pending_deletion_at(now),
+    )
+
+
+def _without_state(runtime: Runtime) -> Runtime:
+    return evolve(runtime, id=None, state=None, pending_deletion_at=None)
+
+
+def _show_version(
+    version: _Version, state: RuntimeVersionState | None, now: datetime
+) -> RuntimeVersion:
+    return RuntimeVersion(
+        version.arn,
+        version.name,
+        version.resolved_uri,
+        state or RuntimeVersionState.DELETING,
+        _timestamp(version.created),
+        _timestamp(version.modified),
+        version.release_notes,
+        version.platforms,
+        _COMPATIBILITY,
+        version.pending_deletion_at(now),
+    )
+
+
+def _show_alias(
+    runtime: _Runtime, alias: _Alias, state: RuntimeAliasState | None, now: datetime
+) -> RuntimeAlias:
+    return RuntimeAlias(
+        alias.arn,
+        alias.name,
+        alias.version,
+        runtime.versions[alias.version].arn,
+        state or RuntimeAliasState.DELETING,
+        _timestamp(alias.created),
+        _timestamp(alias.modified),
+        description=alias.description,
+        compatibility=_COMPATIBILITY,
+        release_lifecycle=_show_lifecycle(alias.lifecycle or runtime.lifecycle, now),
+        pending_deletion_at=alias.pending_deletion_at(now),
+    )
+
+
+def _show_lifecycle(
+    lifecycle: RuntimeReleaseLifecycle | None, now: datetime
+) -> RuntimeReleaseLifecycle | None:
+    """The lifecycle as of today: DEPRECATED once its date is reached, whatever was declared."""
+    if lifecycle is None or lifecycle.deprecation_date is None:
+        return lifecycle
+    if lifecycle.deprecation_date > _today(now):
+        return lifecycle
+    return evolve(lifecycle, release_state=RuntimeReleaseState.DEPRECATED)
+
+
+def _check_lifecycle(
+    lifecycle: RuntimeReleaseLifecycle | None, now: datetime
+) -> RuntimeReleaseLifecycle | None:
+    """The lifecycle, valid; None for an empty one."""
+    if lifecycle is None or lifecycle == RuntimeReleaseLifecycle():
+        return None
+    for parameter, text in (
+        ("DeprecationDate", lifecycle.deprecation_date),
+        ("FunctionCreateBlockDate", lifecycle.function_create_block_date),
+        ("FunctionUpdateBlockDate", lifecycle.function_update_block_date),
+    ):
+        if text is not None and not _is_date(text):
+            raise invalid(parameter, f"{text[:200]!r} is not a date of the form yyyy-mm-dd")
+    state, deprecation = lifecycle.release_state, lifecycle.deprecation_date
+    if state is not None and not isinstance(state, RuntimeReleaseState):
+        raise invalid("ReleaseState", f"{state[:200]!r} is not a release state")
+    reached = deprecation is not None and deprecation <= _today(now)
+    if state is RuntimeReleaseState.DEPRECATED and not reached:
+        raise invalid("DeprecationDate", "must be today or before, where DEPRECATED is declared")
+    if state in (RuntimeReleaseState.PREVIEW, RuntimeReleaseState.GA) and reached:
+        raise invalid("DeprecationDate", f"must be after today, where {state} is declared")
+    return lifecycle
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(text) and date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _check_active(record: _Runtime | _Version | _Alias, now: datetime) -> None:
+    if record.state(now) != "ACTIVE":
+        raise conflict(f"{record.arn} is {record.state(now)}, not ACTIVE")
+
+
+def _check_pattern(parameter: str, text: str, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(text):
+        raise invalid(parameter, f"{text[:200]!r} does not match {pattern.pattern}")
+
+
+def _check_text(parameter: str, text: str | None) -> None:
+    if text is not None and len(text) > _MAXIMUM_TEXT:
+        raise invalid(parameter, f"must have at most {_MAXIMUM_TEXT} characters")
+
+
+def _check_printable(parameter: str, text: str | None) -> None:
+    _check_text(parameter, text)
+    if any(unicodedata.category(c).startswith("C") for c in text or ""):
+        raise invalid(parameter, "must not have control characters")
+
+
+def _digest(text: str) -> str:
+    """A digest such as an image's, always the same for the same text."""
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
+
+
+def _today(now: datetime) -> str:
+    return now.astimezone(UTC).date().isoformat()
+
+
+def _timestamp(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

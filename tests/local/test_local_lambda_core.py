@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import inspect
+from datetime import UTC, datetime, timedelta
+from typing import get_type_hints
+
+import pytest
+
+from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.errors import ConfigurationError, ParameterError
+from lambdacore_async.local import ClientOptions, Limits, LocalLambdaCore
+from lambdacore_async.protocol.sigv4 import Credentials
+
+
+def test_making_one_does_no_io_and_says_what_is_known() -> None:
+    aws = LocalLambdaCore(region="eu-west-1", account_id="999999999999")
+    assert aws.region == "eu-west-1"
+    assert aws.credentials.secret_access_key not in repr(aws.credentials)
+    put = aws.state.put_network_connector("prod")
+    assert put.arn == "arn:aws:lambda:eu-west-1:999999999999:network-connector:prod"
+    for use in (lambda: aws.endpoint_url, aws.client):
+        with pytest.raises(ConfigurationError, match="async with"):
+            use()
+
+
+def test_each_has_credentials_of_its_own_unless_given() -> None:
+    assert LocalLambdaCore().credentials != LocalLambdaCore().credentials
+    given = Credentials("AKID", "secret")
+    assert LocalLambdaCore(credentials=given).credentials is given
+
+
+def test_bounds_are_checked() -> None:
+    with pytest.raises(ParameterError):
+        LocalLambdaCore(provisioning_seconds=-1)
+    with pytest.raises(ParameterError):
+        LocalLambdaCore(limits=Limits(runtimes=-1))
+
+
+def test_a_client_takes_the_options_of_the_client() -> None:
+    options = get_type_hints(ClientOptions)
+    parameters = inspect.signature(LambdaCoreClient).parameters
+    hints = get_type_hints(LambdaCoreClient.__init__)
+    assert options == {name: hints[name] for name in parameters}
+
+
+async def test_the_client_reaches_the_service() -> None:
+    async with LocalLambdaCore() as aws, aws.client() as client:
+        aws.state.put_network_connector("prod")
+        connector = await client.get_network_connector("prod")
+        assert connector == aws.state.get_network_connector("prod")
+        assert aws.calls == {"GetNetworkConnector": 1}
+
+
+async def test_further_credentials_can_be_accepted() -> None:
+    expires = datetime.now(UTC) + timedelta(hours=1)
+    temporary = Credentials("AKIDTEMPORARY", "secret", "token", expires)
+    async with LocalLambdaCore() as aws, aws.client(credentials=temporary) as client:
+        aws.state.put_network_connector("prod")
+        aws.accept(temporary)
+        assert (await client.get_network_connector("prod")).name == "prod"
+
+
+async def test_the_state_outlives_the_server() -> None:
+    aws = LocalLambdaCore()
+    aws.state.put_network_connector("prod")
+    for _ in range(2):
+        async with aws, aws.client() as client:
+            assert (await client.get_network_connector("prod")).state == "ACTIVE"
