@@ -42,17 +42,21 @@ class ServiceClock:
         """The time of day, corrected."""
         return self._clock.now() + self._offset
 
-    def correct(self, date: str | None) -> bool:
+    def correct(self, date: str | None, signed: datetime) -> bool:
         """Learn from the `Date` header of a refused request.
 
+        Args:
+            date: the header.
+            signed: the time that the request bore; since then another may have been learnt.
+
         Returns:
-            Whether the clock was wrong: the same request may be accepted now.
+            Whether that time was wrong: the same request may be accepted now.
         """
         try:
-            offset = parsedate_to_datetime(date or "") - self._clock.now()
-        except (TypeError, ValueError):  # no date, or one without a time zone
+            actual = parsedate_to_datetime(date or "")
+            wrong = abs(actual - signed) >= _TOLERANCE
+        except (TypeError, ValueError, OverflowError):  # no date, or one without a time zone
             return False
-        if abs(offset - self._offset) < _TOLERANCE:
-            return False
-        self._offset = offset
-        return True
+        if wrong:
+            self._offset = actual - self._clock.now()
+        return wrong

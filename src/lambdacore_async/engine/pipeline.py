@@ -8,6 +8,7 @@ import os
 import random
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Final, Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -122,6 +123,7 @@ class _Call(Generic[Output]):
     request: Request
     invocation_id: str
     outwaits_throttling: bool
+    signed_at: datetime = field(init=False)
     attempts: int = 0
     charged_attempts: int = 0
     retry_cost: int | None = None
@@ -185,13 +187,15 @@ class Pipeline:
         if route.endpoint.path:
             call.request = evolve(call.request, target=route.endpoint.path + call.request.target)
         while True:
+            sent = call.attempts
             try:
                 output = await self._attempt(call, route)
             except LambdaCoreError as error:
                 error.operation, error.attempts = call.operation.name, call.attempts
                 call.error = error
                 delay = self._delay(call, error)
-                self._report(call, error, delay)
+                if call.attempts > sent:  # else it failed before, for want of credentials
+                    self._report(call, error, delay)
                 if delay is None:
                     raise
             else:
@@ -209,12 +213,13 @@ class Pipeline:
         try:
             credentials = await shared.credentials.get()
             call.attempts += 1
+            call.signed_at = shared.service_clock.now()
             signed = sigv4.sign(
                 call.request,
                 host=route.endpoint.host,
                 credentials=credentials,
                 region=route.region,
-                time=shared.service_clock.now(),
+                time=call.signed_at,
                 unsigned={
                     "user-agent": shared.user_agent,
                     "accept-encoding": "identity",
@@ -249,10 +254,11 @@ class Pipeline:
         policy = self.settings.policy
         if error.throttling and call.outwaits_throttling:
             return 0.0  # the pace has its turn for it
+        clock_was_wrong = self._clock_was_wrong(call, error)  # learn it, whoever may use it
         call.charged_attempts += 1
         if call.charged_attempts >= policy.max_attempts:
             return None
-        if self._clock_was_wrong(call, error):
+        if clock_was_wrong:
             return 0.0
         if not is_retryable(error, repeatable=call.operation.repeatable):
             return None
@@ -267,7 +273,7 @@ class Pipeline:
             isinstance(error, ApiError)
             and error.code in CLOCK_SKEW_CODES
             and call.response is not None
-            and self.shared.service_clock.correct(call.response.headers.get("date"))
+            and self.shared.service_clock.correct(call.response.headers.get("date"), call.signed_at)
         )
 
     def _report(

@@ -115,10 +115,11 @@ def resolve_policy(
         ConfigurationError: what the environment says is.
     """
     try:
+        env_mode = environ.get("AWS_RETRY_MODE") or MODES[0]
         policy = RetryPolicy(
             # SDKs' oldest mode has no counterpart here; who asks for it gets the default.
-            environ.get("AWS_RETRY_MODE", MODES[0]).replace("legacy", MODES[0]),
-            int(environ.get("AWS_MAX_ATTEMPTS", MAX_ATTEMPTS)),
+            MODES[0] if env_mode == "legacy" else env_mode,
+            int(environ.get("AWS_MAX_ATTEMPTS") or MAX_ATTEMPTS),
         )
     except ValueError as error:
         raise ConfigurationError(f"AWS_RETRY_MODE or AWS_MAX_ATTEMPTS: {error}") from None

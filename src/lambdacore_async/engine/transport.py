@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Final, Protocol
 
 import aiohttp
@@ -39,7 +40,7 @@ class Timeout:
         total: for the call, with all its attempts and the waiting between them.
 
     Raises:
-        ParameterError: a value is not a number above 0.
+        ParameterError: a value is not a finite number above 0.
     """
 
     connect: float | None = 5.0
@@ -49,8 +50,10 @@ class Timeout:
 
     def __attrs_post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is not None and not (isinstance(value, int | float) and value > 0):
-                raise ParameterError(f"timeout.{name}", f"must be above 0 seconds, got {value!r}")
+            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+                raise ParameterError(
+                    f"timeout.{name}", f"must be above 0 seconds and finite, got {value!r}"
+                )
 
 
 class Transport(Protocol):
@@ -113,7 +116,9 @@ class AiohttpTransport:
             ):
                 return Response(answer.status, answer.headers, await _read_body(answer))
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
-            raise _mapped(error) from _without_request(error)
+            failure, cause = _mapped(error), _without_request(error)
+        # Out here, since what is raised in a handler keeps the handled error as its context.
+        raise failure from cause
 
     async def close(self) -> None:
         """See `Transport.close`."""
@@ -137,8 +142,21 @@ class AiohttpTransport:
                     ttl_dns_cache=_DNS_CACHE,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=(_send_once,),
             )
         return self._session
+
+
+async def _send_once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending again by itself, unseen: the pipeline decides, and signs anew."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise  # one that aiohttp lets be
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _mapped(error) from error
 
 
 async def _read_body(answer: aiohttp.ClientResponse) -> bytes:
@@ -177,6 +195,9 @@ def _mapped(error: Exception) -> LambdaCoreError:
             return TransportError("the connection was closed before an answer came")
         case aiohttp.ClientPayloadError():
             return TransportError("the answer was cut short or cannot be decoded")
+        case aiohttp.ClientHttpProxyError():
+            text = f"the proxy refused: {error.status} {error.message}"
+            return TransportError(text, not_executed=True)
         case aiohttp.ClientResponseError():
             return TransportError(f"the answer is not HTTP: {error.message}")
         case _:
@@ -184,5 +205,11 @@ def _mapped(error: Exception) -> LambdaCoreError:
 
 
 def _without_request(error: Exception) -> Exception | None:
-    """The cause to show; not one that quotes the request's headers, token included."""
-    return None if isinstance(error, aiohttp.ClientResponseError) else error
+    """The cause to show; not one that quotes the request's headers, or a proxy's password."""
+    match error:
+        case aiohttp.ClientResponseError():
+            return None
+        case aiohttp.ClientConnectorError():
+            return error.os_error
+        case _:
+            return error

@@ -32,5 +32,5 @@ def user_agent(retry_mode: str, extra: str | None = None) -> str:
     if extra is not None:
         if not (isinstance(extra, str) and extra.isascii() and extra.isprintable()):
             raise ParameterError("user_agent_extra", "must be printable ASCII")
-        parts.append(extra.strip())
+        parts += extra.split()
     return " ".join(parts)
