@@ -18,8 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async import (
+    ConfigurationError,
+    CredentialsError,
     Failed,
     Found,
+    LambdaCoreError,
     LookupReport,
     Lookups,
     NetworkConnector,
@@ -167,7 +170,7 @@ async def test_a_run_starts_with_few_lookups_and_grows_with_the_answers() -> Non
     service = Service(held=True)
     async with lookups(service, numbers(200)):
         await settle()
-        assert service.under_way == 4
+        assert service.under_way == 2
 
 
 async def test_the_input_is_read_only_as_fast_as_results_are_consumed() -> None:
@@ -220,8 +223,8 @@ async def test_leaving_early_cancels_what_is_under_way_and_leaves_no_task() -> N
     service = Service(held=True)
     async with lookups(service, numbers(100), concurrency=3):
         await settle()
-        assert service.under_way == 3
-    assert service.cancelled == 3
+        assert service.under_way == 2
+    assert service.cancelled == 2
     assert not others()
 
 
@@ -278,6 +281,24 @@ async def test_a_defect_in_a_lookup_is_no_failed_lookup() -> None:
     with pytest.raises(RuntimeError, match="closed"):
         await lookups(Defective(), ["a", "b"]).report()
     assert not others()
+
+
+@pytest.mark.parametrize("kind", [ConfigurationError, CredentialsError])
+async def test_what_would_fail_all_lookups_alike_fails_the_run(
+    kind: type[LambdaCoreError],
+) -> None:
+    class Unequipped(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            if identifier == "a":
+                return await super().get(identifier)
+            raise kind("no more")
+
+    seen: list[str] = []
+    async with lookups(Unequipped(), iter("abcdef"), concurrency=1) as run:
+        with pytest.raises(kind, match="no more"):
+            async for lookup in run:
+                seen.append(lookup.identifier)
+    assert seen == ["a"]
 
 
 async def test_a_finished_run_stays_finished() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 #: Codes by which AWS services say "slow down", as in botocore's standard retry mode.
 THROTTLING_CODES = frozenset(
@@ -66,10 +66,12 @@ class LambdaCoreError(Exception):
         operation: the API operation's name, such as `GetNetworkConnector`; `None` where the error
             belongs to no operation.
         attempts: how many requests were sent before the error was raised; 0 if none was.
+        request_id: the service's id of the request, for AWS Support; `None` if no answer told it.
     """
 
     operation: str | None = None
     attempts: int = 0
+    request_id: str | None = None
 
     #: The service asked for fewer calls.
     throttling: bool = False
@@ -113,21 +115,25 @@ class ApiError(LambdaCoreError):
     Attributes:
         code: the error's code, such as `AccessDeniedException`; the status as text if none came.
         message: the service's text, possibly empty.
-        status_code: the HTTP status.
+        status_code: the HTTP status; unless given, the one that the API has for this class.
         request_id: the service's id of the request, for AWS Support.
         fault: whose fault the service says it is: `User` or `Service`.
         reason: which limit was hit, where a throttled answer tells.
         retry_after: seconds that the service asked to wait.
 
-    A 429 counts as a throttle whatever its code, unless the operation models that code (`modelled`).
+    A 429 counts as a throttle whatever its code, unless the operation models that code
+    (`modelled`).
     """
+
+    #: The status that the API's model has for the error.
+    usual_status: ClassVar[int] = 400
 
     def __init__(
         self,
         message: str = "",
         *,
         code: str | None = None,
-        status_code: int = 400,
+        status_code: int | None = None,
         request_id: str | None = None,
         fault: str | None = None,
         reason: ThrottleReason | str | None = None,
@@ -139,21 +145,24 @@ class ApiError(LambdaCoreError):
         self.code = type(self).__name__ if code is None else code
         super().__init__(f"{self.code}: {message}" if message else self.code)
         self.message = message
-        self.status_code = status_code
+        self.status_code = self.usual_status if status_code is None else status_code
         self.request_id = request_id
         self.fault = fault
         self.reason = reason
         self.retry_after = retry_after
         self.backoff_hint = backoff_hint
         self.operation = operation
-        self.throttling = self.code in THROTTLING_CODES or (status_code == 429 and not modelled)
+        self.throttling = self.code in THROTTLING_CODES or (
+            self.status_code == 429 and not modelled
+        )
         self.transient = not self.throttling and (
-            self.code in TRANSIENT_CODES or status_code in TRANSIENT_STATUSES
+            self.code in TRANSIENT_CODES or self.status_code in TRANSIENT_STATUSES
         )
         self.not_executed = self.throttling
 
     @property
     def details(self) -> tuple[str, ...]:
+        """See `LambdaCoreError.details`."""
         request = () if self.request_id is None else (f"request id {self.request_id}",)
         return (f"HTTP {self.status_code}", *request, *super().details)
 
@@ -169,21 +178,31 @@ class NetworkConnectorLimitExceededException(ApiError):  # noqa: N818 - AWS's ow
 class ResourceConflictException(ApiError):  # noqa: N818 - AWS's own name
     """The resource already exists, or another operation on it is in progress."""
 
+    usual_status = 409
+
 
 class ResourceNotFoundException(ApiError):  # noqa: N818 - AWS's own name
     """The resource does not exist."""
+
+    usual_status = 404
 
 
 class ServiceException(ApiError):  # noqa: N818 - AWS's own name
     """The service met an internal error."""
 
+    usual_status = 500
+
 
 class ServiceQuotaExceededException(ApiError):  # noqa: N818 - AWS's own name
     """The request would exceed a service quota of the account."""
 
+    usual_status = 402
+
 
 class TooManyRequestsException(ApiError):  # noqa: N818 - AWS's own name
     """The request was throttled."""
+
+    usual_status = 429
 
 
 #: The errors that the API models, by their code on the wire.
@@ -222,6 +241,7 @@ class TransportError(LambdaCoreError):
 
     @property
     def details(self) -> tuple[str, ...]:
+        """See `LambdaCoreError.details`."""
         request = () if self.request_id is None else (f"request id {self.request_id}",)
         return (*request, *super().details)
 
@@ -246,9 +266,11 @@ class ResponseError(LambdaCoreError):
         status_code: int,
         request_id: str | None = None,
         body_start: bytes = b"",
+        transient: bool = False,
         operation: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.transient = transient
         self.status_code = status_code
         self.request_id = request_id
         self.body_start = body_start[:256]
@@ -256,6 +278,7 @@ class ResponseError(LambdaCoreError):
 
     @property
     def details(self) -> tuple[str, ...]:
+        """See `LambdaCoreError.details`; here also the start of the body."""
         request = () if self.request_id is None else (f"request id {self.request_id}",)
         start = (f"body starts {self.body_start[:64]!r}",) if self.body_start else ()
         return (f"HTTP {self.status_code}", *request, *start, *super().details)

@@ -24,13 +24,19 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 from attrs import frozen
 
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.errors import LambdaCoreError, ParameterError, TransportTimeoutError
+from lambdacore_async.errors import (
+    ConfigurationError,
+    CredentialsError,
+    LambdaCoreError,
+    ParameterError,
+    TransportTimeoutError,
+)
 from lambdacore_async.models.network_connectors import NetworkConnector
 
-#: Workers to start with; each further pair of answers brings one more, up to the concurrency. A
+#: Workers to start with; every fourth answer brings one more, up to the concurrency. A
 #: service that throttles is so met softly: the first wave is small.
-_FIRST_WORKERS: Final = 4
-_ANSWERS_PER_WORKER: Final = 2
+_FIRST_WORKERS: Final = 2
+_ANSWERS_PER_WORKER: Final = 4
 #: Of an input that is no collection, a repeat is recognised within at least so many identifiers.
 _MEMORY: Final = 32_768
 
@@ -166,7 +172,9 @@ class Lookups:
         """The next result, as lookups complete.
 
         Raises:
-            Exception: what reading the input raised, after all results are out.
+            ConfigurationError: the client is not set up for any lookup.
+            CredentialsError: there are no credentials to sign with.
+            Exception: what reading the input raised; like the others, after all results are out.
         """
         _, lookup = await self._next()
         return lookup
@@ -229,6 +237,8 @@ class Lookups:
             return Failed(identifier, _too_late(asked=False))
         try:
             connector = await self._bounded(self._get(identifier))
+        except (ConfigurationError, CredentialsError):
+            raise  # it would fail all lookups alike
         except LambdaCoreError as error:
             return Failed(identifier, error)
         if connector is None:

@@ -183,7 +183,7 @@ class Pipeline:
             raise error from call.error
 
     async def _run(self, call: _Call[Output]) -> Output:
-        route = self._route or self._find_route()
+        route = self._route or self._find_route(call.operation.name)
         if route.endpoint.path:
             call.request = evolve(call.request, target=route.endpoint.path + call.request.target)
         while True:
@@ -300,7 +300,15 @@ class Pipeline:
             except Exception:  # a fault in somebody's metrics is no reason to lose an answer
                 logger.exception("on_attempt failed")
 
-    def _find_route(self) -> _Route:
+    def _find_route(self, operation: str) -> _Route:
+        try:
+            self._route = self._resolve_route()
+        except ConfigurationError as error:
+            error.operation = operation
+            raise
+        return self._route
+
+    def _resolve_route(self) -> _Route:
         settings, shared = self.settings, self.shared
         region = (
             settings.region
@@ -319,5 +327,4 @@ class Pipeline:
         if key not in shared.paces:
             pace = AdaptivePace if settings.policy.mode == "adaptive" else Pace
             shared.paces[key] = pace(shared.clock, max_in_flight=shared.max_in_flight)
-        self._route = _Route(region, endpoint, shared.paces[key])
-        return self._route
+        return _Route(region, endpoint, shared.paces[key])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from lambdacore_async.errors import ConfigurationError, LambdaCoreError, ParameterError
 
@@ -114,17 +114,17 @@ def resolve_policy(
         ParameterError: what the caller gave is out of bounds.
         ConfigurationError: what the environment says is.
     """
-    try:
-        env_mode = environ.get("AWS_RETRY_MODE") or MODES[0]
-        policy = RetryPolicy(
-            # SDKs' oldest mode has no counterpart here; who asks for it gets the default.
-            MODES[0] if env_mode == "legacy" else env_mode,
-            int(environ.get("AWS_MAX_ATTEMPTS") or MAX_ATTEMPTS),
-        )
-    except ValueError as error:
-        raise ConfigurationError(f"AWS_RETRY_MODE or AWS_MAX_ATTEMPTS: {error}") from None
-    if mode is not None:
-        policy = evolve(policy, mode=mode)
-    if max_attempts is not None:
-        policy = evolve(policy, max_attempts=max_attempts)
-    return policy
+    if mode is None:
+        mode = environ.get("AWS_RETRY_MODE") or MODES[0]
+        if mode == "legacy":  # the SDKs' oldest mode has no counterpart here
+            mode = MODES[0]
+        if mode not in MODES:
+            raise ConfigurationError(f"AWS_RETRY_MODE: must be one of {MODES}, is {mode!r}")
+    if max_attempts is None:
+        text = environ.get("AWS_MAX_ATTEMPTS") or str(MAX_ATTEMPTS)
+        if not (text.isascii() and text.isdecimal() and int(text[:9])):
+            raise ConfigurationError(
+                f"AWS_MAX_ATTEMPTS: must be a whole number from 1, is {text[:20]!r}"
+            )
+        max_attempts = int(text[:9])
+    return RetryPolicy(mode, max_attempts)

@@ -2,6 +2,7 @@
 
     async with LocalLambdaCore(provisioning_seconds=2) as aws:
         aws.state.fail_next("CreateNetworkConnector", reason_code)
+        aws.faults.script(Throttle(retry_after=2), Reset("before_answer"))
         async with aws.client() as client:
             ...
 
@@ -21,11 +22,21 @@ import aiohttp
 
 from lambdacore_async import Attempt, LambdaCoreClient, Timeout
 from lambdacore_async.local.account import Account, Clock, FailingOperation, Limits, utc_now
+from lambdacore_async.local.faults import Faults
+from lambdacore_async.local.proxy import FaultProxy
 from lambdacore_async.local.server import Server
 from lambdacore_async.local.state import State
 from lambdacore_async.protocol.sigv4 import Credentials
 
-__all__ = ["ClientOptions", "FailingOperation", "Limits", "LocalLambdaCore", "State"]
+__all__ = [
+    "ClientOptions",
+    "FailingOperation",
+    "FaultProxy",
+    "Faults",
+    "Limits",
+    "LocalLambdaCore",
+    "State",
+]
 
 
 class ClientOptions(TypedDict, total=False):
@@ -65,6 +76,7 @@ class LocalLambdaCore:
             by default 0.1 s.
         deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, by default 0.1 s.
         limits: how many resources there may be; by default 1000 connectors, and 100 of all else.
+        faults: what goes wrong; nothing by default, until the plan is filled.
 
     Attributes:
         state: all resources, with the methods that bring about failures and states on demand.
@@ -87,6 +99,7 @@ class LocalLambdaCore:
         update_seconds: float = 0.1,
         deletion_seconds: float = 0.1,
         limits: Limits | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self.credentials = _made_up_credentials() if credentials is None else credentials
         self.state = State(
@@ -101,7 +114,11 @@ class LocalLambdaCore:
             )
         )
         self._server = Server(
-            self.state, credentials=[self.credentials], port=port, clock=signature_clock
+            self.state,
+            credentials=[self.credentials],
+            port=port,
+            clock=signature_clock,
+            faults=faults,
         )
 
     @property
@@ -117,6 +134,11 @@ class LocalLambdaCore:
             ConfigurationError: it is not running.
         """
         return self._server.endpoint_url
+
+    @property
+    def faults(self) -> Faults:
+        """The plan of what goes wrong: throttles, latency, broken answers, dead connections."""
+        return self._server.faults
 
     @property
     def calls(self) -> Counter[str]:

@@ -1,18 +1,18 @@
 """JSON values to models and back: the one place that knows cattrs.
 
-A field's name on the wire is its Python name in Pascal case. Absent and `null` members are the same.
-Members that no field stands for are ignored; enum values and union members that this version does
-not know are kept.
+A field's name on the wire is its Python name in Pascal case. Absent and `null` members are the
+same. Members that no field stands for are ignored; enum values and union members that this version
+does not know are kept.
 """
 
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin, overload
+from typing import Any, TypeGuard, TypeVar, Union, get_args, get_origin, overload
 
 import attrs
 from cattrs import Converter, transform_error
@@ -65,14 +65,29 @@ def from_dict(kind: Any, data: Mapping[str, object]) -> object:
         raise ParameterError("data", str(error)) from None
 
 
-def to_dict(model: attrs.AttrsInstance) -> dict[str, JSONValue]:
+def to_dict(model: object) -> dict[str, JSONValue]:
     """Give a model as a wire-shaped dict of JSON values, without what is `None`.
 
     Args:
         model: an instance of a model class. Its `response_metadata` is left out.
+
+    Raises:
+        ParameterError: it is no model.
     """
+    if not attrs.has(type(model)):
+        raise ParameterError("model", f"expected a model, got {type(model).__name__}")
     data: dict[str, JSONValue] = _lenient().unstructure(model)
     return data
+
+
+def is_object(data: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether this is a JSON object, as a dict or another mapping."""
+    return isinstance(data, Mapping)
+
+
+def is_array(data: object) -> TypeGuard[Sequence[Any]]:
+    """Whether this is a JSON array, as a list or a tuple."""
+    return isinstance(data, list | tuple)
 
 
 def structure(kind: type[Model], data: object) -> Model:
@@ -94,6 +109,8 @@ def unstructure(kind: Any, value: object, parameter: str) -> JSONValue:
     Raises:
         ParameterError: naming the part of the argument that has the wrong type.
     """
+    if kind is str and type(value) is str and value.isascii():
+        return value  # nearly every argument
     if isinstance(value, UnknownMember):
         raise ParameterError(parameter, f"cannot send {value.tag!r}, a member not known here")
     try:
@@ -147,12 +164,13 @@ def _strict() -> Converter:
 
 def _converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
+    read_str = _read_exact_str if detailed else _read_str
 
     def class_hook(kind: type[attrs.AttrsInstance]) -> StructureHook:
         hook = make_dict_structure_fn(kind, converter, **_renamed(kind))
 
         def read(data: Any, _: Any) -> Any:
-            if not isinstance(data, Mapping):
+            if not is_object(data):
                 raise TypeError(f"expected an object, got {type(data).__name__}")
             return hook(data, kind)
 
@@ -164,11 +182,11 @@ def _converter(*, detailed: bool) -> Converter:
         return lambda data, _: None if data is None else inner(data, inner_kind)
 
     def tuple_hook(kind: Any) -> StructureHook:
-        list_kind = list[get_args(kind)[0]]  # type: ignore[misc] # known at run time only
+        list_kind: Any = types.GenericAlias(list, get_args(kind)[:1])
         items = converter.get_structure_hook(list_kind)
 
         def read(data: Any, _: Any) -> Any:
-            if not isinstance(data, list | tuple):
+            if not is_array(data):
                 raise TypeError(f"expected a list, got {type(data).__name__}")
             present = [item for item in data if item is not None] if None in data else data
             return tuple(items(present, list_kind))
@@ -182,7 +200,7 @@ def _converter(*, detailed: bool) -> Converter:
         }
 
         def read(data: Any, _: Any) -> Any:
-            if not isinstance(data, Mapping):
+            if not is_object(data):
                 raise TypeError(f"expected an object, got {type(data).__name__}")
             present = [tag for tag in data if data[tag] is not None and tag != "__type"]
             if len(present) != 1:
@@ -197,21 +215,39 @@ def _converter(*, detailed: bool) -> Converter:
 
         return read
 
-    converter.register_structure_hook(str, _read_str)
+    def open_enum_hook(kind: Any) -> StructureHook:
+        (enum,) = (arg for arg in get_args(kind) if issubclass(arg, StrEnum))
+        known: dict[str, Any] = {member.value: member for member in enum}
+
+        def read(data: Any, _: Any) -> Any:
+            text = read_str(data, str)
+            member = known.get(text)
+            return UnknownValue(text) if member is None else member
+
+        return read
+
+    converter.register_structure_hook(str, read_str)
     converter.register_structure_hook(bool, _read_bool)
     converter.register_structure_hook(int, _read_exact_int if detailed else _read_int)
     converter.register_structure_hook(datetime, _read_timestamp)
-    converter.register_structure_hook(ResponseMetadata, lambda data, _: None)
+    converter.register_structure_hook(ResponseMetadata, _read_metadata)
     converter.register_structure_hook_factory(attrs.has, class_hook)
     converter.register_structure_hook_factory(_is_tuple, tuple_hook)
-    converter.register_structure_hook_factory(_is_optional, optional_hook)
-    converter.register_structure_hook_factory(_is_open_enum, _open_enum_hook)
+    converter.register_structure_hook_factory(_is_open_enum, open_enum_hook)
     converter.register_structure_hook_factory(_is_open_union, union_hook)
+    # The last one that fits counts: an optional union is optional first.
+    converter.register_structure_hook_factory(_is_optional, optional_hook)
 
     def write_class(kind: type[attrs.AttrsInstance]) -> Callable[[Any], Any]:
-        return make_dict_unstructure_fn(
-            kind, converter, _cattrs_omit_if_default=True, **_renamed(kind)
-        )
+        members: dict[str, Any] = {**_renamed(kind), "response_metadata": override(omit=True)}
+        hook = make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **members)
+
+        def write(model: Any) -> Any:
+            if not isinstance(model, kind):
+                raise TypeError(f"expected {kind.__name__}, got {type(model).__name__}")
+            return hook(model)
+
+        return write
 
     def write_union(kind: Any) -> Callable[[Any], Any]:
         members = _union_members(kind)
@@ -226,7 +262,7 @@ def _converter(*, detailed: bool) -> Converter:
 
         return write
 
-    converter.register_unstructure_hook_func(_is_open_enum_or_none, _write_open_enum)
+    converter.register_unstructure_hook_func(_is_open_enum, _write_open_enum)
     converter.register_unstructure_hook(datetime, _write_timestamp)
     converter.register_unstructure_hook_factory(attrs.has, write_class)
     converter.register_unstructure_hook(UnknownMember, _write_unknown_member)
@@ -235,10 +271,7 @@ def _converter(*, detailed: bool) -> Converter:
 
 
 def _renamed(kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
-    return {
-        name: override(rename=wire_name(name), omit=True if name == "response_metadata" else None)
-        for name in attrs.fields_dict(kind)
-    }
+    return {name: override(rename=wire_name(name)) for name in attrs.fields_dict(kind)}
 
 
 def _is_union(kind: Any) -> bool:
@@ -249,12 +282,8 @@ def _is_optional(kind: Any) -> bool:
     return _is_union(kind) and types.NoneType in get_args(kind)
 
 
-def _is_open_enum_or_none(kind: Any) -> bool:
-    return _is_union(kind) and UnknownValue in get_args(kind)
-
-
 def _is_open_enum(kind: Any) -> bool:
-    return _is_open_enum_or_none(kind) and not _is_optional(kind)
+    return _is_union(kind) and UnknownValue in get_args(kind)
 
 
 def _is_open_union(kind: Any) -> bool:
@@ -274,21 +303,19 @@ def _union_members(kind: Any) -> tuple[Any, ...]:
     return tuple(arg for arg in get_args(kind) if arg not in (UnknownMember, types.NoneType))
 
 
-def _open_enum_hook(kind: Any) -> StructureHook:
-    (enum,) = (arg for arg in get_args(kind) if issubclass(arg, StrEnum))
-    known: dict[Any, Any] = {member.value: member for member in enum}
-
-    def read(data: Any, _: Any) -> Any:
-        member = known.get(data)
-        return UnknownValue(_read_str(data, str)) if member is None else member
-
-    return read
-
-
 def _read_str(data: Any, _: Any) -> str:
     if isinstance(data, str):
         return data
     raise TypeError(f"expected str, got {type(data).__name__}")
+
+
+def _read_exact_str(data: Any, kind: Any) -> str:
+    text = _read_str(data, kind)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("has a lone surrogate") from None
+    return text
 
 
 def _read_bool(data: Any, _: Any) -> bool:
@@ -305,6 +332,11 @@ def _read_exact_int(data: Any, _: Any) -> int:
     if type(data) is int:
         return data
     raise TypeError(f"expected int, got {type(data).__name__}")
+
+
+def _read_metadata(data: Any, _: Any) -> ResponseMetadata | None:
+    """What the protocol put beside the members; boto3's dict of that name is not ours."""
+    return data if isinstance(data, ResponseMetadata) else None
 
 
 def _read_timestamp(data: Any, _: Any) -> datetime:

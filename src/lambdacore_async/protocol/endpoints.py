@@ -7,11 +7,13 @@ import re
 from typing import Final
 from urllib.parse import quote, urlsplit
 
-from attrs import field, frozen
+from attrs import frozen
 
 from lambdacore_async.errors import ConfigurationError
 
 _HOST_LABEL = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)\Z")
+#: As DNS and containers have them; a name in another script is to be given in its IDNA form.
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?\Z")
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -35,7 +37,7 @@ class Partition:
     """A group of AWS regions that share an identity service and a DNS suffix."""
 
     id: str
-    regions: re.Pattern[str] = field(converter=re.compile)
+    regions: re.Pattern[str]
     dns_suffix: str
     dual_stack_dns_suffix: str
 
@@ -45,49 +47,49 @@ class Partition:
 PARTITIONS: Final = (
     Partition(
         "aws",
-        r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\Z|aws-global\Z",
+        re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\Z|aws-global\Z"),
         "amazonaws.com",
         "api.aws",
     ),
     Partition(
         "aws-cn",
-        r"cn-\w+-\d+\Z|aws-cn-global\Z",
+        re.compile(r"cn-\w+-\d+\Z|aws-cn-global\Z"),
         "amazonaws.com.cn",
         "api.amazonwebservices.com.cn",
     ),
     Partition(
         "aws-eusc",
-        r"eusc-(de)-\w+-\d+\Z",
+        re.compile(r"eusc-(de)-\w+-\d+\Z"),
         "amazonaws.eu",
         "api.amazonwebservices.eu",
     ),
     Partition(
         "aws-iso",
-        r"us-iso-\w+-\d+\Z|aws-iso-global\Z",
+        re.compile(r"us-iso-\w+-\d+\Z|aws-iso-global\Z"),
         "c2s.ic.gov",
         "api.aws.ic.gov",
     ),
     Partition(
         "aws-iso-b",
-        r"us-isob-\w+-\d+\Z|aws-iso-b-global\Z",
+        re.compile(r"us-isob-\w+-\d+\Z|aws-iso-b-global\Z"),
         "sc2s.sgov.gov",
         "api.aws.scloud",
     ),
     Partition(
         "aws-iso-e",
-        r"eu-isoe-\w+-\d+\Z|aws-iso-e-global\Z",
+        re.compile(r"eu-isoe-\w+-\d+\Z|aws-iso-e-global\Z"),
         "cloud.adc-e.uk",
         "api.cloud-aws.adc-e.uk",
     ),
     Partition(
         "aws-iso-f",
-        r"us-isof-\w+-\d+\Z|aws-iso-f-global\Z",
+        re.compile(r"us-isof-\w+-\d+\Z|aws-iso-f-global\Z"),
         "csp.hci.ic.gov",
         "api.aws.hci.ic.gov",
     ),
     Partition(
         "aws-us-gov",
-        r"us-gov-\w+-\d+\Z|aws-us-gov-global\Z",
+        re.compile(r"us-gov-\w+-\d+\Z|aws-us-gov-global\Z"),
         "amazonaws.com",
         "api.aws",
     ),
@@ -139,10 +141,13 @@ def _custom(url: str) -> Endpoint:
         port, name = parts.port, parts.hostname
     except ValueError as error:
         raise ConfigurationError(f"endpoint_url: {error}") from None
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # The text is not repeated: there may be a password in it.
+        raise ConfigurationError("endpoint_url: only scheme, host, port and path can be given")
     if parts.scheme not in _DEFAULT_PORTS or not name:
         raise ConfigurationError(f"endpoint_url: {url!r} is not an http or https URL")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ConfigurationError("endpoint_url: only scheme, host, port and path can be given")
+    if not _HOST_NAME.match(name) and _address(name) is None:
+        raise ConfigurationError(f"endpoint_url: {name!r} is not a valid host name")
     if parts.scheme == "http" and not _is_loopback(name):
         raise ConfigurationError(
             f"endpoint_url: {url!r} would send credentials' signatures unencrypted; "
@@ -155,9 +160,14 @@ def _custom(url: str) -> Endpoint:
 
 
 def _is_loopback(name: str) -> bool:
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(name)
     except ValueError:
-        return False
+        return None

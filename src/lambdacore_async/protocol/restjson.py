@@ -7,6 +7,7 @@ An `Operation` is a row of the table in `operations`. The client's side is `buil
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from http import HTTPStatus
@@ -14,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Generic, Never, TypeVar
 from urllib.parse import quote, unquote
 
-from attrs import evolve, field, frozen
+from attrs import Factory, evolve, field, frozen
 
 from lambdacore_async.errors import (
     MODELLED_ERRORS,
@@ -41,6 +42,8 @@ _JSON = MappingProxyType({"content-type": "application/json"})
 #: The spellings of an error's code and message in a body, the first one found counts.
 _CODE_KEYS = ("code", "Code", "__type")
 _MESSAGE_KEYS = ("message", "Message")
+#: An answer to a wrong signature quotes what should have been signed, session token included.
+_TOKEN = re.compile(r"(x-amz-security-token:)[^\s']+", re.IGNORECASE)
 #: The modelled errors whose message member has a capital letter.
 _CAPITAL_MESSAGE = frozenset(
     {"ResourceNotFoundException", "ServiceException", "ServiceQuotaExceededException"}
@@ -85,24 +88,19 @@ class Member:
             ParameterError: it cannot be sent.
         """
         try:
-            if self.required and value is None:
-                raise ParameterError(self.name, "required")
-            data = (
-                value
-                if self.kind is str and type(value) is str
-                else codec.unstructure(self.kind, value, self.name)
-            )
-            if self.required and not self.blank and data == "":
-                raise ParameterError(self.name, "must not be empty")
-            if self.location is Location.PATH and data in (".", ".."):
-                raise ParameterError(self.name, f"{data!r} cannot be sent in a URL's path")
-            if isinstance(data, str):
-                data.encode()
-        except UnicodeEncodeError:
-            raise ParameterError(self.name, "has a lone surrogate", operation=operation) from None
+            return self._json(value)
         except ParameterError as error:
             error.operation = operation
             raise
+
+    def _json(self, value: object) -> JSONValue:
+        if self.required and value is None:
+            raise ParameterError(self.name, "required")
+        data = codec.unstructure(self.kind, value, self.name)
+        if self.required and not self.blank and data == "":
+            raise ParameterError(self.name, "must not be empty")
+        if self.location is Location.PATH and data in (".", ".."):
+            raise ParameterError(self.name, f"{data!r} cannot be sent in a URL's path")
         return data
 
 
@@ -130,6 +128,14 @@ def body(
     )
 
 
+def _token_of(operation: Operation[Any]) -> str | None:
+    return next((member.name for member in operation.members if member.token), None)
+
+
+def _segments_of(operation: Operation[Any]) -> tuple[str, ...]:
+    return tuple(operation.uri.split("/"))
+
+
 @frozen
 class Operation(Generic[Output]):
     """An operation of the API; the subclasses know what comes back.
@@ -153,19 +159,18 @@ class Operation(Generic[Output]):
     errors: frozenset[str]
     readonly: bool = False
     idempotent: bool = False
-    token: str | None = field(init=False)
-    _segments: tuple[str, ...] = field(init=False, repr=False)
-
-    @token.default
-    def _find_token(self) -> str | None:
-        return next((member.name for member in self.members if member.token), None)
-
-    @_segments.default
-    def _split_uri(self) -> tuple[str, ...]:
-        return tuple(self.uri.split("/"))
+    token: str | None = field(init=False, default=Factory(_token_of, takes_self=True))
+    _segments: tuple[str, ...] = field(
+        init=False, repr=False, default=Factory(_segments_of, takes_self=True)
+    )
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice does no more than sending it once."""
+        return self.readonly or self.idempotent or self.token is not None
 
     def build_request(self, arguments: Mapping[str, object]) -> Request:
         """Make the request; its target is final, its headers are those to sign.
@@ -194,7 +199,7 @@ class Operation(Generic[Output]):
                     queries.append(f"{member.wire}={quote(str(data), safe=_UNRESERVED)}")
                 case Location.HEADER:
                     headers[member.wire] = str(data)
-                case Location.BODY:
+                case _:  # the body
                     content[member.wire] = data
         target = "/".join(labels.get(segment, segment) for segment in self._segments)
         if queries:
@@ -224,13 +229,14 @@ class Operation(Generic[Output]):
     def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Output:
         raise NotImplementedError
 
-    def _read_object(self, response: Response) -> dict[str, Any]:
+    def _read_object(self, response: Response) -> Mapping[str, Any]:
         try:
             data = json.loads(response.body)
         except (ValueError, RecursionError):
             problem = "the body is not JSON" if response.body else "the body is empty"
-            self._refuse(response, problem)
-        if not isinstance(data, dict):
+            # Something between the service and here may have put its own answer in place.
+            self._refuse(response, problem, transient=True)
+        if not codec.is_object(data):
             self._refuse(response, f"expected a JSON object, got {type(data).__name__}")
         return data
 
@@ -240,9 +246,10 @@ class Operation(Generic[Output]):
         except ValueError as error:
             self._refuse(response, str(error))
 
-    def _refuse(self, response: Response, problem: str) -> Never:
+    def _refuse(self, response: Response, problem: str, *, transient: bool = False) -> Never:
         raise ResponseError(
             f"cannot read the answer: {problem}",
+            transient=transient,
             status_code=response.status,
             request_id=response.headers.get("x-amzn-requestid"),
             body_start=response.body,
@@ -255,7 +262,7 @@ class Operation(Generic[Output]):
         code = _error_code(response, content)
         reason = _text(content, ("Reason",))
         return MODELLED_ERRORS.get(code, ApiError)(
-            _text(content, _MESSAGE_KEYS) or "",
+            _TOKEN.sub(r"\1...", _text(content, _MESSAGE_KEYS) or ""),
             code=code,
             status_code=response.status,
             request_id=response.headers.get("x-amzn-requestid"),
@@ -300,7 +307,7 @@ class Operation(Generic[Output]):
                     data = _from_text(queries.get(member.wire), member)
                 case Location.HEADER:
                     data = _from_text(request.headers.get(member.wire), member)
-                case Location.BODY:
+                case _:  # the body
                     data = content.get(member.wire)
             if data is not None:
                 arguments[member.name] = codec.restructure(member.kind, data, member.wire)
@@ -308,14 +315,14 @@ class Operation(Generic[Output]):
                 raise ParameterError(member.wire, "required")
         return arguments
 
-    def _read_content(self, request: Request) -> dict[str, Any]:
+    def _read_content(self, request: Request) -> Mapping[str, Any]:
         if all(member.location is not Location.BODY for member in self.members):
             return {}
         try:
             content = json.loads(request.body or b"{}")
         except (ValueError, RecursionError):
             raise ParameterError("body", "is not JSON") from None
-        if not isinstance(content, dict):
+        if not codec.is_object(content):
             raise ParameterError("body", "is not a JSON object")
         return content
 
@@ -334,8 +341,7 @@ class ModelOperation(Operation[Model]):
     output: type[Model] = field(kw_only=True)
 
     def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Model:
-        data = self._read_object(response)
-        data["ResponseMetadata"] = metadata
+        data = {**self._read_object(response), "ResponseMetadata": metadata}
         return self._structure(self.output, data, response)
 
     def _build_output(self, output: Model) -> Mapping[str, JSONValue]:
@@ -346,10 +352,14 @@ class ModelOperation(Operation[Model]):
 class EmptyOperation(Operation[None]):
     """An operation that returns nothing; its answer's body may be anything."""
 
-    def _parse_output(self, response: Response, metadata: ResponseMetadata) -> None:
+    def _parse_output(
+        self,
+        response: Response,  # noqa: ARG002 - the signature is the base class's
+        metadata: ResponseMetadata,  # noqa: ARG002 - the same
+    ) -> None:
         return None
 
-    def _build_output(self, output: None) -> Mapping[str, JSONValue]:
+    def _build_output(self, output: None) -> Mapping[str, JSONValue]:  # noqa: ARG002 - the same
         return {}
 
 
@@ -374,12 +384,14 @@ class ListOperation(Operation[Page[Item]]):
     def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Page[Item]:
         data = self._read_object(response)
         items, token = data.get(self.items), data.get(self.output_token)
-        if not isinstance(items, list):
+        if not codec.is_array(items):
             self._refuse(response, f"{self.items}: expected a list, got {type(items).__name__}")
         if not isinstance(token, str | None):
             self._refuse(response, f"{self.output_token}: got {type(token).__name__}")
         return Page(
-            tuple([self._structure(self.item, item, response) for item in items]),
+            tuple(
+                [self._structure(self.item, item, response) for item in items if item is not None]
+            ),
             token or None,
             metadata,
         )
@@ -416,7 +428,7 @@ def _error_content(response: Response) -> Mapping[str, Any]:
         if not text or text.lower().startswith(("<html", "<!doctype")):
             text = _phrase(response.status)
         return {"message": text}
-    return content if isinstance(content, dict) else {"message": _phrase(response.status)}
+    return content if codec.is_object(content) else {"message": _phrase(response.status)}
 
 
 def _phrase(status: int) -> str:
@@ -428,12 +440,8 @@ def _phrase(status: int) -> str:
 
 def _error_code(response: Response, content: Mapping[str, Any]) -> str:
     """The error's code: a header, a member, or else the status, shorn of namespace and address."""
-    text = (
-        response.headers.get("x-amzn-errortype")
-        or _text(content, _CODE_KEYS)
-        or str(response.status)
-    )
-    return text.split(":", 1)[0].rsplit("#", 1)[-1]
+    text = response.headers.get("x-amzn-errortype") or _text(content, _CODE_KEYS) or ""
+    return text.split(":", 1)[0].rsplit("#", 1)[-1] or str(response.status)
 
 
 def _text(content: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
@@ -458,7 +466,7 @@ def _seconds(text: str | None) -> float | None:
 
 def _milliseconds(text: str | None) -> float | None:
     """A delay that a header states in whole milliseconds, in seconds."""
-    return int(text) / 1000 if text is not None and text.isdecimal() else None
+    return int(text) / 1000 if text is not None and text.isdecimal() and len(text) < 10 else None
 
 
 def _query_pairs(raw: str) -> list[tuple[str, str]]:

@@ -10,10 +10,11 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-s
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Final
 
 from attrs import field, frozen
@@ -72,11 +73,11 @@ def sign(
     region: str,
     time: datetime,
     service: str = SERVICE,
+    unsigned: Mapping[str, str] = MappingProxyType({}),
 ) -> Request:
     """Give the request with the headers that authenticate it.
 
-    Every header that the request carries is signed; whatever must stay out of the signature is to
-    be added afterwards.
+    Every header that the request carries is signed.
 
     Args:
         request: what to sign; its target is signed as it stands.
@@ -85,15 +86,16 @@ def sign(
         region: the region of the credential scope.
         time: when, with a time zone.
         service: the signing name of the credential scope.
+        unsigned: headers to add that stay out of the signature, names in lower case.
     """
     timestamp = time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     headers = {**request.headers, "host": host, "x-amz-date": timestamp}
     if credentials.session_token is not None:
         headers["x-amz-security-token"] = credentials.session_token
-    unsigned = Request(request.method, request.target, headers, request.body)
+    signed = Request(request.method, request.target, headers, request.body)
     names = ";".join(sorted(headers))
     signature = sign_text(
-        string_to_sign(canonical_request(unsigned, names), timestamp, region, service),
+        string_to_sign(canonical_request(signed, names), timestamp, region, service),
         signing_key(credentials.secret_access_key, timestamp[:8], region, service),
     )
     headers["authorization"] = (
@@ -101,7 +103,8 @@ def sign(
         f"{credential_scope(timestamp, region, service)}, "
         f"SignedHeaders={names}, Signature={signature}"
     )
-    return unsigned
+    headers.update(unsigned)
+    return signed
 
 
 def canonical_request(request: Request, signed_headers: str) -> str:

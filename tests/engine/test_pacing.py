@@ -1,0 +1,873 @@
+"""One send rate for all calls: it finds the service's limit, and loses nobody's turn."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import importlib
+import itertools
+import math
+import random
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import pytest
+from attrs import define, field, frozen
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.pacing import (
+    AdaptivePace,
+    CubicLimit,
+    Outcome,
+    Pace,
+    SearchingLimit,
+)
+from support.clocks import FakeClock
+from support.leaks import cancel_at, other_tasks, settle
+from support.vectors import load_cases
+
+SUCCESS, THROTTLED, OTHER = Outcome.SUCCESS, Outcome.THROTTLED, Outcome.OTHER
+
+
+# A service in simulated time
+
+
+@define
+class Bucket:
+    """The service's limit: tokens come at a rate, up to a burst; the rate may change once."""
+
+    rate: float
+    burst: float
+    change_at: float = math.inf
+    change_to: float = 0
+    tokens: float = field(init=False)
+    filled: float = field(init=False, default=0.0)
+
+    def __attrs_post_init__(self) -> None:
+        self.tokens = self.burst
+
+    def take(self, now: float) -> bool:
+        if now >= self.change_at:
+            self._fill(self.change_at)
+            self.rate, self.change_at = self.change_to, math.inf
+        self._fill(now)
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    def _fill(self, now: float) -> None:
+        self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate)
+        self.filled = now
+
+
+@frozen
+class Case:
+    """Lookups, at most 64 at once, against a limit.
+
+    The fan-out starts with three workers, and each six answers bring one more.
+    """
+
+    count: int
+    rate: float
+    burst: float
+    change_at: float = math.inf
+    change_to: float = 0
+
+    @property
+    def ideal(self) -> float:
+        before = self.burst + self.rate * self.change_at
+        if before >= self.count:
+            return (self.count - self.burst) / self.rate
+        return self.change_at + (self.count - before) / self.change_to
+
+
+@define
+class Client:
+    """A fan-out with a limit of its own, as the simulation sees it."""
+
+    limit: SearchingLimit = field(factory=SearchingLimit)
+    queued: int = 0
+    in_flight: int = 0
+    served: int = 0
+    throttled: int = 0
+    asleep: bool = False
+
+
+@frozen
+class Result:
+    """What came of a run.
+
+    Attributes:
+        efficiency: the ideal time, divided by the time taken.
+        throttled: the share of all sends.
+        smaller_share: of what was served until the first client was done.
+    """
+
+    efficiency: float
+    throttled: float
+    smaller_share: float
+
+
+def simulate(
+    case: Case, latency: float, seed: int, *, clients: int = 1, offset: float = 0.0
+) -> Result:
+    """Run fan-outs at a limit of all of them; a timer may be late by a millisecond.
+
+    Args:
+        case: the lookups of all clients together.
+        latency: seconds of a round trip, of which a third is jitter.
+        seed: of the jitter.
+        clients: how many share the limit.
+        offset: seconds by which each client starts after the one before.
+    """
+    chance = random.Random(seed)  # noqa: S311 - jitter, no secret
+    bucket = Bucket(case.rate, case.burst, case.change_at, case.change_to)
+    count = case.count // clients
+    numbers = itertools.count()
+    events: list[tuple[float, int, str, Client, float, bool]] = []
+    shares: list[int] = []
+    now = 0.0
+
+    def at(time: float, kind: str, client: Client, sent: float = 0.0, *, ok: bool = False) -> None:
+        heapq.heappush(events, (time, next(numbers), kind, client, sent, ok))
+
+    def pump(client: Client) -> None:
+        workers = min(64, 3 + client.served // 6)
+        while True:
+            under_way = client.served + client.in_flight + client.queued
+            client.queued += max(
+                0, min(count - under_way, workers - client.in_flight - client.queued)
+            )
+            if not client.queued:
+                return
+            delay = client.limit.delay(now)
+            if delay > 0:
+                if not client.asleep:
+                    client.asleep = True
+                    at(now + delay + 0.001 * chance.random(), "wake", client)
+                return
+            client.limit.take(now)
+            client.queued -= 1
+            client.in_flight += 1
+            at(now + latency * (0.4 + 0.3 * chance.random()), "arrive", client, now)
+
+    fleet = [Client() for _ in range(clients)]
+    for number, client in enumerate(fleet):
+        at(offset * number, "wake", client)
+    while events:
+        now, _, kind, client, sent, ok = heapq.heappop(events)
+        if kind == "arrive":
+            at(now + latency * 0.4, "answer", client, sent, ok=bucket.take(now))
+            continue
+        if kind == "wake":
+            client.asleep = False
+        else:
+            client.in_flight -= 1
+            client.limit.learn(sent, now, SUCCESS if ok else THROTTLED)
+            if ok:
+                client.served += 1
+            else:
+                client.throttled += 1
+                client.queued += 1
+            if client.served == count and not shares:
+                shares = [each.served for each in fleet]
+        pump(client)
+    throttled = sum(client.throttled for client in fleet)
+    return Result(case.ideal / now, throttled / (throttled + case.count), min(shares) / sum(shares))
+
+
+GOALS: Final = {
+    "600 at 50/s": Case(600, 50, 50),
+    "150 at 15/s": Case(150, 15, 15),
+    "2,000 at 200/s with a small burst": Case(2000, 200, 20),
+    "600 at 50/s, then half": Case(600, 50, 50, 5, 25),
+    "600 at 50/s, then double": Case(600, 50, 50, 5, 100),
+}
+
+
+@pytest.mark.parametrize("latency", [0.002, 0.005, 0.02])
+@pytest.mark.parametrize("case", GOALS.values(), ids=GOALS)
+def test_a_fan_out_takes_what_the_limit_allows_and_is_seldom_throttled(
+    case: Case, latency: float
+) -> None:
+    results = [simulate(case, latency, seed) for seed in range(3)]
+    assert min(result.efficiency for result in results) >= 0.974
+    assert max(result.throttled for result in results) <= 0.078
+
+
+@pytest.mark.parametrize("latency", [0.05, 0.1])
+@pytest.mark.parametrize("case", GOALS.values(), ids=GOALS)
+def test_far_from_the_service_a_limit_is_found_as_well(case: Case, latency: float) -> None:
+    result = simulate(case, latency, 1)
+    # At 200/s and 0.1 s, the last of 2,000 answers alone is a hundredth late.
+    assert result.efficiency >= 0.84
+    assert result.throttled <= 0.095
+
+
+@pytest.mark.parametrize("latency", [0.002, 0.02])
+@pytest.mark.parametrize("bursts", [0.1, 1, 5])
+@pytest.mark.parametrize("rate", [5, 15, 50, 150, 500])
+def test_limits_of_any_rate_and_burst_are_found(rate: int, bursts: float, latency: float) -> None:
+    burst = max(1, rate * bursts)
+    result = simulate(Case(int(burst + 12 * max(rate, 12)), rate, burst), latency, 1)
+    assert result.efficiency >= (0.95 if burst > 5 else 0.8)
+    assert result.throttled <= (0.1 if rate > 5 else 0.15)
+
+
+def test_two_clients_share_a_limit() -> None:
+    results = [
+        simulate(Case(600, 50, 50), 0.004, seed, clients=2, offset=offset)
+        for offset in (0, 0.02, 0.2, 1)
+        for seed in range(6)
+    ]
+    # One run may go a little worse: some ten throttles each are all that the two learn from.
+    assert sum(result.efficiency for result in results) / len(results) >= 0.93
+    assert min(result.efficiency for result in results) >= 0.8
+    assert sum(result.smaller_share for result in results) / len(results) >= 0.37
+    assert min(result.smaller_share for result in results) >= 0.2
+
+
+# The search for the limit
+
+
+def throttled_limit(now: float = 0.0) -> SearchingLimit:
+    """A limit that has just been switched on."""
+    limit = SearchingLimit()
+    limit.learn(now, now, THROTTLED)
+    return limit
+
+
+def current(limit: SearchingLimit) -> float:
+    assert limit.rate is not None
+    return limit.rate
+
+
+def send_in_turn(limit: SearchingLimit, now: float, outcome: Outcome = SUCCESS) -> float:
+    """Wait for the turn, and be answered a millisecond later; returns when that is."""
+    now += max(0.0, limit.delay(now))
+    limit.take(now)
+    limit.learn(now, now + 0.001, outcome)
+    return now + 0.001
+
+
+def test_nothing_is_limited_before_the_first_throttle() -> None:
+    limit = SearchingLimit()
+    for number in range(1000):
+        limit.take(number / 1000)
+        limit.learn(number / 1000, number / 1000, SUCCESS if number % 2 else OTHER)
+    assert limit.rate is None
+    assert limit.delay(1) == 0
+
+
+def test_a_first_throttle_spaces_what_follows() -> None:
+    limit = throttled_limit(7.0)
+    assert limit.rate == 25
+    assert limit.delay(7.0) == pytest.approx(1 / 25)
+
+
+def test_failures_of_another_kind_tell_nothing() -> None:
+    limit = throttled_limit()
+    now = 0.0
+    for _ in range(50):
+        now = send_in_turn(limit, now, OTHER)
+    assert limit.rate == 25
+
+
+def test_throttles_of_requests_from_before_a_cut_cut_nothing() -> None:
+    limit = throttled_limit(1.0)
+    for _ in range(30):
+        limit.learn(0.99, 1.01, THROTTLED)
+    assert limit.rate == 25
+
+
+def test_successes_of_requests_from_before_a_cut_raise_nothing() -> None:
+    limit = throttled_limit(1.0)
+    for _ in range(30):
+        limit.learn(0.99, 1.01, SUCCESS)
+    assert limit.rate == 25
+
+
+def test_a_wall_of_throttles_leaves_a_least_rate() -> None:
+    limit = throttled_limit()
+    now = 0.0
+    for _ in range(100):
+        now = send_in_turn(limit, now, THROTTLED)
+    assert limit.rate == 0.5
+
+
+@given(demand=st.floats(0.2, 300), latency=st.floats(0.001, 0.2))
+def test_successes_that_did_not_need_it_raise_no_rate(demand: float, latency: float) -> None:
+    limit = throttled_limit()
+    now, answers = 0.1, list[float]()
+    for _ in range(400):
+        now += max(1 / demand, limit.delay(now))
+        while answers and answers[0] + latency <= now:
+            sent = answers.pop(0)
+            limit.learn(sent, sent + latency, SUCCESS)
+        limit.take(now)
+        answers.append(now)
+    assert limit.rate is None or limit.rate <= max(25, 2 * demand * (1 + 1e-9))
+
+
+def test_a_lasting_shortage_of_throttles_ends_the_limit_only_when_turns_are_to_spare() -> None:
+    limit = throttled_limit()
+    now = 0.0
+    while now < 30:
+        now = send_in_turn(limit, now)
+    found = current(limit)
+    assert found > 25
+    limit.take(now + 29)
+    assert limit.rate == found
+    limit.take(now + 40)
+    assert limit.rate is None
+    assert limit.delay(now + 40) == 0
+
+
+def test_demand_below_the_rate_does_not_wait() -> None:
+    limit = throttled_limit()
+    for number in range(1, 100):
+        assert limit.delay(number / 20) <= 0
+        limit.take(number / 20)
+
+
+def test_a_throttle_in_a_time_of_low_demand_is_no_measure_of_the_limit() -> None:
+    limit = throttled_limit()
+    for number in range(1, 20):
+        limit.take(number)
+        limit.learn(number, number + 0.01, SUCCESS)
+    before = current(limit)
+    limit.take(20)
+    limit.learn(20, 20.01, THROTTLED)
+    assert before > current(limit) >= 0.5 * before
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 3),
+            st.floats(0, 0.3),
+            st.sampled_from([SUCCESS, SUCCESS, THROTTLED, OTHER]),
+        ),
+        max_size=200,
+    )
+)
+def test_the_rate_moves_by_bounded_steps_whatever_happens(
+    history: list[tuple[float, float, Outcome]],
+) -> None:
+    limit = SearchingLimit()
+    now = 0.0
+    for gap, latency, outcome in history:
+        now += max(gap, limit.delay(now))
+        limit.take(now)
+        before = limit.rate
+        limit.learn(now, now + latency, outcome)
+        now += latency
+        after = limit.rate
+        if outcome is OTHER or before is None:
+            assert after == (before if outcome is not THROTTLED else 25)
+        elif outcome is SUCCESS:
+            assert after is not None
+            assert before <= after <= 1.25 * before
+        else:
+            assert after is not None
+            assert 0.5 <= after <= max(before, 0.5)
+        assert limit.delay(now) <= 1 / 0.5 + 1e-9
+
+
+# Turns
+
+
+class VirtualClock(Clock):
+    """Time moves to the next sleeper's, when nothing else can run."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+
+    def monotonic(self) -> float:
+        return self.time
+
+    async def sleep(self, seconds: float) -> None:
+        future = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self.time + seconds, next(self._numbers), future))
+        await future
+
+    @property
+    def sleepers(self) -> int:
+        return sum(not future.done() for _, _, future in self._sleepers)
+
+    def wake_next(self) -> None:
+        """Move on to the next sleeper's time, and wake it."""
+        while self._sleepers:
+            time, _, future = heapq.heappop(self._sleepers)
+            if not future.done():
+                self.time = max(self.time, time)
+                future.set_result(None)
+                return
+
+    async def run(self, main: Coroutine[Any, Any, None]) -> None:
+        """Run to the end."""
+        task = asyncio.create_task(main)
+        while not task.done():
+            await settle()
+            assert task.done() or self.sleepers, "nobody will ever wake"
+            self.wake_next()
+        await task
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+def throttle(pace: Pace, ticket: float, retry_after: float | None = None) -> None:
+    pace.release(ticket, THROTTLED, retry_after)
+
+
+def finish_at_once(coroutine: Coroutine[Any, Any, float]) -> float:
+    """The result of a coroutine that does not suspend."""
+    with pytest.raises(StopIteration) as stopped:
+        coroutine.send(None)
+    ticket: float = stopped.value.value
+    return ticket
+
+
+def test_without_a_limit_a_turn_comes_without_suspending(clock: VirtualClock) -> None:
+    pace = Pace(clock)
+    clock.time = 3.5
+    assert finish_at_once(pace.acquire()) == 3.5
+    assert pace.rate is None
+
+
+def test_with_a_limit_a_turn_that_is_due_comes_without_suspending(clock: VirtualClock) -> None:
+    pace = Pace(clock)
+    throttle(pace, finish_at_once(pace.acquire()))
+    clock.time = 1.0
+    assert finish_at_once(pace.acquire()) == 1.0
+    assert pace.rate == 25
+
+
+async def test_no_more_turns_are_out_than_may_be_in_flight(clock: VirtualClock) -> None:
+    pace = Pace(clock, max_in_flight=2)
+    tickets = [await pace.acquire() for _ in range(2)]
+    third, fourth = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    await settle()
+    assert not third.done()
+    pace.release(tickets[0], SUCCESS)
+    await settle()
+    assert third.done()
+    assert not fourth.done()
+    pace.release(tickets[1], OTHER)
+    pace.release(await third, OTHER)
+    await fourth
+
+
+async def test_turns_go_to_who_asked_first(clock: VirtualClock) -> None:
+    pace = Pace(clock, max_in_flight=3)
+    order: list[int] = []
+
+    async def call(number: int) -> None:
+        ticket = await pace.acquire()
+        order.append(number)
+        await clock.sleep(0.01)
+        pace.release(ticket, THROTTLED if number == 5 else SUCCESS)
+
+    async def main() -> None:
+        await asyncio.gather(*(call(number) for number in range(40)))
+
+    await clock.run(main())
+    assert order == list(range(40))
+
+
+async def test_nobody_overtakes_who_waits(clock: VirtualClock) -> None:
+    pace = Pace(clock, max_in_flight=1)
+    ticket = await pace.acquire()
+    early = asyncio.create_task(pace.acquire())
+    await settle()
+    pace.release(ticket, SUCCESS)  # wakes it, but it has not run yet
+    late = asyncio.create_task(pace.acquire())
+    await settle()
+    assert early.done()
+    assert not late.done()
+    pace.release(early.result(), SUCCESS)
+    await late
+
+
+async def test_throttled_turns_keep_their_distance(clock: VirtualClock) -> None:
+    pace = Pace(clock)
+    throttle(pace, await pace.acquire())
+    times: list[float] = []
+
+    async def main() -> None:
+        for _ in range(5):
+            times.append(await pace.acquire())
+            pace.release(times[-1], OTHER)
+
+    await clock.run(main())
+    assert times == pytest.approx([0.04, 0.08, 0.12, 0.16, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("hint", "seconds"), [(3.0, 3.0), (600.0, 20.0), (0.0, 0.04), (-5.0, 0.04), (math.nan, 0.04)]
+)
+async def test_nobody_sends_before_the_server_says_so(
+    clock: VirtualClock, hint: float, seconds: float
+) -> None:
+    pace = Pace(clock)
+    throttle(pace, await pace.acquire(), hint)
+    times: list[float] = []
+
+    async def call() -> None:
+        times.append(await pace.acquire())
+
+    async def main() -> None:
+        await asyncio.gather(call(), call())
+
+    await clock.run(main())
+    assert times[0] == pytest.approx(seconds)
+    assert times[1] >= times[0]
+
+
+async def test_a_later_hint_that_is_shorter_does_not_end_the_pause(clock: VirtualClock) -> None:
+    pace = Pace(clock)
+    first, second = await pace.acquire(), await pace.acquire()
+    throttle(pace, first, 5)
+    throttle(pace, second, 1)
+
+    async def main() -> None:
+        assert await pace.acquire() == 5
+
+    await clock.run(main())
+
+
+async def test_a_hint_counts_only_with_a_throttle(clock: VirtualClock) -> None:
+    pace = Pace(clock)
+    pace.release(await pace.acquire(), OTHER, 10)
+    assert finish_at_once(pace.acquire()) == 0
+
+
+async def test_a_hint_that_comes_while_somebody_sleeps_counts_for_them(
+    clock: VirtualClock,
+) -> None:
+    pace = Pace(clock)
+    first, second = await pace.acquire(), await pace.acquire()
+    throttle(pace, first)
+    waiter = asyncio.create_task(pace.acquire())
+    await settle()
+    throttle(pace, second, 2)
+
+    async def main() -> None:
+        assert await waiter == 2
+
+    await clock.run(main())
+
+
+async def test_no_task_waits_beside_the_callers(clock: VirtualClock) -> None:
+    pace = Pace(clock)
+    throttle(pace, await pace.acquire())
+    waiters = {asyncio.create_task(pace.acquire()) for _ in range(3)}
+    await settle()
+    assert other_tasks() == waiters
+    assert clock.sleepers == 1
+    for waiter in waiters:
+        waiter.cancel()
+    await settle()
+    assert not other_tasks()
+    assert clock.sleepers == 0
+
+
+async def can_all_be_taken(pace: Pace, clock: VirtualClock, turns: int) -> bool:
+    """Whether so many turns can be out at once, and not one more."""
+    clock.time += 100
+    tickets: list[float] = []
+
+    async def main() -> None:
+        for _ in range(turns):
+            tickets.append(await pace.acquire())
+
+    await clock.run(main())
+    extra = asyncio.create_task(pace.acquire())
+    await settle()
+    clock.wake_next()
+    await settle()
+    full = not extra.done()
+    extra.cancel()
+    await settle()
+    return full and not other_tasks()
+
+
+@pytest.mark.parametrize("step", range(3))
+async def test_a_caller_cancelled_while_a_slot_is_wanting_loses_nothing(
+    clock: VirtualClock, step: int
+) -> None:
+    pace = Pace(clock, max_in_flight=1)
+    ticket = await pace.acquire()
+    ahead = [asyncio.create_task(pace.acquire()) for _ in range(step)]
+    await settle()
+    assert await cancel_at(0, pace.acquire())
+    for task in ahead:
+        pace.release(ticket, SUCCESS)
+        ticket = await task
+    pace.release(ticket, SUCCESS)
+    assert await can_all_be_taken(pace, clock, 1)
+
+
+async def test_a_caller_cancelled_while_it_sleeps_leaves_the_turn_to_the_next(
+    clock: VirtualClock,
+) -> None:
+    pace = Pace(clock)
+    throttle(pace, await pace.acquire())
+    first, second = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    await settle()
+    first.cancel()
+    await settle()
+    assert not second.done()
+    clock.wake_next()
+    assert await second == pytest.approx(0.04)
+
+
+async def test_a_caller_cancelled_as_the_turn_comes_leaves_it_to_the_next(
+    clock: VirtualClock,
+) -> None:
+    pace = Pace(clock)
+    throttle(pace, await pace.acquire())
+    first, second = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    await settle()
+    clock.wake_next()
+    first.cancel()  # in the same iteration of the loop
+    assert await second == pytest.approx(0.04)
+    assert first.cancelled()
+
+
+async def test_a_caller_cancelled_as_a_slot_comes_leaves_it_to_the_next(
+    clock: VirtualClock,
+) -> None:
+    pace = Pace(clock, max_in_flight=1)
+    ticket = await pace.acquire()
+    first, second = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    await settle()
+    pace.release(ticket, SUCCESS)
+    first.cancel()
+    pace.release(await second, SUCCESS)
+    assert first.cancelled()
+    assert await can_all_be_taken(pace, clock, 1)
+
+
+async def test_slots_that_come_together_are_all_given(clock: VirtualClock) -> None:
+    pace = Pace(clock, max_in_flight=2)
+    tickets = [await pace.acquire() for _ in range(2)]
+    waiters = [asyncio.create_task(pace.acquire()) for _ in range(2)]
+    await settle()
+    for ticket in tickets:
+        pace.release(ticket, SUCCESS)
+    await asyncio.gather(*waiters)
+
+
+@settings(max_examples=60)
+@given(
+    actions=st.lists(
+        st.tuples(st.sampled_from("aaarrtcw"), st.integers(0, 9), st.booleans()), max_size=40
+    ),
+    kind=st.sampled_from([Pace, AdaptivePace]),
+)
+def test_turns_are_conserved_whatever_is_cancelled(
+    actions: list[tuple[str, int, bool]], kind: type[Pace]
+) -> None:
+    """Ask, release, throttle, cancel, let time pass; with or without letting others run."""
+
+    async def main() -> None:
+        clock = VirtualClock()
+        pace = kind(clock, max_in_flight=3)
+        asked: list[asyncio.Task[float]] = []
+        for action, index, pause in actions:
+            # What is done by now and was not cancelled is a turn that is out.
+            out = [task for task in asked if task.done() and not task.cancelled()]
+            assert len(out) <= 3
+            waiting = [task for task in asked if not task.done()]
+            if action == "a":
+                asked.append(asyncio.create_task(pace.acquire()))
+            elif action == "w":
+                clock.wake_next()
+            elif action == "c" and waiting:
+                waiting[index % len(waiting)].cancel()
+            elif action in "rt" and out:
+                task = out[index % len(out)]
+                asked.remove(task)
+                pace.release(task.result(), SUCCESS if action == "r" else THROTTLED)
+            if pause:
+                await settle()
+        await settle()
+        for task in asked:
+            if not task.done():
+                task.cancel()
+        await settle()
+        for task in asked:
+            if not task.cancelled():
+                pace.release(task.result(), OTHER)
+        assert await can_all_be_taken(pace, clock, 3)
+
+    asyncio.run(main())
+
+
+async def fan_out(pace: Pace, clock: VirtualClock, bucket: Bucket, count: int) -> int:
+    """Look up as many, eight at once; returns how often it was throttled."""
+    todo = iter(range(count))
+    throttled = 0
+
+    async def work() -> None:
+        nonlocal throttled
+        for _ in todo:
+            while True:
+                ticket = await pace.acquire()
+                await clock.sleep(0.002)
+                ok = bucket.take(clock.monotonic())
+                await clock.sleep(0.002)
+                pace.release(ticket, SUCCESS if ok else THROTTLED)
+                if ok:
+                    break
+                throttled += 1
+
+    await asyncio.gather(*(work() for _ in range(8)))
+    return throttled
+
+
+async def test_a_fan_out_through_the_pace_takes_what_the_limit_allows(clock: VirtualClock) -> None:
+    async def main() -> None:
+        throttled = await fan_out(Pace(clock), clock, Bucket(50, 50), 300)
+        assert throttled <= 0.08 * 300
+
+    await clock.run(main())
+    assert (300 - 50) / 50 / clock.time >= 0.97
+
+
+# The adaptive mode of AWS SDKs
+
+
+async def test_the_adaptive_pace_outlives_throttles(clock: VirtualClock) -> None:
+    async def main() -> None:
+        await fan_out(AdaptivePace(clock), clock, Bucket(20, 5), 60)
+
+    await clock.run(main())
+    assert clock.time < 60
+
+
+async def test_the_adaptive_pace_waits_for_a_token(clock: VirtualClock) -> None:
+    pace = AdaptivePace(clock)
+    throttle(pace, finish_at_once(pace.acquire()))
+    assert pace.rate == 0.5
+
+    async def main() -> None:
+        assert await pace.acquire() == pytest.approx(2)
+        assert await pace.acquire() == pytest.approx(4)
+
+    await clock.run(main())
+
+
+async def test_a_pace_works_on_a_clock_that_sleeps_exactly() -> None:
+    clock = FakeClock()
+    clock.advance(1e6)
+    for pace in (Pace(clock), AdaptivePace(clock)):
+        throttle(pace, await pace.acquire())
+        for _ in range(50):
+            pace.release(await pace.acquire(), SUCCESS)
+
+
+def _table(name: str) -> dict[str, Any]:
+    table: Any = load_cases("retry-adaptive.json", name)
+    return dict[str, Any](table)
+
+
+def test_the_adaptive_curve_is_the_published_one() -> None:
+    limit = CubicLimit(0)
+    limit._max_rate, limit._throttled_at = 10, 5
+    for case in _table("cubic")["success"]:
+        assert limit._curve(case["timestamp"]) == pytest.approx(case["rate"], abs=1e-6)
+
+
+def test_the_adaptive_rate_follows_the_published_table() -> None:
+    limit = CubicLimit(0)
+    for step in _table("client_rate")["steps"]:
+        now = step["timestamp"]
+        limit.learn(now, now, THROTTLED if step["throttle"] else SUCCESS)
+        assert limit.measured == pytest.approx(step["measured_tx_rate"], abs=1e-6)
+        assert limit.fill_rate == pytest.approx(step["fill_rate"], abs=1e-6)
+
+
+def test_the_adaptive_rate_learns_nothing_from_other_failures() -> None:
+    limit = CubicLimit(0)
+    limit.learn(3, 3, OTHER)
+    assert (limit.rate, limit.measured, limit.fill_rate) == (None, 0, 1)
+
+
+_adaptive: Any = importlib.import_module("botocore.retries.adaptive")
+_bucket: Any = importlib.import_module("botocore.retries.bucket")
+_throttling: Any = importlib.import_module("botocore.retries.throttling")
+_exceptions: Any = importlib.import_module("botocore.exceptions")
+
+
+class SdkTime:
+    """botocore's clock, set by hand."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def current_time(self) -> float:
+        return self.now
+
+
+class SdkDetector:
+    """Tells botocore whether an answer is a throttle."""
+
+    def is_throttling_error(self, *, throttled: bool) -> bool:
+        return throttled
+
+
+@given(
+    start=st.floats(0, 1e6),
+    history=st.lists(
+        st.tuples(st.floats(0, 4), st.sampled_from(["send", "success", "success", "throttle"])),
+        max_size=100,
+    ),
+)
+def test_the_adaptive_limit_does_what_botocore_does(
+    start: float, history: list[tuple[float, str]]
+) -> None:
+    time = SdkTime(start)
+    tokens = _bucket.TokenBucket(max_rate=1, clock=time)
+    sdk = _adaptive.ClientRateLimiter(
+        rate_adjustor=_throttling.CubicCalculator(starting_max_rate=0, start_time=start),
+        rate_clocker=_adaptive.RateClocker(time),
+        token_bucket=tokens,
+        throttling_detector=SdkDetector(),
+        clock=time,
+    )
+    limit = CubicLimit(start)
+    for gap, action in history:
+        time.now += gap
+        if action != "send":
+            outcome = THROTTLED if action == "throttle" else SUCCESS
+            sdk.on_receiving_response(throttled=outcome is THROTTLED)
+            limit.learn(time.now, time.now, outcome)
+            assert limit.fill_rate == pytest.approx(tokens.max_rate)
+            assert (limit.rate is not None) == sdk._enabled
+            continue
+        due = limit.delay(time.now) <= 0
+        if due:
+            limit.take(time.now)
+        if not sdk._enabled:
+            assert due
+            continue
+        try:
+            tokens.acquire(block=False)
+        except _exceptions.CapacityNotAvailableError:
+            # A token that is there but for a rounding error may be taken.
+            assert not due or tokens.available_capacity == pytest.approx(1)
+            if due:
+                tokens._current_capacity -= 1
+        else:
+            assert due
+        assert limit._tokens == pytest.approx(tokens.available_capacity, abs=1e-6)

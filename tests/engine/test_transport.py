@@ -1,0 +1,667 @@
+"""Bytes out, bytes in: what is sent is what was signed, and whatever breaks has one clear error."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import logging
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import SimpleNamespace
+from typing import Any, Final
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aioresponses import aioresponses
+
+from lambdacore_async import ParameterError, ResponseError, TransportError, TransportTimeoutError
+from lambdacore_async.engine.transport import AiohttpTransport, Timeout
+from lambdacore_async.errors import LambdaCoreError
+from lambdacore_async.protocol import sigv4
+from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.messages import Request
+from support.certificates import server_context, trusting_context
+from support.clocks import NOON
+from support.leaks import CREDENTIALS, assert_no_secret, cancel_at, other_tasks, settle
+from support.wire import Script, Step, Wire, http, talking, wire
+
+NOWHERE: Final = Endpoint("https://lambda.us-east-1.example", "lambda.us-east-1.example")
+SHORT: Final = 0.02
+
+
+def signed(
+    endpoint: Endpoint,
+    method: str = "GET",
+    target: str = "/2026-04-04/network-connectors/prod-egress",
+    body: bytes | None = None,
+) -> Request:
+    """A request as the pipeline sends it, so that it has secrets to lose."""
+    return sigv4.sign(
+        Request(method, target, {}, body),
+        host=endpoint.host,
+        credentials=CREDENTIALS,
+        region="us-east-1",
+        time=NOON,
+        unsigned={"user-agent": "test", "accept-encoding": "identity"},
+    )
+
+
+@pytest.fixture
+async def transport() -> AsyncIterator[AiohttpTransport]:
+    transport = AiohttpTransport()
+    yield transport
+    await transport.close()
+
+
+async def failure(
+    transport: AiohttpTransport,
+    endpoint: Endpoint,
+    *,
+    method: str = "GET",
+    timeout: Timeout | None = None,
+) -> LambdaCoreError:
+    """The error of a request that fails; it tells no secret."""
+    with pytest.raises(LambdaCoreError) as caught:
+        await transport.send(endpoint, signed(endpoint, method), timeout or Timeout())
+    assert_no_secret(caught.value)
+    return caught.value
+
+
+def connections(transport: AiohttpTransport) -> tuple[int, int]:
+    """How many connections are in use, and how many are kept for the next request."""
+    session = transport._session
+    assert session is not None
+    pool = session.connector
+    assert pool is not None
+    return len(pool._acquired), sum(map(len, pool._conns.values()))
+
+
+# What is sent
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/2026-04-04/network-connectors/prod-egress",
+        "/2026-04-04/network-connectors/arn%3Aaws%3Alambda%3Aus-east-1%3A123456789012%3Anc%3Ax",
+        "/2026-04-04/network-connectors/a%2Fb/versions",
+        "/2026-04-04/network-connectors/..%2F..%2Fa",
+        "/2026-04-04/network-connectors/%2E%2E",
+        "/2026-04-04/network-connectors/a%20b%25%3F%23",
+        "/2026-04-04/network-connectors/%E6%97%A5%00",
+        "/2026-04-04/network-connectors?Marker=a%2Fb%3D%3D%26&State=a%20b%2B",
+        "/2026-04-04/network-connectors?Marker=",
+        "/prefix/../2026-04-04//network-connectors/~x",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+async def test_the_request_line_is_the_signed_target_byte_for_byte(
+    transport: AiohttpTransport, method: str, target: str
+) -> None:
+    async with wire([http()]) as peer:
+        await transport.send(peer.endpoint, signed(peer.endpoint, method, target), Timeout())
+    assert peer.requests[0].startswith(f"{method} {target} HTTP/1.1\r\n".encode())
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("body", [None, b"{}", '{"Name":"日本"}'.encode()])
+async def test_the_headers_are_those_of_the_request_and_the_length(
+    transport: AiohttpTransport, method: str, body: bytes | None
+) -> None:
+    async with wire([http()]) as peer:
+        request = signed(peer.endpoint, method, body=body)
+        await transport.send(peer.endpoint, request, Timeout())
+    assert peer.headers() == {**request.headers, "content-length": str(len(body or b""))}
+    assert peer.requests[0].split(b"\r\n\r\n", 1)[1] == (body or b"")
+
+
+async def test_a_get_has_not_even_a_length(transport: AiohttpTransport) -> None:
+    async with wire([http()]) as peer:
+        request = signed(peer.endpoint)
+        await transport.send(peer.endpoint, request, Timeout())
+    assert peer.headers() == request.headers
+
+
+async def test_a_cookie_is_not_kept(transport: AiohttpTransport) -> None:
+    async with wire([http(b"{}", "Set-Cookie: a=b; Path=/")], [http()]) as peer:
+        host = f"localhost:{peer.port}"  # an address would get its cookie back from no client
+        for _ in range(2):
+            await transport.send(Endpoint(f"http://{host}", host), signed(peer.endpoint), Timeout())
+    assert "cookie" not in peer.headers(1)
+
+
+# What comes back
+
+
+async def test_an_answer_comes_with_its_status_headers_and_body(
+    transport: AiohttpTransport,
+) -> None:
+    async with wire([http(b'{"a":1}', "X-Amzn-RequestId: id-1", status="418 Tea")]) as peer:
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+    assert (response.status, response.body) == (418, b'{"a":1}')
+    assert response.headers.get("x-amzn-requestid") == "id-1"
+
+
+@pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 There", "308 There"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_redirect_is_an_answer_and_not_followed(
+    transport: AiohttpTransport, method: str, status: str
+) -> None:
+    async with wire([http(b"", "Location: /elsewhere", status=status)], [http()]) as peer:
+        response = await transport.send(peer.endpoint, signed(peer.endpoint, method), Timeout())
+    assert response.status == int(status.split()[0])
+    assert len(peer.requests) == 1
+
+
+async def test_a_body_in_many_parts_comes_whole(transport: AiohttpTransport) -> None:
+    body = bytes(range(256)) * 8192
+    async with wire([http(body)]) as peer:
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+    assert response.body == body
+
+
+async def test_chunks_are_put_together(transport: AiohttpTransport) -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with wire([head, b"3\r\n{}\n\r\n", b"1\r\n\n\r\n", b"0\r\n\r\n"]) as peer:
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+    assert response.body == b"{}\n\n"
+
+
+async def test_a_compressed_answer_that_nobody_asked_for_is_read_all_the_same(
+    transport: AiohttpTransport,
+) -> None:
+    async with wire([http(gzip.compress(b"{}"), "Content-Encoding: gzip")]) as peer:
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+    assert response.body == b"{}"
+
+
+async def test_a_connection_serves_many_requests(transport: AiohttpTransport) -> None:
+    async with wire(*[[http()]] * 5) as peer:
+        for _ in range(5):
+            await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        assert (peer.connections, connections(transport)) == (1, (0, 1))
+
+
+async def test_there_are_no_more_connections_than_allowed() -> None:
+    transport = AiohttpTransport(max_connections=2)
+    held: Script = [Step.GO, http()]
+    async with wire(*[held] * 6) as peer, asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(
+                transport.send(peer.endpoint, signed(peer.endpoint, "POST"), Timeout())
+            )
+        await peer.asked()
+        await settle()
+        assert (peer.connections, connections(transport)) == (2, (2, 0))
+        peer.go.set()
+    assert (peer.connections, len(peer.requests)) == (2, 6)
+    await transport.close()
+
+
+# What breaks
+
+
+def chunked(*parts: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"".join(parts)
+
+
+@pytest.mark.parametrize(
+    ("script", "text"),
+    [
+        pytest.param([Step.RESET], "the connection broke", id="reset before the head"),
+        pytest.param([Step.CLOSE], "closed before an answer", id="closed before the head"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.RESET], "broke", id="reset in the head"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.CLOSE], "closed", id="closed in the head"),
+        pytest.param([http(b"{}", length=9), Step.RESET], "cut short", id="reset in the body"),
+        pytest.param([http(b"{}", length=9), Step.CLOSE], "cut short", id="closed in the body"),
+        pytest.param([chunked(b"2\r\n{}\r\n"), Step.CLOSE], "cut short", id="no last chunk"),
+        pytest.param([chunked(b"2\r\n{"), Step.CLOSE], "cut short", id="closed in a chunk"),
+        pytest.param([chunked(b"zz\r\n{}\r\n")], "HTTP|decoded", id="not the size of a chunk"),
+        pytest.param([http(b"no", "Content-Encoding: gzip")], "decoded", id="garbage for gzip"),
+        pytest.param([b"SSH-2.0-OpenSSH_9.2\r\n\r\n"], "not HTTP", id="another protocol"),
+        pytest.param([b"\x15\x03\x01\x00\x02\x02\x28"], "not HTTP", id="bytes of TLS"),
+        pytest.param([http(length=-1)], "not HTTP", id="a length below 0"),
+        pytest.param(
+            [http(b"", "X: " + "x" * 100_000)], "not HTTP", id="a header line without end"
+        ),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_that_breaks_is_a_transport_error_after_one_request(
+    transport: AiohttpTransport,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    script: Script,
+    text: str,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with wire(script, [http()]) as peer:
+        error = await failure(transport, peer.endpoint, method=method)
+        assert len(peer.requests) == 1, "aiohttp sent the request again by itself"
+        await peer.hung_up()
+        assert connections(transport) == (0, 0)
+    assert type(error) is TransportError
+    assert (error.transient, error.throttling, error.not_executed) == (True, False, False)
+    assert re.search(text, str(error))
+    assert_no_secret(caplog.text)
+
+
+async def test_a_refused_connection_means_that_nothing_was_executed(
+    transport: AiohttpTransport,
+) -> None:
+    async with wire() as peer:
+        endpoint = peer.endpoint
+    error = await failure(transport, endpoint, method="POST")
+    assert type(error) is TransportError
+    assert (error.transient, error.not_executed) == (True, True)
+    assert "no connection" in str(error)
+    assert isinstance(error.__cause__, ConnectionRefusedError)
+
+
+class Names(AbstractResolver):
+    """Resolves every name as the test says."""
+
+    def __init__(self, resolve: Callable[[], Any]) -> None:
+        self._resolve = resolve
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        await self._resolve()
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    async def close(self) -> None:
+        pass
+
+
+async def test_a_name_that_does_not_resolve_means_that_nothing_was_executed() -> None:
+    connector = aiohttp.TCPConnector(resolver=Names(settle))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        error = await failure(AiohttpTransport(session=session), NOWHERE)
+    assert type(error) is TransportError
+    assert (error.transient, error.not_executed) == (True, True)
+    assert "the name lambda.us-east-1.example did not resolve" in str(error)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(
+    transport: AiohttpTransport,
+) -> None:
+    async with wire(tls=server_context()) as peer:
+        error = await failure(transport, peer.endpoint, method="POST")
+    assert type(error) is TransportError
+    assert (error.transient, error.not_executed) == (True, True)
+    assert "TLS failed" in str(error)
+    assert "certificate verify failed" in str(error)
+    assert isinstance(error.__cause__, ssl.SSLCertVerificationError)
+    assert peer.requests == []
+
+
+async def test_a_server_that_speaks_no_tls_is_a_failure_of_tls(
+    transport: AiohttpTransport,
+) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 smtp.example ESMTP\r\n")
+        await reader.read()
+
+    async with talking(greet) as host:
+        error = await failure(transport, Endpoint(f"https://{host}", host))
+    assert type(error) is TransportError
+    assert (error.transient, error.not_executed) == (True, True)
+    assert "TLS failed" in str(error)
+
+
+async def test_a_connection_that_does_not_come_about_times_out_with_nothing_executed(
+    transport: AiohttpTransport,
+) -> None:
+    async with wire() as peer:  # it waits for HTTP, the client for the handshake's answer
+        endpoint = Endpoint(f"https://{peer.endpoint.host}", peer.endpoint.host)
+        error = await failure(transport, endpoint, timeout=Timeout(connect=SHORT))
+    assert type(error) is TransportTimeoutError
+    assert (error.transient, error.not_executed) == (True, True)
+    assert isinstance(error, TimeoutError)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "text"),
+    [
+        (Timeout(read=SHORT), "the answer stopped coming"),
+        (Timeout(attempt=5 * SHORT), "no complete answer in time"),
+    ],
+)
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param([Step.WAIT], id="no head"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-", Step.WAIT], id="half a head"),
+        pytest.param([http(b"{", length=2), Step.WAIT], id="half a body"),
+        pytest.param([chunked(b"1\r\n{\r\n"), Step.WAIT], id="no last chunk"),
+    ],
+)
+async def test_an_answer_that_stops_coming_times_out(
+    transport: AiohttpTransport, script: Script, timeout: Timeout, text: str
+) -> None:
+    async with wire(script, [http()]) as peer:
+        error = await failure(transport, peer.endpoint, timeout=timeout)
+        await peer.hung_up()
+        assert connections(transport) == (0, 0)
+    assert type(error) is TransportTimeoutError
+    assert (error.transient, error.throttling, error.not_executed) == (True, False, False)
+    assert text in str(error)
+    assert len(peer.requests) == 1
+
+
+async def test_an_answer_that_keeps_trickling_ends_with_the_attempt(
+    transport: AiohttpTransport,
+) -> None:
+    async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(SHORT / 20)
+
+    async with talking(trickle) as host:
+        endpoint = Endpoint(f"http://{host}", host)
+        error = await failure(transport, endpoint, timeout=Timeout(read=10, attempt=SHORT))
+        assert connections(transport) == (0, 0)
+    assert type(error) is TransportTimeoutError
+
+
+async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdacore_async.engine.transport.MAX_BODY", 10)
+    head = ("X-Amzn-RequestId: id-1",)
+    endless = http(b"0123456789a", *head, length=1_000_000)
+    async with wire([http(b"0123456789", *head)], [endless, Step.WAIT]) as peer:
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        assert response.body == b"0123456789"
+        error = await failure(transport, peer.endpoint)
+        await peer.hung_up()
+        assert connections(transport) == (0, 0)
+    assert isinstance(error, ResponseError)
+    assert (error.status_code, error.request_id, error.body_start) == (200, "id-1", b"0123456789a")
+    assert (error.transient, error.throttling) == (False, False)
+    assert "larger than 10 bytes" in str(error)
+
+
+async def test_a_compressed_answer_is_measured_as_it_unpacks(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdacore_async.engine.transport.MAX_BODY", 100_000)
+    bomb = gzip.compress(bytes(10_000_000))
+    assert len(bomb) < 100_000
+    async with wire([http(bomb, "Content-Encoding: gzip")]) as peer:
+        error = await failure(transport, peer.endpoint)
+    assert isinstance(error, ResponseError)
+    assert error.body_start == bytes(256)
+
+
+async def test_an_idle_connection_that_the_server_closed_is_not_used_again(
+    transport: AiohttpTransport,
+) -> None:
+    async with wire([http(), Step.CLOSE], [http()]) as peer:
+        await transport.send(peer.endpoint, signed(peer.endpoint, "POST"), Timeout())
+        await peer.hung_up()
+        await settle()
+        await transport.send(peer.endpoint, signed(peer.endpoint, "POST"), Timeout())
+    assert peer.connections == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_connection_that_the_server_closes_at_the_wrong_moment_is_an_error_to_retry(
+    transport: AiohttpTransport, method: str
+) -> None:
+    async with wire([http()], [Step.CLOSE], [http()]) as peer:
+        await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        error = await failure(transport, peer.endpoint, method=method)
+        assert (peer.connections, len(peer.requests)) == (1, 2)
+    assert type(error) is TransportError
+    assert (error.transient, error.not_executed) == (True, False)
+
+
+# Proxies and sessions of the caller's own
+
+
+async def test_a_session_of_the_callers_own_is_used_and_not_closed() -> None:
+    connector = aiohttp.TCPConnector(ssl=trusting_context())
+    async with aiohttp.ClientSession(
+        connector=connector, headers={"X-Mine": "yes"}, raise_for_status=True
+    ) as session:
+        transport = AiohttpTransport(session=session)
+        async with wire([http(status="404 No")], tls=server_context()) as peer:
+            response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+            assert response.status == 404
+            await transport.close()
+            assert not session.closed
+            with pytest.raises(RuntimeError, match="the client is closed"):
+                await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+            await session.close()
+    assert peer.headers()["x-mine"] == "yes"
+
+
+async def test_a_session_that_its_owner_closed_says_so() -> None:
+    session = aiohttp.ClientSession()
+    await session.close()
+    with pytest.raises(RuntimeError, match="Session is closed"):
+        await AiohttpTransport(session=session).send(NOWHERE, signed(NOWHERE), Timeout())
+
+
+async def test_a_proxy_that_refuses_means_that_nothing_was_executed() -> None:
+    async with wire([http(status="407 Who Are You")]) as peer:
+        proxy = f"http://someone:the-secret-key@{peer.endpoint.host}"
+        async with aiohttp.ClientSession(proxy=proxy) as session:
+            error = await failure(AiohttpTransport(session=session), NOWHERE, method="POST")
+    assert peer.requests[0].startswith(b"CONNECT ")
+    assert type(error) is TransportError
+    assert (error.transient, error.not_executed) == (True, True)
+    assert "the proxy refused: 407 Who Are You" in str(error)
+
+
+async def test_a_proxy_that_is_not_there_means_that_nothing_was_executed() -> None:
+    async with wire() as peer:
+        proxy = f"http://someone:the-secret-key@{peer.endpoint.host}"
+    async with aiohttp.ClientSession(proxy=proxy) as session:
+        error = await failure(AiohttpTransport(session=session), NOWHERE, method="POST")
+    assert type(error) is TransportError
+    assert (error.transient, error.not_executed) == (True, True)
+    assert "no connection" in str(error)
+
+
+class _Answer(aiohttp.ClientResponse):
+    """What aioresponses needs on aiohttp 3.14 and later: pnuckowski/aioresponses#289."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        writer: Any = SimpleNamespace(output_size=0)
+        super().__init__(*args, stream_writer=writer, **options)
+
+
+@pytest.fixture
+def responses() -> Iterator[Any]:  # its own annotations are not complete
+    with aioresponses() as mocked:
+        yield mocked
+
+
+async def test_aioresponses_answers_through_a_session_of_ours(
+    transport: AiohttpTransport, responses: Any
+) -> None:
+    # It compares normalised URLs, so percent-encoded identifiers are matched by pattern.
+    pattern = re.compile(r"https://lambda\.us-east-1\.example/2026-04-04/.*a%2Fb$")
+    responses.get(pattern, status=429, body=b'{"a": 1}', response_class=_Answer)
+    request = signed(NOWHERE, target="/2026-04-04/network-connectors/a%2Fb")
+    response = await transport.send(NOWHERE, request, Timeout())
+    assert (response.status, response.body) == (429, b'{"a": 1}')
+    ((_, url),) = responses.requests
+    assert url.raw_path == "/2026-04-04/network-connectors/a%2Fb"
+
+
+# Life and death
+
+
+async def test_a_closed_client_says_so(transport: AiohttpTransport) -> None:
+    await transport.close()
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        await transport.send(NOWHERE, signed(NOWHERE), Timeout())
+
+
+async def test_closing_twice_is_closing_once(transport: AiohttpTransport) -> None:
+    async with wire([http()]) as peer:
+        await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        await transport.close()
+        await peer.hung_up()
+        await transport.close()
+
+
+async def test_closing_breaks_off_a_request_under_way(transport: AiohttpTransport) -> None:
+    async with wire([Step.WAIT]) as peer:
+        call = asyncio.create_task(failure(transport, peer.endpoint))
+        await peer.asked()
+        await transport.close()
+        error = await call
+        await peer.hung_up()
+    assert type(error) is TransportError
+    assert error.transient
+
+
+def test_another_event_loop_is_refused_with_a_word_why() -> None:
+    transport = AiohttpTransport()
+
+    async def first() -> None:
+        async with wire([http()]) as peer:
+            await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+            await transport.close()
+
+    asyncio.run(first())
+    with pytest.raises(RuntimeError, match="belongs to another event loop"):
+        asyncio.run(transport.send(NOWHERE, signed(NOWHERE), Timeout()))
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_pool_has_room_for_one_connection_at_least(count: int) -> None:
+    with pytest.raises(ParameterError, match="max_connections"):
+        AiohttpTransport(max_connections=count)
+
+
+async def test_a_transport_that_was_never_used_has_nothing_to_close() -> None:
+    await AiohttpTransport().close()
+
+
+# Cancellation
+
+
+async def cancelled(
+    transport: AiohttpTransport, peer: Wire, endpoint: Endpoint | None = None
+) -> None:
+    """Cancel a request when it can go no further, and look for what is left of it."""
+    endpoint = endpoint or peer.endpoint
+    call = asyncio.create_task(transport.send(endpoint, signed(endpoint), Timeout()))
+    await peer.met()
+    await settle()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await peer.hung_up()
+    await settle()
+    assert connections(transport) == (0, 0)
+    assert other_tasks() == set()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param([Step.WAIT], id="before the head"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-", Step.WAIT], id="in the head"),
+        pytest.param([http(b"{", length=2), Step.WAIT], id="in the body"),
+        pytest.param([chunked(b"1\r\n{\r\n"), Step.WAIT], id="between chunks"),
+    ],
+)
+async def test_cancelling_a_request_leaves_no_task_and_no_connection(
+    transport: AiohttpTransport, script: Script
+) -> None:
+    async with wire(script) as peer:
+        await cancelled(transport, peer)
+
+
+async def test_cancelling_in_the_handshake_leaves_no_task_and_no_connection(
+    transport: AiohttpTransport,
+) -> None:
+    async with wire() as peer:
+        endpoint = Endpoint(f"https://{peer.endpoint.host}", peer.endpoint.host)
+        await cancelled(transport, peer, endpoint)
+
+
+async def test_cancelling_while_a_name_resolves_leaves_no_task_and_no_connection() -> None:
+    connector = aiohttp.TCPConnector(resolver=Names(asyncio.Event().wait))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        transport = AiohttpTransport(session=session)
+        call = asyncio.create_task(transport.send(NOWHERE, signed(NOWHERE), Timeout()))
+        await settle()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert connections(transport) == (0, 0)
+        # aiohttp lets the look-up go on for whoever asks next, and ends it with the session.
+    await settle()
+    assert other_tasks() == set()
+
+
+async def test_cancelling_the_wait_for_a_connection_leaves_the_pool_as_it_was() -> None:
+    transport = AiohttpTransport(max_connections=1)
+    async with wire([Step.GO, http()], [http()]) as peer:
+        request = signed(peer.endpoint)
+        first = asyncio.create_task(transport.send(peer.endpoint, request, Timeout()))
+        await peer.asked()
+        second = asyncio.create_task(transport.send(peer.endpoint, request, Timeout()))
+        await settle()
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        peer.go.set()
+        await first
+        await transport.send(peer.endpoint, request, Timeout())
+        assert (peer.connections, connections(transport)) == (1, (0, 1))
+        await transport.close()
+
+
+async def test_cancelling_wherever_a_request_waits_leaves_the_pool_usable() -> None:
+    transport = AiohttpTransport(max_connections=1)
+    big = bytes(1_000_000)
+    async with wire(*[[http(big)]] * 200) as peer:
+        request = signed(peer.endpoint, "POST", body=b"{}")
+        step = 0
+        while await cancel_at(step, transport.send(peer.endpoint, request, Timeout())):
+            assert connections(transport)[0] == 0
+            step += 1
+        assert step > 2
+        response = await transport.send(peer.endpoint, request, Timeout())
+        assert response.body == big
+        await transport.close()
+        await peer.hung_up()
+    await settle()
+    assert other_tasks() == set()
+
+
+# Timeouts
+
+
+@pytest.mark.parametrize("name", ["connect", "read", "attempt", "total"])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "5", b"5"])
+def test_a_timeout_is_a_finite_number_above_0(name: str, value: Any) -> None:
+    with pytest.raises(ParameterError, match=f"timeout.{name}"):
+        Timeout(**{name: value})
+
+
+def test_a_timeout_may_be_without_bound() -> None:
+    assert Timeout(None, None, None, None) == Timeout(
+        connect=None, read=None, attempt=None, total=None
+    )
+
+
+async def test_no_bound_at_all_is_a_request_like_any_other(transport: AiohttpTransport) -> None:
+    async with wire([http()]) as peer:
+        timeout = Timeout(None, None, None, None)
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), timeout)
+    assert response.status == 200

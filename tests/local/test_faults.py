@@ -1,0 +1,710 @@
+"""What a plan lets go wrong, and that over the wire comes exactly what each fault says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal, Self
+
+import pytest
+from attrs import frozen
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdacore_async.errors import InvalidParameterValueException, ParameterError
+from lambdacore_async.local import Faults, LocalLambdaCore, State
+from lambdacore_async.local.faults import (
+    ClosedAfter,
+    EndlessChunks,
+    Fault,
+    GarbageGzip,
+    InvalidJson,
+    Latency,
+    Oversized,
+    Pause,
+    Refuse,
+    Reset,
+    ServiceError,
+    SkewedClock,
+    Step,
+    Throttle,
+    Trickle,
+    Truncated,
+    WrongContentType,
+)
+from lambdacore_async.local.server import Server
+from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.sigv4 import Credentials, sign
+from local.clock import Clock
+from support.aws_sdk import Sdk, SdkError
+
+_config: Any = importlib.import_module("botocore.config")
+_session: Any = importlib.import_module("boto3.session")
+
+CREDENTIALS = Credentials("AKIDLOCAL", "secret")
+ROLE = "arn:aws:iam::123456789012:role/operator"
+CONFIGURATION = {
+    "VpcEgressConfiguration": {
+        "SubnetIds": ["subnet-1"],
+        "SecurityGroupIds": ["sg-1"],
+        "NetworkProtocol": "IPv4",
+        "AssociatedComputeResourceTypes": ["MicroVm"],
+    }
+}
+GET = Request("GET", "/2026-04-04/network-connectors/prod")
+LIST = Request("GET", "/2026-04-04/network-connectors")
+CREATE = Request(
+    "POST",
+    "/2026-04-04/network-connectors",
+    {"content-type": "application/json"},
+    json.dumps({"Name": "new", "Configuration": CONFIGURATION, "OperatorRole": ROLE}).encode(),
+)
+#: Some of each class, in its variations.
+ALL: tuple[Fault, ...] = (
+    Throttle(),
+    *(ServiceError(s, b) for s in (500, 502, 503, 504) for b in ("json", "html", "empty")),
+    ServiceError(500, executed=True),
+    Refuse("ExpiredTokenException", 403),
+    Refuse("Busy", 409, executed=True),
+    Latency(3),
+    Reset("before_work"),
+    Reset("before_answer"),
+    Reset("during_answer"),
+    Reset("after_answer"),
+    Truncated(),
+    Truncated(0, "head"),
+    EndlessChunks(),
+    Trickle(),
+    GarbageGzip(),
+    GarbageGzip(executed=False),
+    Oversized(10_000),
+    InvalidJson(),
+    InvalidJson(executed=False),
+    WrongContentType(),
+    WrongContentType(executed=True),
+    ClosedAfter(),
+    SkewedClock(10),
+)
+
+Ending = Literal["kept", "closed", "reset"]
+
+
+@frozen
+class Answer:
+    """What came over the wire, and what became of the connection."""
+
+    raw: bytes
+    ending: Ending
+
+    @property
+    def status(self) -> int:
+        return int(self.raw.split(b" ", 2)[1])
+
+    @property
+    def headers(self) -> dict[str, str]:
+        lines = self.raw.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+        return {key.lower(): value for key, value in (line.split(": ", 1) for line in lines)}
+
+    @property
+    def body(self) -> bytes:
+        return self.raw.partition(b"\r\n\r\n")[2]
+
+    @property
+    def content(self) -> Any:
+        return json.loads(self.body)
+
+
+class Connection:
+    """A connection of a client that takes what comes."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._host = server.endpoint_url.removeprefix("http://")
+
+    async def __aenter__(self) -> Self:
+        host, port = self._host.split(":")
+        self._reader, self._writer = await asyncio.open_connection(host, port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    def send(self, request: Request, *, ahead: float = 0) -> None:
+        """Sign and send; by a clock that is so many seconds ahead."""
+        request = sign(
+            request,
+            host=self._host,
+            credentials=CREDENTIALS,
+            region="us-east-1",
+            time=self._server._clock() + timedelta(seconds=ahead),
+        )
+        head = [f"{request.method} {request.target} HTTP/1.1"]
+        head += [f"{name}: {value}" for name, value in request.headers.items()]
+        body = request.body or b""
+        head.append(f"content-length: {len(body)}")
+        self._writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
+
+    async def receive(self) -> Answer:
+        """Read to the end of the answer, or of the connection."""
+        raw, size = bytearray(), None
+        scope = asyncio.timeout(5)
+        try:
+            async with scope:
+                while part := await self._reader.read(2**16):
+                    raw += part
+                    size = size or _size(raw)
+                    if size is not None and len(raw) >= size:
+                        # A server that ends the connection does so at once.
+                        scope.reschedule(asyncio.get_running_loop().time() + 0.02)
+        except TimeoutError:
+            assert size is not None
+            return Answer(bytes(raw), "kept")
+        except ConnectionError:
+            return Answer(bytes(raw), "reset")
+        return Answer(bytes(raw), "closed")
+
+    async def ask(self, request: Request, *, ahead: float = 0) -> Answer:
+        self.send(request, ahead=ahead)
+        return await self.receive()
+
+
+def _size(raw: bytearray) -> int | None:
+    """The size of head and body, as far as the head tells it."""
+    head, end, _ = bytes(raw[:4096]).lower().partition(b"\r\n\r\n")
+    length = head.partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]
+    return len(head) + 4 + int(length) if end and length else None
+
+
+async def ask(server: Server, request: Request, *, ahead: float = 0) -> Answer:
+    async with Connection(server) as connection:
+        return await connection.ask(request, ahead=ahead)
+
+
+class Sleeper:
+    """Sleeps that take no time, and are written down."""
+
+    def __init__(self) -> None:
+        self.sleeps: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def sleeper() -> Sleeper:
+    return Sleeper()
+
+
+@pytest.fixture
+async def server(state: State, clock: Clock, sleeper: Sleeper) -> AsyncIterator[Server]:
+    """A service with one connector, `prod`."""
+    state.put_network_connector("prod")
+    faults = Faults(sleep=sleeper)
+    async with Server(state, credentials=[CREDENTIALS], clock=clock, faults=faults) as server:
+        yield server
+
+
+@pytest.fixture
+async def good(server: Server) -> Answer:
+    """The answer when all goes well."""
+    return await ask(server, GET)
+
+
+def exists(state: State, name: str) -> bool:
+    return name in [item.name for item in state.list_network_connectors().items]
+
+
+# What comes over the wire
+
+
+async def test_without_a_fault_the_answer_is_whole_and_the_connection_kept(good: Answer) -> None:
+    assert (good.status, good.ending, good.content["Name"]) == (200, "kept", "prod")
+
+
+async def test_a_throttle_is_429_with_its_reason_and_delay(server: Server) -> None:
+    server.faults.script(Throttle(), Throttle(retry_after=1.5, reason=None))
+    bare, delayed = await ask(server, GET), await ask(server, GET)
+    assert (bare.status, bare.ending) == (429, "kept")
+    assert bare.headers["x-amzn-errortype"] == "TooManyRequestsException"
+    assert "retry-after" not in bare.headers
+    assert bare.content["Reason"] == "CallerRateLimitExceeded"
+    assert delayed.headers["retry-after"] == "1.5"
+    assert "Reason" not in delayed.content
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504])
+async def test_a_service_error_comes_from_the_service_or_from_what_is_before_it(
+    server: Server, status: int
+) -> None:
+    server.faults.script(
+        ServiceError(status), ServiceError(status, "html"), ServiceError(status, "empty")
+    )
+    own, page, empty = [await ask(server, GET) for _ in range(3)]
+    assert {own.status, page.status, empty.status} == {status}
+    assert own.headers["x-amzn-errortype"] == "ServiceException"
+    assert own.content["Type"] == "Service"
+    assert page.headers["content-type"] == "text/html"
+    assert page.body.startswith(b"<html>")
+    assert str(status).encode() in page.body
+    assert "x-amzn-errortype" not in page.headers
+    assert empty.body == b""
+    assert "x-amzn-errortype" not in empty.headers
+
+
+async def test_any_refusal_can_be_had(server: Server) -> None:
+    server.faults.script(Refuse("ExpiredTokenException", 403, "The token is expired"))
+    answer = await ask(server, GET)
+    assert answer.status == 403
+    assert answer.headers["x-amzn-errortype"] == "ExpiredTokenException"
+    assert answer.content == {"Type": "User", "message": "The token is expired"}
+
+
+async def test_a_late_answer_is_the_right_one(
+    server: Server, good: Answer, sleeper: Sleeper
+) -> None:
+    server.faults.script(Latency(12.5))
+    answer = await ask(server, GET)
+    assert (answer.status, answer.body, answer.ending) == (200, good.body, "kept")
+    assert sleeper.sleeps == [12.5]
+
+
+@pytest.mark.parametrize("when", ["before_work", "before_answer"])
+async def test_a_reset_before_the_answer_leaves_no_byte_of_it(
+    server: Server, when: Literal["before_work", "before_answer"]
+) -> None:
+    server.faults.script(Reset(when))
+    assert await ask(server, GET) == Answer(b"", "reset")
+
+
+async def test_a_reset_during_the_answer_leaves_its_head_and_half_its_body(
+    server: Server, good: Answer
+) -> None:
+    server.faults.script(Reset("during_answer"))
+    answer = await ask(server, GET)
+    assert (answer.status, answer.ending) == (200, "reset")
+    assert answer.body == good.body[: len(good.body) // 2]
+    assert int(answer.headers["content-length"]) == len(good.body)
+
+
+async def test_a_reset_after_the_answer_leaves_all_of_it(server: Server, good: Answer) -> None:
+    server.faults.script(Reset("after_answer"))
+    answer = await ask(server, GET)
+    assert (answer.body, answer.ending) == (good.body, "reset")
+
+
+@pytest.mark.parametrize("share", [0, 0.25, 0.999999])
+async def test_a_truncated_body_ends_before_its_length(
+    server: Server, good: Answer, share: float
+) -> None:
+    server.faults.script(Truncated(share))
+    answer = await ask(server, GET)
+    assert answer.ending == "closed"
+    assert answer.body == good.body[: int(share * len(good.body))]
+    assert int(answer.headers["content-length"]) == len(good.body) > len(answer.body)
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+async def test_a_truncated_head_is_no_answer(server: Server, share: float) -> None:
+    server.faults.script(Truncated(share, "head"))
+    answer = await ask(server, GET)
+    assert answer.ending == "closed"
+    assert b"\r\n\r\n" not in answer.raw
+    assert bool(answer.raw) == bool(share)
+
+
+def test_an_answer_without_a_body_is_truncated_too() -> None:
+    (raw,) = Truncated().steps(Response(204, {}, b""))
+    assert raw == b"HTTP/1.1 204 No Content\r\ncontent-length: 1\r\n\r\n"
+
+
+async def test_endless_chunks_are_whole_but_for_their_end(server: Server, good: Answer) -> None:
+    server.faults.script(EndlessChunks())
+    answer = await ask(server, GET)
+    assert answer.ending == "closed"
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert "content-length" not in answer.headers
+    body, rest = b"", answer.body
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        assert int(size, 16) > 0
+        body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    assert body == good.body
+
+
+def test_endless_chunks_of_nothing_have_no_end_either() -> None:
+    assert list(EndlessChunks().steps(Response(200, {}, b"")))[1:] == []
+
+
+async def test_a_trickle_is_whole_and_announces_its_end(
+    server: Server, good: Answer, sleeper: Sleeper
+) -> None:
+    server.faults.script(Trickle(seconds=2, size=100))
+    answer = await ask(server, GET)
+    assert (answer.body, answer.ending) == (good.body, "closed")
+    assert answer.headers["connection"] == "close"
+    assert sleeper.sleeps == [2.0] * ((len(answer.raw) - 1) // 100)
+
+
+def test_a_trickle_pauses_between_its_parts() -> None:
+    steps = list(Trickle(seconds=2, size=7).steps(Response(200, {}, b"{}")))
+    assert steps[1::2] == [Pause(2)] * (len(steps) // 2)
+    parts = [step for step in steps[::2] if isinstance(step, bytes)]
+    assert {len(part) for part in parts[:-1]} == {7}
+    assert b"".join(parts).endswith(b"\r\n\r\n{}")
+
+
+async def test_garbage_says_that_it_is_gzip(server: Server) -> None:
+    server.faults.script(GarbageGzip())
+    answer = await ask(server, GET)
+    assert (answer.status, answer.headers["content-encoding"]) == (200, "gzip")
+    with pytest.raises(zlib.error):
+        zlib.decompress(answer.body, wbits=31)
+
+
+async def test_an_oversized_answer_is_right_all_the_same(server: Server, good: Answer) -> None:
+    server.faults.script(Oversized(3_000_000), Oversized(0))
+    answer = await ask(server, GET)
+    assert len(answer.body) == int(answer.headers["content-length"]) == 3_000_000
+    assert answer.content == good.content
+    assert (await ask(server, GET)).body == good.body
+
+
+async def test_invalid_json_says_that_it_is_json(server: Server) -> None:
+    server.faults.script(InvalidJson(), InvalidJson(b"null"))
+    answer = await ask(server, GET)
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    with pytest.raises(json.JSONDecodeError):
+        _ = answer.content
+    assert (await ask(server, GET)).body == b"null"
+
+
+async def test_a_wrong_content_type_is_a_page_with_status_200(server: Server) -> None:
+    server.faults.script(WrongContentType())
+    answer = await ask(server, GET)
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/html")
+    assert answer.body.startswith(b"<html>")
+
+
+async def test_a_connection_closed_after_its_answer_shows_it_at_the_next_request(
+    server: Server, good: Answer, state: State
+) -> None:
+    server.faults.script(ClosedAfter())
+    async with Connection(server) as connection:
+        first = await connection.ask(GET)
+        assert (first.body, first.ending) == (good.body, "kept")
+        calls = server.calls.total()
+        assert await connection.ask(CREATE) == Answer(b"", "reset")
+        assert server.calls.total() == calls
+    assert not exists(state, "new")
+    assert (await ask(server, CREATE)).status == 202
+
+
+async def test_a_skewed_clock_refuses_what_the_true_one_signed(
+    server: Server, clock: Clock
+) -> None:
+    server.faults.at_random({SkewedClock(3600): 1})
+    refused, accepted = await ask(server, GET), await ask(server, GET, ahead=3600)
+    assert refused.status == 403
+    assert refused.headers["x-amzn-errortype"] == "InvalidSignatureException"
+    date = parsedate_to_datetime(refused.headers["date"])
+    assert date == clock() + timedelta(hours=1)
+    assert accepted.status == 200
+    assert parsedate_to_datetime(accepted.headers["date"]) == date
+
+
+# What becomes of the request
+
+
+@pytest.mark.parametrize("fault", ALL, ids=repr)
+async def test_a_request_takes_effect_exactly_where_the_fault_says_so(
+    server: Server, state: State, fault: Fault
+) -> None:
+    server.faults.script(fault)
+    await ask(server, CREATE)
+    assert exists(state, "new") == fault.executed
+    assert server.calls == {"CreateNetworkConnector": 1}
+    assert server.faults.happened == {fault: 1}
+
+
+@pytest.mark.parametrize("fault", ALL, ids=repr)
+async def test_after_a_fault_all_is_well_and_nothing_is_left(
+    state: State, clock: Clock, sleeper: Sleeper, fault: Fault, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "aiohttp")
+    before = asyncio.all_tasks()
+    state.put_network_connector("prod")
+    faults = Faults(sleep=sleeper).script(fault)
+    async with Server(state, credentials=[CREDENTIALS], clock=clock, faults=faults) as server:
+        await ask(server, GET)
+        assert (await ask(server, GET)).status == 200
+        assert not server._misbehaving
+    assert asyncio.all_tasks() == before
+    assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
+
+
+class Hold:
+    """Sleeps that never end by themselves."""
+
+    def __init__(self) -> None:
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, _: float) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.ended.set()
+
+
+async def test_a_client_that_hangs_up_ends_the_wait(server: Server) -> None:
+    server.faults.sleep = hold = Hold()
+    server.faults.script(Latency(1))
+    async with Connection(server) as connection:
+        connection.send(GET)
+        await hold.begun.wait()
+    await asyncio.wait_for(hold.ended.wait(), timeout=1)
+
+
+async def test_a_server_that_stops_waits_for_no_fault(server: Server) -> None:
+    server.faults.sleep = hold = Hold()
+    server.faults.script(Latency(1))
+    before = asyncio.all_tasks()
+    async with Connection(server) as connection:
+        connection.send(GET)
+        await hold.begun.wait()
+        await asyncio.wait_for(server.stop(), timeout=0.5)
+        assert await connection.receive() == Answer(b"", "closed")
+    assert hold.ended.is_set()
+    assert asyncio.all_tasks() <= before
+
+
+async def test_a_reset_waits_until_the_system_has_all_that_is_to_be_sent(server: Server) -> None:
+    @frozen
+    class LargeThenReset:
+        executed: bool = True
+
+        def steps(self, _: Response, /) -> Iterator[Step]:
+            yield from Reset("after_answer").steps(Response(200, {}, b" " * 20_000_000))
+
+    server.faults.script(LargeThenReset())
+    async with Connection(server) as connection:
+        connection.send(GET)
+        await asyncio.sleep(0.02)  # the system's buffers fill up
+        answer = await connection.receive()
+    assert len(answer.body) > 10_000_000
+    assert answer.ending == "reset"
+
+
+# The plan
+
+
+def draws(faults: Faults, requests: list[Request]) -> list[Fault | None]:
+    return [faults.take("GetNetworkConnector", request) for request in requests]
+
+
+def test_a_script_goes_in_order_and_then_all_is_well() -> None:
+    faults = Faults().script(Throttle(), None).script(Latency(1))
+    assert draws(faults, [GET] * 5) == [Throttle(), None, Latency(1), None, None]
+    assert faults.happened == {Throttle(): 1, Latency(1): 1}
+
+
+def test_a_script_for_one_operation_goes_before_that_for_any() -> None:
+    faults = Faults().script(Reset()).script(Throttle(), None, operation="GetNetworkConnector")
+    assert faults.take("ListNetworkConnectors", LIST) == Reset()
+    faults.script(ServiceError())
+    assert draws(faults, [GET] * 4) == [Throttle(), None, ServiceError(), None]
+
+
+def test_a_script_goes_before_chance() -> None:
+    faults = Faults().at_random({Throttle(): 1}).script(None, Reset())
+    assert draws(faults, [GET] * 3) == [None, Reset(), Throttle()]
+
+
+def test_chance_for_one_operation_goes_before_that_for_any() -> None:
+    faults = Faults().at_random({Throttle(): 1})
+    faults.at_random({Reset(): 1}, operation="GetNetworkConnector")
+    assert draws(faults, [GET]) == [Reset()]
+    assert faults.take("ListNetworkConnectors", LIST) == Throttle()
+    faults.at_random({}, operation="GetNetworkConnector")
+    assert draws(faults, [GET]) == [None]
+
+
+def test_chance_keeps_to_its_probabilities() -> None:
+    faults = Faults().at_random({Throttle(): 0.2, Reset(): 0.1}, seed=3)
+    drawn = Counter(draws(faults, [GET] * 10_000))
+    assert abs(drawn[Throttle()] - 2000) < 200
+    assert abs(drawn[Reset()] - 1000) < 150
+    assert abs(drawn[None] - 7000) < 250
+
+
+def test_ten_tenths_are_always() -> None:
+    chances: dict[Fault, float] = {Latency(seconds): 0.1 for seconds in range(10)}
+    assert None not in draws(Faults().at_random(chances), [GET] * 1000)
+
+
+MIX: dict[Fault, float] = {Throttle(): 0.2, Reset(): 0.2, Truncated(): 0.1}
+TARGETS = [Request("GET", f"/2026-04-04/network-connectors/nc-{n}") for n in range(20)]
+
+
+@given(st.integers(), st.permutations(TARGETS * 3))
+def test_a_request_has_the_same_fate_in_whatever_order_requests_come(
+    seed: int, order: list[Request]
+) -> None:
+    def fates(requests: list[Request]) -> dict[str, list[Fault | None]]:
+        faults, found = Faults().at_random(MIX, seed=seed), dict[str, list[Fault | None]]()
+        for request in requests:
+            fate = faults.take("GetNetworkConnector", request)
+            found.setdefault(request.target, []).append(fate)
+        return found
+
+    assert fates(order) == fates(TARGETS * 3)
+
+
+def test_another_seed_is_another_run() -> None:
+    runs = {tuple(draws(Faults().at_random(MIX, seed=seed), TARGETS)) for seed in range(20)}
+    assert len(runs) == 20
+
+
+def test_chance_is_the_same_in_each_version() -> None:
+    drawn = draws(Faults().at_random({Throttle(): 0.5}, seed=7), TARGETS)
+    assert "".join("x" if fault else "." for fault in drawn) == "xxx.x..x..xxx.x..xxx"
+
+
+def test_a_cleared_plan_lets_all_go_well(clock: Clock) -> None:
+    faults = Faults().script(Throttle()).at_random({Reset(): 1}).delay_roles(10)
+    assert draws(faults, [GET]) == [Throttle()]
+    faults.clear()
+    assert draws(faults.script(), [GET]) == [None]
+    faults.check_role("CreateNetworkConnector", {"operator_role": ROLE}, clock())
+    assert faults.happened == {Throttle(): 1}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Throttle(-1),
+        lambda: Throttle(float("nan")),
+        lambda: ServiceError(501),
+        lambda: ServiceError(500, "xml"),  # type: ignore[arg-type]
+        lambda: Refuse(""),
+        lambda: Refuse("Two\r\nlines"),
+        lambda: Refuse("Fine", 200),
+        lambda: Latency(-1),
+        lambda: Latency(float("inf")),
+        lambda: Reset("sometimes"),  # type: ignore[arg-type]
+        lambda: Truncated(1),
+        lambda: Truncated(0.5, "tail"),  # type: ignore[arg-type]
+        lambda: Trickle(-1),
+        lambda: Trickle(1, 0),
+        lambda: Oversized(2**28 + 1),
+        lambda: SkewedClock(1e7),
+        lambda: Faults().script(operation="GetConnector"),
+        lambda: Faults().at_random({}, operation="GetConnector"),
+        lambda: Faults().at_random({Throttle(): -0.1}),
+        lambda: Faults().at_random({Throttle(): 0.6, Reset(): 0.6}),
+        lambda: Faults().at_random({Throttle(): float("nan")}),
+        lambda: Faults().delay_roles(-1),
+    ],
+)
+def test_bounds_are_checked(make: Any) -> None:
+    with pytest.raises(ParameterError):
+        make()
+
+
+# Fresh roles
+
+
+def test_a_fresh_role_is_refused_until_it_has_spread(clock: Clock) -> None:
+    faults = Faults().delay_roles(10)
+    arguments = {"operator_role": ROLE}
+    for seconds in (0, 9.9):
+        clock.advance(seconds)
+        with pytest.raises(InvalidParameterValueException, match=r"OperatorRole: .*unable"):
+            faults.check_role("CreateNetworkConnector", arguments, clock())
+    clock.advance(0.1)
+    faults.check_role("CreateNetworkConnector", arguments, clock())
+    with pytest.raises(InvalidParameterValueException):
+        other = {"operator_role": ROLE + "-2"}
+        faults.check_role("CreateNetworkConnector", other, clock())
+
+
+def test_only_a_creation_with_a_role_meets_the_delay(clock: Clock) -> None:
+    faults = Faults().delay_roles(10)
+    faults.check_role("UpdateNetworkConnector", {"operator_role": ROLE}, clock())
+    faults.check_role("CreateNetworkConnector", {}, clock())
+
+
+async def test_a_service_refuses_a_fresh_role_by_its_own_clock(
+    server: Server, state: State, clock: Clock
+) -> None:
+    server.faults.delay_roles(10)
+    refused = await ask(server, CREATE)
+    assert (refused.status, refused.headers["x-amzn-errortype"]) == (
+        400,
+        "InvalidParameterValueException",
+    )
+    assert not exists(state, "new")
+    clock.advance(10)
+    assert (await ask(server, CREATE)).status == 202
+
+
+# AWS's own client
+
+
+async def test_boto3_takes_a_throttle_for_one() -> None:
+    async with LocalLambdaCore(faults=Faults().script(Throttle(retry_after=3))) as aws:
+        sdk = Sdk(aws.endpoint_url, aws.credentials, aws.region)
+        with pytest.raises(SdkError) as raised:
+            await sdk.call("GetNetworkConnector", Identifier="prod")
+        sdk.close()
+    assert (raised.value.code, raised.value.status) == ("TooManyRequestsException", 429)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Reset("before_work"),
+        Reset("before_answer"),
+        ServiceError(503, "html", executed=True),
+        Truncated(0, "head"),
+    ],
+    ids=repr,
+)
+async def test_boto3_creates_one_connector_whatever_happens_to_the_first_answer(
+    fault: Fault,
+) -> None:
+    async with LocalLambdaCore() as aws:
+        sdk = Sdk(aws.endpoint_url, aws.credentials, aws.region)
+        sdk.client.close()
+        sdk.client = _session.Session().client(
+            "lambda-core",
+            region_name=aws.region,
+            endpoint_url=aws.endpoint_url,
+            aws_access_key_id=aws.credentials.access_key_id,
+            aws_secret_access_key=aws.credentials.secret_access_key,
+            config=_config.Config(retries={"mode": "standard"}),
+        )
+        aws.faults.script(fault)
+        try:
+            created = await sdk.call(
+                "CreateNetworkConnector",
+                Name="new",
+                Configuration=CONFIGURATION,
+                OperatorRole=ROLE,
+            )
+        finally:
+            sdk.close()
+        assert created["Name"] == "new"
+        assert aws.calls == {"CreateNetworkConnector": 2}
+        assert len(aws.state.list_network_connectors().items) == 1

@@ -1,0 +1,173 @@
+"""Dicts to models and back, at the edges that the protocol's own tests do not reach."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from lambdacore_async.errors import ParameterError
+from lambdacore_async.models.network_connectors import (
+    ElasticIpConfiguration,
+    ElasticIpType,
+    NetworkConnector,
+    NetworkConnectorConfiguration,
+    NetworkConnectorState,
+    VpcEgressConfiguration,
+)
+from lambdacore_async.models.runtimes import RuntimeReleaseLifecycle, RuntimeVersion
+from lambdacore_async.models.shared import UnknownMember, UnknownValue
+from lambdacore_async.protocol.codec import from_dict, restructure, to_dict, wire_name
+from lambdacore_async.protocol.operations import OPERATIONS
+from support import botocore_judge as judge
+
+CONNECTOR: dict[str, object] = {"Arn": "a", "Name": "n", "Id": "i"}
+
+
+def test_every_wire_name_is_the_one_that_botocore_turns_into_ours() -> None:
+    members = {
+        name
+        for shape in judge.service_model()["shapes"].values()
+        if not shape.get("exception")  # read by hand, in restjson
+        for name in shape.get("members", ())
+    }
+
+    assert {wire_name(judge.python_name(name)) for name in members} == members
+
+
+def test_a_model_is_read_from_what_boto3_returns() -> None:
+    connector = from_dict(
+        NetworkConnector,
+        {
+            **CONNECTOR,
+            "Version": 7,
+            "State": "ACTIVE",
+            "Configuration": {"SDK_UNKNOWN_MEMBER": {"name": "Peering"}},
+            "LastModified": datetime(2026, 11, 24, 3, 2, 3, tzinfo=timezone(timedelta(hours=2))),
+            "ResponseMetadata": {"RequestId": "id-1", "HTTPStatusCode": 200},
+        },
+    )
+
+    assert connector == NetworkConnector(
+        "a", "n", "i",
+        version=7,
+        state=NetworkConnectorState.ACTIVE,
+        configuration=UnknownMember("Peering"),
+        last_modified=datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC),
+    )  # fmt: skip
+    assert connector.response_metadata is None
+
+
+def test_members_are_read_by_their_names_whatever_their_order() -> None:
+    reverse = dict(reversed(CONNECTOR.items()))
+
+    assert from_dict(NetworkConnector, reverse) == NetworkConnector("a", "n", "i")
+
+
+@pytest.mark.parametrize(
+    ("data", "configuration"),
+    [
+        (
+            {"VpcEgressConfiguration": {"SubnetIds": ["s"], "Added": 1}},
+            VpcEgressConfiguration(subnet_ids=["s"]),
+        ),
+        ({"VpcEgressConfiguration": {}, "__type": "x", "Other": None}, VpcEgressConfiguration()),
+        ({"Peering": {"A": 1}}, UnknownMember("Peering", {"A": 1})),
+        ({"SDK_UNKNOWN_MEMBER": {"name": "Peering"}}, UnknownMember("Peering")),
+    ],
+)
+def test_a_union_is_read_by_itself(data: dict[str, object], configuration: object) -> None:
+    assert from_dict(NetworkConnectorConfiguration, data) == configuration
+
+
+def test_a_model_is_written_as_json() -> None:
+    connector = NetworkConnector(
+        "a", "n", "i",
+        state=UnknownValue("PAUSED"),
+        configuration=VpcEgressConfiguration(
+            subnet_ids=["s"],
+            elastic_ip_configuration=ElasticIpConfiguration(ElasticIpType.SERVICE_MANAGED),
+        ),
+        last_modified=datetime(2026, 11, 24, 1, 2, 3, tzinfo=timezone(timedelta(hours=1))),
+    )  # fmt: skip
+
+    data = to_dict(connector)
+
+    assert data == {
+        **CONNECTOR,
+        "State": "PAUSED",
+        "Configuration": {
+            "VpcEgressConfiguration": {
+                "SubnetIds": ["s"],
+                "ElasticIpConfiguration": {"Type": "ServiceManaged"},
+            }
+        },
+        "LastModified": "2026-11-24T00:02:03Z",
+    }
+    assert json.loads(json.dumps(data)) == data
+    state = data["State"]
+    assert type(state) is str
+
+
+def test_a_time_without_a_zone_is_written_as_utc() -> None:
+    naive = datetime(2026, 11, 24, 1, 2, 3, 4)  # noqa: DTZ001 - the point
+
+    data = to_dict(NetworkConnector("a", "n", "i", last_modified=naive))
+
+    assert data["LastModified"] == "2026-11-24T01:02:03.000004Z"
+
+
+@pytest.mark.parametrize("value", [{}, "x", None, 7, [NetworkConnector("a", "n", "i")]])
+def test_only_a_model_can_be_written(value: object) -> None:
+    with pytest.raises(
+        ParameterError, match=f"model: expected a model, got {type(value).__name__}"
+    ):
+        to_dict(value)
+
+
+UNREADABLE: list[tuple[Any, Any, str]] = [
+    (NetworkConnector, {}, "arn: required, but missing; name: required, but missing; id: "),
+    (NetworkConnector, [], "expected an object, got list"),
+    (NetworkConnector, None, "expected an object, got NoneType"),
+    (NetworkConnector, {**CONNECTOR, "Version": "x"}, "version: expected int, got str"),
+    (NetworkConnector, {**CONNECTOR, "LastModified": "soon"}, "last_modified: Invalid"),
+    (NetworkConnectorConfiguration, {}, "expected one member of the union, got 0"),
+    (NetworkConnectorConfiguration, "x", "expected an object, got str"),
+    (
+        NetworkConnectorConfiguration,
+        {"VpcEgressConfiguration": {"SubnetIds": [7]}},
+        r"subnet_ids\[0\]: expected str, got int",
+    ),
+    (
+        RuntimeVersion,
+        {"Platforms": [{}], "Compatibility": 7},
+        r"platforms\[0\].architecture: required, but missing",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "data", "problem"), UNREADABLE)
+def test_what_cannot_be_read_is_explained(kind: Any, data: Any, problem: str) -> None:
+    with pytest.raises(ParameterError, match=f"data: .*{problem}") as caught:
+        from_dict(kind, data)
+
+    assert caught.value.parameter == "data"
+    assert caught.value.__suppress_context__
+
+
+def test_a_number_is_read_from_text_as_botocore_reads_it() -> None:
+    assert from_dict(NetworkConnector, {**CONNECTOR, "Version": "7"}).version == 7
+    assert from_dict(NetworkConnector, {**CONNECTOR, "Version": 7.0}).version == 7
+
+
+def test_the_service_is_strict_about_what_clients_send() -> None:
+    with pytest.raises(ParameterError, match="MaxItems: expected int, got str"):
+        restructure(int, "7", "MaxItems")
+    lifecycle = restructure(RuntimeReleaseLifecycle, {"ReleaseState": "GA"}, "ReleaseLifecycle")
+    assert lifecycle == RuntimeReleaseLifecycle(release_state=UnknownValue("GA"))
+
+
+def test_the_table_is_complete() -> None:
+    assert sorted(OPERATIONS) == judge.operation_names()

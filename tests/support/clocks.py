@@ -1,0 +1,45 @@
+"""Time for tests: it moves when somebody sleeps, or when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from lambdacore_async.engine.clock import Clock
+
+NOON: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+class FakeClock(Clock):
+    """A clock on which a sleep takes no time, and is written down.
+
+    Attributes:
+        sleeps: the seconds of every sleep that came to its end.
+        sleepers: how many are asleep.
+    """
+
+    def __init__(self, start: datetime = NOON) -> None:
+        self.sleeps: list[float] = []
+        self.sleepers = 0
+        self._start = start
+        self._elapsed = 0.0
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self._elapsed)
+
+    def monotonic(self) -> float:
+        return self._elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleepers += 1
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self.sleepers -= 1
+        self.sleeps.append(seconds)
+        self.advance(seconds)
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._elapsed += seconds

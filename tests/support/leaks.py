@@ -1,0 +1,91 @@
+"""What must not stay behind: secrets in what an error shows, tasks after a call."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Coroutine, Generator, Iterator
+from typing import Any, Final
+
+from lambdacore_async.protocol.sigv4 import Credentials
+
+#: Credentials whose secret parts are easy to find.
+CREDENTIALS: Final = Credentials("AKIDEXAMPLE", "the-secret-key", "the-session-token")
+_SECRETS: Final = ("the-secret-key", "the-session-token", "AWS4-HMAC-SHA256", "Signature=")
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and all that lies behind it, shown by a traceback or not."""
+    if error is not None:
+        yield error
+        yield from chain(error.__cause__)
+        if error.__context__ is not error.__cause__:
+            yield from chain(error.__context__)
+
+
+def assert_no_secret(*shown: object) -> None:
+    """No text, and nothing that an error shows or keeps, tells how a request was signed."""
+    for item in shown:
+        errors = chain(item) if isinstance(item, BaseException) else ()
+        texts = [str(item), repr(item)]
+        for error in errors:
+            texts += (str(error), repr(error), repr(error.args), repr(vars(error)))
+        for text, secret in itertools.product(texts, _SECRETS):
+            assert secret not in text
+
+
+def other_tasks() -> set[asyncio.Task[object]]:
+    """The tasks that run beside this one."""
+    return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def settle() -> None:
+    """Let everything run that can run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+class _CancelledAt(Awaitable[object]):
+    """Runs a coroutine in the current task, which it cancels where the coroutine waits."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, object], step: int) -> None:
+        self._coroutine = coroutine
+        self._step = step
+
+    def __await__(self) -> Generator[Any, Any, object]:
+        error: BaseException | None = None
+        for step in itertools.count():
+            try:
+                if error is None:
+                    awaited = self._coroutine.send(None)
+                else:
+                    awaited = self._coroutine.throw(error)
+            except StopIteration as end:
+                return end.value
+            if step == self._step:
+                task = asyncio.current_task()
+                assert task is not None
+                task.cancel()
+            try:
+                yield awaited
+                error = None
+            except BaseException as raised:  # noqa: BLE001 - it is handed on
+                error = raised
+        raise AssertionError
+
+
+async def cancel_at(step: int, coroutine: Coroutine[Any, Any, Any]) -> bool:
+    """Run a coroutine in a task that is cancelled when it waits for this time, counted from 0.
+
+    Returns:
+        Whether it waited that often; if not, it came to its end.
+    """
+
+    async def run() -> object:
+        return await _CancelledAt(coroutine, step)
+
+    task = asyncio.create_task(run())
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.result()
+    return task.cancelled()

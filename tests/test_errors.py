@@ -1,0 +1,245 @@
+"""Errors say what happened, can be sent on, and state what a retry decision needs."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from typing import Any
+
+import pytest
+
+from lambdacore_async import errors
+from lambdacore_async.errors import (
+    CLOCK_SKEW_CODES,
+    MODELLED_ERRORS,
+    THROTTLING_CODES,
+    TRANSIENT_CODES,
+    TRANSIENT_STATUSES,
+    ApiError,
+    ConfigurationError,
+    CredentialsError,
+    LambdaCoreError,
+    ParameterError,
+    ResourceNotFoundException,
+    ResponseError,
+    ServiceException,
+    ThrottleReason,
+    TooManyRequestsException,
+    TransportError,
+    TransportTimeoutError,
+)
+from lambdacore_async.models.shared import UnknownValue
+from support.pickled import through_pickle
+
+
+def with_attempts(error: LambdaCoreError, operation: str | None = None) -> LambdaCoreError:
+    """The error as the pipeline raises it."""
+    error.attempts = 3
+    if operation is not None:
+        error.operation = operation
+    return error
+
+
+EXAMPLES: list[LambdaCoreError] = [
+    LambdaCoreError("text"),
+    ApiError("denied", code="AccessDeniedException", status_code=403, request_id="id-1"),
+    ApiError(),
+    *(kind("text", request_id="id-1", operation="GetRuntime") for kind in MODELLED_ERRORS.values()),
+    TooManyRequestsException(
+        "slow down",
+        fault="User",
+        reason=ThrottleReason.CALLER_RATE_LIMIT_EXCEEDED,
+        retry_after=1.5,
+        backoff_hint=0.25,
+    ),
+    TooManyRequestsException(reason=UnknownValue("AddedLater"), modelled=False),
+    TransportError("reset", not_executed=True, request_id="id-1"),
+    TransportTimeoutError("late"),
+    ResponseError("odd", status_code=200, request_id="id-1", body_start=b"<html>"),
+    ResponseError("odd", status_code=200, operation="GetRuntime"),
+    CredentialsError("none"),
+    ConfigurationError("no region"),
+    ParameterError("configuration.subnet_ids[0]", "too long", operation="GetRuntime"),
+    with_attempts(TransportError("reset"), "GetRuntime"),
+    with_attempts(ResourceNotFoundException("gone")),
+]
+
+
+def state(error: LambdaCoreError) -> dict[str, Any]:
+    names = {name for name in dir(error) if not name.startswith("_")}
+    return {name: getattr(error, name, None) for name in names - {"add_note", "with_traceback"}}
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=repr)
+def test_an_error_can_be_pickled_and_copied_with_all_that_it_says(error: LambdaCoreError) -> None:
+    pickled = [through_pickle(error, protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for again in (*pickled, copy.copy(error), copy.deepcopy(error)):
+        assert type(again) is type(error)
+        assert state(again) == state(error)
+        assert (str(again), repr(again)) == (str(error), repr(error))
+
+
+def test_a_note_survives_pickling() -> None:
+    error = ServiceException("text")
+    error.add_note("while looking up prod-egress")
+
+    again = through_pickle(error)
+
+    assert again.__notes__ == ["while looking up prod-egress"]
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (LambdaCoreError("text"), "text"),
+        (with_attempts(LambdaCoreError("text")), "text (3 attempts)"),
+        (ApiError("denied", code="X", status_code=403), "X: denied (HTTP 403)"),
+        (ApiError(code="X"), "X (HTTP 400)"),
+        (ApiError(), "ApiError (HTTP 400)"),
+        (
+            with_attempts(ServiceException("oops", request_id="id-1"), "GetRuntime"),
+            "GetRuntime: ServiceException: oops (HTTP 500, request id id-1, 3 attempts)",
+        ),
+        (TransportError("reset"), "reset"),
+        (
+            with_attempts(TransportTimeoutError("late", request_id="id-1"), "GetRuntime"),
+            "GetRuntime: late (request id id-1, 3 attempts)",
+        ),
+        (ResponseError("odd", status_code=200), "odd (HTTP 200)"),
+        (
+            with_attempts(
+                ResponseError("odd", status_code=200, request_id="id-1", body_start=b"<p>"),
+                "GetRuntime",
+            ),
+            "GetRuntime: odd (HTTP 200, request id id-1, body starts b'<p>', 3 attempts)",
+        ),
+        (ParameterError("name", "required"), "name: required"),
+        (ParameterError("name", "required", operation="GetRuntime"), "GetRuntime: name: required"),
+    ],
+)
+def test_the_text_tells_operation_status_request_and_attempts(
+    error: LambdaCoreError, text: str
+) -> None:
+    assert str(error) == text
+
+
+def test_a_single_attempt_goes_without_saying() -> None:
+    error = TransportError("reset")
+    error.attempts = 1
+
+    assert str(error) == "reset"
+
+
+def test_only_the_start_of_a_body_is_kept_and_less_is_shown() -> None:
+    error = ResponseError("odd", status_code=200, body_start=b"x" * 1000)
+
+    assert error.body_start == b"x" * 256
+    assert str(error).count("x") == 64
+
+
+# Families
+
+
+def test_every_exception_is_a_lambda_core_error() -> None:
+    kinds = [
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, Exception)
+    ]
+
+    assert len(kinds) >= 15
+    assert all(issubclass(kind, LambdaCoreError) for kind in kinds)
+
+
+def test_errors_are_also_what_python_calls_them() -> None:
+    assert issubclass(TransportTimeoutError, TimeoutError)
+    assert issubclass(ParameterError, ValueError)
+
+
+@pytest.mark.parametrize("kind", MODELLED_ERRORS.values())
+def test_a_modelled_error_bears_its_class_name_as_code(kind: type[ApiError]) -> None:
+    error = kind("text")
+
+    assert (error.code, error.message) == (kind.__name__, "text")
+    assert MODELLED_ERRORS[error.code] is kind
+    assert error.status_code == kind.usual_status
+
+
+def test_a_status_that_is_given_counts_more_than_the_usual_one() -> None:
+    assert ResourceNotFoundException("text", status_code=410).status_code == 410
+
+
+def test_an_error_belongs_to_no_operation_until_it_is_told_so() -> None:
+    error = TransportError("reset")
+
+    assert (error.operation, error.attempts) == (None, 0)
+
+
+# Facts that retries read: (throttling, transient, not executed)
+
+
+@pytest.mark.parametrize("code", sorted(THROTTLING_CODES))
+@pytest.mark.parametrize("status", [400, 429, 500, 503])
+def test_a_throttling_code_is_a_throttle_whatever_the_status(code: str, status: int) -> None:
+    assert facts(ApiError(code=code, status_code=status)) == (True, False, True)
+
+
+@pytest.mark.parametrize("code", sorted(TRANSIENT_CODES))
+def test_a_transient_code_is_transient_whatever_the_status(code: str) -> None:
+    assert facts(ApiError(code=code, status_code=400)) == (False, True, False)
+
+
+@pytest.mark.parametrize("status", sorted(TRANSIENT_STATUSES))
+def test_a_transient_status_is_transient_whatever_the_code(status: int) -> None:
+    for code in ("X", "ResourceNotFoundException", str(status)):
+        assert facts(ApiError(code=code, status_code=status)) == (False, True, False)
+
+
+@pytest.mark.parametrize("status", [300, 304, 400, 401, 402, 403, 404, 408, 409, 501, 505, 599])
+def test_other_statuses_are_not_worth_a_retry(status: int) -> None:
+    assert facts(ApiError(code="X", status_code=status)) == (False, False, False)
+
+
+def test_a_429_is_a_throttle_unless_its_code_is_modelled() -> None:
+    assert facts(ApiError(code="X", status_code=429, modelled=False)) == (True, False, True)
+    assert facts(ApiError(code="X", status_code=429, modelled=True)) == (False, False, False)
+
+
+@pytest.mark.parametrize("code", sorted(CLOCK_SKEW_CODES))
+def test_a_clock_skew_is_by_itself_not_worth_a_retry(code: str) -> None:
+    assert facts(ApiError(code=code, status_code=403)) == (False, False, False)
+
+
+def test_a_lost_connection_is_transient_and_says_if_the_request_was_sent() -> None:
+    assert facts(TransportError("reset")) == (False, True, False)
+    assert facts(TransportError("no route", not_executed=True)) == (False, True, True)
+    assert facts(TransportTimeoutError("late")) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LambdaCoreError("x"),
+        ResponseError("x", status_code=200),
+        CredentialsError("x"),
+        ConfigurationError("x"),
+        ParameterError("x", "y"),
+    ],
+)
+def test_what_would_fail_again_is_not_worth_a_retry(error: LambdaCoreError) -> None:
+    assert facts(error) == (False, False, False)
+    assert (error.retry_after, error.backoff_hint) == (None, None)
+
+
+def facts(error: LambdaCoreError) -> tuple[bool, bool, bool]:
+    return error.throttling, error.transient, error.not_executed
+
+
+def test_the_codes_are_those_of_botocores_standard_mode() -> None:
+    standard = pytest.importorskip("botocore.retries.standard")
+
+    assert set(standard.ThrottledRetryableChecker._THROTTLED_ERROR_CODES) == THROTTLING_CODES
+    # botocore has PriorRequestNotComplete in both sets; being a throttle, there and here, wins.
+    transient = set(standard.TransientRetryableChecker._TRANSIENT_ERROR_CODES)
+    assert transient - THROTTLING_CODES == TRANSIENT_CODES
+    assert set(standard.TransientRetryableChecker._TRANSIENT_STATUS_CODES) == TRANSIENT_STATUSES
