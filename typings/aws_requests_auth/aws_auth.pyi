@@ -10,7 +10,7 @@ def getSignatureKey(  # noqa: N802 - the library's own name
     key: str,
     dateStamp: str,
     regionName: str,
-    serviceName: str,  # noqa: N803
+    serviceName: str,
 ) -> bytes: ...
 
 class AWSRequestsAuth:
