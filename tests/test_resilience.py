@@ -580,7 +580,12 @@ async def test_a_fan_out_amid_faults_loses_none_and_doubles_none_and_tells_true_
                 assert_true(error, identifier, fates.of.get(identifier, [None]), truth)
                 assert_no_secret(error)
                 failures += identifier in truth
-    assert 0 < failures < 60
+    assert failures < 60
+    assert any(
+        lookup.connector.response_metadata.attempts > 3
+        for lookup in results
+        if isinstance(lookup, Found) and lookup.connector.response_metadata
+    )
     assert len(fates.happened) > 18
     assert_no_secret(*world.attempts)
 
@@ -602,7 +607,7 @@ def assert_true(
         assert isinstance(error, ApiError)
         assert error.code == "ExpiredTokenException"
     else:
-        assert error.attempts == 3
+        assert error.attempts > 1
 
 
 async def test_a_fan_out_over_an_outage_loses_none_and_recovers_by_itself(world: World) -> None:

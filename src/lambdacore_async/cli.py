@@ -42,8 +42,6 @@ from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.user_agent import VERSION
 from lambdacore_async.errors import (
     ApiError,
-    ConfigurationError,
-    CredentialsError,
     LambdaCoreError,
 )
 from lambdacore_async.local import LocalLambdaCore
@@ -266,7 +264,7 @@ async def _stream(lookups: Lookups) -> int:
     status = 0
     async with lookups:
         async for result in lookups:
-            print(json.dumps(_as_json(_blameless(result))), flush=True)
+            print(json.dumps(_as_json(result)), flush=True)
             status |= _status([result])
     return status
 
@@ -289,19 +287,10 @@ async def _collect(lookups: Lookups, identifiers: list[str]) -> list[Lookup]:
         failed = 0
         async with lookups:
             async for result in lookups:
-                results[result.identifier] = _blameless(result)
+                results[result.identifier] = result
                 failed += isinstance(result, Failed)
                 progress.update(task, advance=1, failed=failed)
     return [results[identifier] for identifier in distinct]
-
-
-def _blameless(result: Lookup) -> Lookup:
-    """The result, unless it fails for a reason that lies in no identifier but in the set-up."""
-    if isinstance(result, Failed) and isinstance(
-        result.error, ConfigurationError | CredentialsError
-    ):
-        raise result.error
-    return result
 
 
 def _status(results: Iterable[Lookup]) -> int:

@@ -312,7 +312,9 @@ class LambdaCoreClient:
 
         Iterate over the run inside `async with`, or `await` its `report()`. An identifier that
         comes twice is asked for once. A lookup that the service throttles has not failed: it waits
-        its turn, at the pace that all calls of the client in the region share.
+        its turn, at the pace that all calls of the client in the region share. One that meets a
+        passing failure is tried again for 20 seconds, unless nothing at all has got through for so
+        long, or `max_attempts` is 1.
 
         Args:
             identifiers: IDs, names and ARNs, in any iterable or async iterable; it may be endless.
@@ -332,7 +334,7 @@ class LambdaCoreClient:
 
     async def _look_up(self, identifier: str) -> NetworkConnector:
         return await self._pipeline.call(
-            operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, outwait_throttling=True
+            operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, patient=True
         )
 
     # Runtimes

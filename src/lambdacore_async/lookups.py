@@ -241,9 +241,11 @@ class Lookups:
             raise  # it would fail all lookups alike
         except LambdaCoreError as error:
             return Failed(identifier, error)
-        if connector is None:
-            return Failed(identifier, _too_late(asked=True))
-        return Found(identifier, connector)
+        return (
+            Failed(identifier, _too_late(asked=True))
+            if connector is None
+            else Found(identifier, connector)
+        )
 
     async def _bounded(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Do some work; `None` if it is not done by the deadline."""

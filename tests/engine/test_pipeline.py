@@ -466,27 +466,54 @@ async def test_a_delay_of_nothing_is_not_slept() -> None:
     assert clock_of(pipeline).sleeps == []
 
 
-async def test_who_outwaits_throttling_pays_nothing_for_it() -> None:
+async def test_a_patient_call_pays_nothing_for_throttling() -> None:
     transport = FakeTransport(*[refusal("TooManyRequestsException", 429)] * 20, CONNECTOR)
     pipeline = make(transport)
     count(pipeline)
-    connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET, outwait_throttling=True)
+    connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
     assert connector.response_metadata is not None
     assert connector.response_metadata.attempts == 21
     assert pipeline.shared.quota.available == 500
     assert clock_of(pipeline).sleeps == []
 
 
-async def test_who_outwaits_throttling_pays_for_all_other_failures() -> None:
+async def test_a_patient_call_goes_on_through_passing_failures_and_pays_nothing() -> None:
     throttled, broke = refusal("TooManyRequestsException", 429), TransportError("broke")
-    transport = FakeTransport(throttled, throttled, broke, throttled, broke, throttled, broke)
-    pipeline = make(transport)
+    pipeline = make(FakeTransport(throttled, broke, broke, throttled, broke, broke, CONNECTOR))
     count(pipeline)
+    connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    assert connector.response_metadata is not None
+    assert clock_of(pipeline).sleeps == [0.05, 0.1, 0.2, 0.4]
+    assert pipeline.shared.quota.available == 500
+
+
+async def test_a_patient_call_gives_up_after_twenty_seconds_of_failures() -> None:
+    pipeline = make(FakeTransport(*[TransportError("broke")] * 20))
     with pytest.raises(TransportError) as caught:
-        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outwait_throttling=True)
-    assert caught.value.attempts == 7
-    assert clock_of(pipeline).sleeps == [0.05, 0.1]
-    assert pipeline.shared.quota.available == 500 - 2 * 14
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    assert sum(clock_of(pipeline).sleeps) == pytest.approx(0.05 * (2**9 - 1))
+    assert caught.value.attempts == 10
+
+
+async def test_patient_calls_wait_for_an_outage_once_and_not_each_anew() -> None:
+    broke = [TransportError("broke")] * 11
+    pipeline = make(FakeTransport(*broke, CONNECTOR, broke[0], CONNECTOR))
+    for attempts in (10, 1):
+        with pytest.raises(TransportError) as caught:
+            await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+        assert caught.value.attempts == attempts
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    recovered = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    assert recovered.response_metadata is not None
+    assert recovered.response_metadata.attempts == 2
+
+
+async def test_a_patient_call_of_one_attempt_is_made_once() -> None:
+    transport = FakeTransport(TransportError("broke"))
+    settings = Settings(region="us-east-1", policy=RetryPolicy(max_attempts=1))
+    with pytest.raises(TransportError):
+        await make(transport, settings=settings).call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    assert len(transport.requests) == 1
 
 
 # Timeouts and cancellation

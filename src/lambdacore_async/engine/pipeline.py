@@ -34,6 +34,9 @@ Output = TypeVar("Output")
 
 logger: Final = logging.getLogger("lambdacore_async")
 
+#: Seconds for which one of many calls goes on in spite of passing failures.
+_PATIENCE: Final = 20.0
+
 
 @frozen
 class Attempt:
@@ -106,13 +109,21 @@ class Shared:
         object.__setattr__(self, "service_clock", ServiceClock(self.clock))
 
 
-@frozen
+@define
 class _Route:
-    """Where the requests of a view go; found at its first call."""
+    """Where the requests of a view go, found at its first call, and since when none gets through.
+
+    Attributes:
+        region: the AWS region.
+        endpoint: where it is.
+        pace: its send rate.
+        failing_since: the monotonic time of the first passing failure since the last success.
+    """
 
     region: str
     endpoint: Endpoint
     pace: Pace
+    failing_since: float | None = None
 
 
 @define
@@ -122,10 +133,11 @@ class _Call(Generic[Output]):
     operation: Operation[Output]
     request: Request
     invocation_id: str
-    outwaits_throttling: bool
+    patient: bool
     signed_at: datetime = field(init=False)
     attempts: int = 0
     charged_attempts: int = 0
+    failing_since: float | None = None
     retry_cost: int | None = None
     response: Response | None = None
     error: LambdaCoreError | None = None
@@ -150,15 +162,16 @@ class Pipeline:
         operation: Operation[Output],
         arguments: Mapping[str, object],
         *,
-        outwait_throttling: bool = False,
+        patient: bool = False,
     ) -> Output:
         """Make one call, with as many attempts as the policy allows.
 
         Args:
             operation: a row of the table.
             arguments: values by parameter name.
-            outwait_throttling: a throttled attempt is no failure; it waits its turn at the shared
-                pace, counts for no maximum, and takes nothing from the quota.
+            patient: for one of many. A throttled attempt waits its turn at the shared pace, and
+                one that failed for a passing reason is repeated for 20 seconds, unless nothing
+                has got through for as long; neither counts as an attempt or costs of the quota.
 
         Raises:
             LambdaCoreError: the call failed, for the reason that its class and text tell.
@@ -167,7 +180,7 @@ class Pipeline:
         if operation.token is not None and arguments.get(operation.token) is None:
             arguments = {**arguments, operation.token: new_id()}
         request = operation.build_request(arguments)
-        call = _Call(operation, request, new_id(), outwait_throttling)
+        call = _Call(operation, request, new_id(), patient)
         total = self.settings.timeout.total
         if total is None:
             return await self._run(call)
@@ -193,12 +206,13 @@ class Pipeline:
             except LambdaCoreError as error:
                 error.operation, error.attempts = call.operation.name, call.attempts
                 call.error = error
-                delay = self._delay(call, error)
+                delay = self._delay(call, route, error)
                 if call.attempts > sent:  # else it failed before, for want of credentials
                     self._report(call, error, delay)
                 if delay is None:
                     raise
             else:
+                route.failing_since = None
                 self.shared.quota.release(call.retry_cost)
                 self._report(call, None, None)
                 return output
@@ -249,24 +263,36 @@ class Pipeline:
         finally:
             route.pace.release(ticket, outcome, hint)
 
-    def _delay(self, call: _Call[Output], error: LambdaCoreError) -> float | None:
+    def _delay(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:
         """Seconds until the next attempt, or `None` if there is to be none."""
         policy = self.settings.policy
-        if error.throttling and call.outwaits_throttling:
+        if call.patient and error.throttling:
             return 0.0  # the pace has its turn for it
         clock_was_wrong = self._clock_was_wrong(call, error)  # learn it, whoever may use it
         call.charged_attempts += 1
-        if call.charged_attempts >= policy.max_attempts:
-            return None
-        if clock_was_wrong:
+        exhausted = call.charged_attempts >= policy.max_attempts
+        if clock_was_wrong and not exhausted:
             return 0.0
         if not is_retryable(error, repeatable=call.operation.repeatable):
+            return None
+        if call.patient and policy.max_attempts > 1:
+            return self._patience(call, route, error)
+        if exhausted:
             return None
         cost = self.shared.quota.acquire(error)
         if cost is None:
             return None
         call.retry_cost = cost
         return policy.backoff(error, call.charged_attempts, self.shared.jitter())
+
+    def _patience(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:
+        """The delay of one of many: an outage is waited for once, not by each anew."""
+        now = self.shared.clock.monotonic()
+        call.failing_since = now if call.failing_since is None else call.failing_since
+        route.failing_since = now if route.failing_since is None else route.failing_since
+        if now - min(call.failing_since, route.failing_since) > _PATIENCE:
+            return None
+        return self.settings.policy.backoff(error, call.charged_attempts, self.shared.jitter())
 
     def _clock_was_wrong(self, call: _Call[Output], error: LambdaCoreError) -> bool:
         return (
