@@ -117,7 +117,7 @@ class _Route:
         region: the AWS region.
         endpoint: where it is.
         pace: its send rate.
-        failing_since: the monotonic time of the first passing failure since the last success.
+        failing_since: the monotonic time of the first passing failure since a request was served.
     """
 
     region: str
@@ -212,7 +212,6 @@ class Pipeline:
                 if delay is None:
                     raise
             else:
-                route.failing_since = None
                 self.shared.quota.release(call.retry_cost)
                 self._report(call, None, None)
                 return output
@@ -262,6 +261,8 @@ class Pipeline:
             return output
         finally:
             route.pace.release(ticket, outcome, hint)
+            if outcome is not Outcome.OTHER:
+                route.failing_since = None
 
     def _delay(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:
         """Seconds until the next attempt, or `None` if there is to be none."""
