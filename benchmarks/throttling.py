@@ -110,20 +110,21 @@ def row(case: Case, contender: str) -> str:
     )
 
 
-def shared_limit() -> None:
+def shared_limit(count: int) -> str:
     """Two clients, each in its process, share one limit of 50/s."""
-    case = Case("2 x 300 at 50/s, burst 50", 600, 50, 50)
+    case = Case(f"2 x {count} at 50/s, burst 50", 2 * count, 50, 50)
     service = Service(case)
-    pair = [start("ours:standard", service.port, 300) for _ in range(2)]
+    pair = [start("ours:standard", service.port, count) for _ in range(2)]
     results = [finish(process) for process in pair]
-    service.stop()
-    seconds = sorted(result["seconds"] for result in results)
+    counts = service.stop()
+    first, last = sorted(result["seconds"] for result in results)
     found = sum(result["outcomes"].get("found", 0) for result in results)
-    # Until the first is done, both compete: it has 300 of what was served in that time.
-    share = max(0.0, 1 - 300 / (case.burst + case.rate * seconds[0]))
-    print(
-        f"\nTwo clients, one limit ({case.name}): {found} of 600 found, ideal "
-        f"{case.ideal / seconds[1]:.3f}, the slower one's share {share:.2f}"
+    # Until the first is done, both compete, and it has had its count of what was served by then.
+    share = max(0.0, 1 - count / (case.burst + case.rate * first))
+    throttled = counts["throttled"] / (counts["throttled"] + counts["served"])
+    return (
+        f"| {case.name} | {found:,} | {case.count - found:,} | {last:.1f} | "
+        f"{case.ideal / last:.3f} | {share:.2f} | {throttled:.1%} |"
     )
 
 
@@ -136,7 +137,10 @@ def main() -> None:
     for case in cases:
         for contender in CONTENDERS:
             print(row(case, contender), flush=True)
-    shared_limit()
+    print("\n| two clients | found | lost | seconds | ideal | slower one's share | 429 |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for count in (300,) if cases is not CASES else (300, 600):
+        print(shared_limit(count), flush=True)
 
 
 if __name__ == "__main__":
