@@ -12,6 +12,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -344,6 +345,7 @@ async def test_what_is_not_done_by_the_deadline_has_failed_and_what_was_found_st
     assert late.identifier == "stuck"
     assert isinstance(late.error, TransportTimeoutError)
     assert not late.error.not_executed
+    assert late.error.operation == "GetNetworkConnector"
     assert not others()
 
 
@@ -433,6 +435,16 @@ def test_one_identifier_in_place_of_many_is_refused(identifiers: object) -> None
     with pytest.raises(ParameterError, match="^identifiers: expected many") as raised:
         lookups(Service(), identifiers)  # type: ignore[arg-type] # the mistake
     assert raised.value.parameter == "identifiers"
+
+
+@pytest.mark.parametrize("as_input", [list, iter])
+async def test_an_identifier_that_cannot_be_told_from_others_is_refused_by_name(
+    as_input: Callable[[list[Any]], Iterable[Any]],
+) -> None:
+    with pytest.raises(ParameterError, match=r"^identifiers: expected str, got list") as raised:
+        await lookups(Service(), as_input([["a"]])).report()
+    assert raised.value.parameter == "identifiers"
+    assert not others()
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 1.5, "64", True])

@@ -15,6 +15,7 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
+    Hashable,
     Iterable,
 )
 from contextlib import aclosing
@@ -32,6 +33,7 @@ from lambdacore_async.errors import (
     TransportTimeoutError,
 )
 from lambdacore_async.models.network_connectors import NetworkConnector
+from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 
 #: Workers to start with; every fourth answer brings one more, up to the concurrency. A
 #: service that throttles is so met softly: the first wave is small.
@@ -275,8 +277,6 @@ async def _distinct(
     identifiers: Iterable[str] | AsyncIterable[str],
 ) -> AsyncGenerator[tuple[int, str]]:
     """The input without repeats, numbered."""
-    if isinstance(identifiers, Collection):
-        identifiers = dict.fromkeys(identifiers)
     recent: set[str] = set()
     older: set[str] = set()
     position = 0
@@ -292,19 +292,32 @@ async def _distinct(
 
 
 async def _read(identifiers: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str]:
+    """The input as it is; of a collection, without repeats."""
     if isinstance(identifiers, Iterable):
-        for identifier in identifiers:
+        checked = map(_hashable, identifiers)
+        for identifier in (
+            dict.fromkeys(checked) if isinstance(identifiers, Collection) else checked
+        ):
             yield identifier
         return
     iterator = aiter(identifiers)
     try:
         async for identifier in iterator:
-            yield identifier
+            yield _hashable(identifier)
     finally:
         # An iterator that was made here is closed here; one that was passed in is its owner's.
         if iterator is not identifiers and isinstance(iterator, AsyncGenerator):
             await iterator.aclose()
 
 
+def _hashable(identifier: str) -> str:
+    """The identifier; what cannot be told from another cannot be reported on by itself."""
+    if not isinstance(identifier, Hashable):
+        raise ParameterError("identifiers", f"expected str, got {type(identifier).__name__}")
+    return identifier
+
+
 def _too_late(*, asked: bool) -> TransportTimeoutError:
-    return TransportTimeoutError("not done by the run's deadline", not_executed=not asked)
+    error = TransportTimeoutError("not done by the run's deadline", not_executed=not asked)
+    error.operation = GET_NETWORK_CONNECTOR.name
+    return error
