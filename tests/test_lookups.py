@@ -105,6 +105,11 @@ def others() -> set[asyncio.Task[object]]:
     return asyncio.all_tasks() - {asyncio.current_task()}
 
 
+async def streamed(identifiers: Iterable[str]) -> AsyncGenerator[str]:
+    for identifier in identifiers:
+        yield identifier
+
+
 async def numbers(count: int) -> AsyncGenerator[str]:
     for number in range(count):
         yield f"nc-{number}"
@@ -129,14 +134,19 @@ async def test_an_asynchronous_input_is_read_to_its_end() -> None:
     assert list(report.found) == [f"nc-{number}" for number in range(100)]
 
 
-@given(st.lists(st.sampled_from("abcdefgh")), st.integers(1, 5), st.booleans())
+@given(
+    st.lists(st.sampled_from("abcdefgh")),
+    st.integers(1, 5),
+    st.sampled_from([list[str], iter, streamed]),
+)
 def test_an_identifier_that_comes_twice_is_asked_for_once(
-    identifiers: list[str], concurrency: int, lazy: bool
+    identifiers: list[str],
+    concurrency: int,
+    form: Callable[[list[str]], Iterable[str] | AsyncIterable[str]],
 ) -> None:
     async def run() -> None:
         service = Service()
-        source = iter(identifiers) if lazy else identifiers
-        report = await lookups(service, source, concurrency=concurrency).report()
+        report = await lookups(service, form(identifiers), concurrency=concurrency).report()
         assert list(report.found) == list(dict.fromkeys(identifiers))
         assert sorted(service.asked) == sorted(set(identifiers))
 

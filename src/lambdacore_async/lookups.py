@@ -15,10 +15,9 @@ from collections.abc import (
     Callable,
     Collection,
     Coroutine,
-    Hashable,
     Iterable,
+    Iterator,
 )
-from contextlib import aclosing
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
@@ -129,13 +128,20 @@ class Lookups:
         if deadline is not None and not deadline >= 0:
             raise ParameterError("deadline", f"must be at least 0 seconds, got {deadline!r}")
         self._get = get
-        self._source = _distinct(identifiers)
+        self._source: enumerate[str] | AsyncGenerator[tuple[int, str]] = (
+            enumerate(_distinct(identifiers))
+            if isinstance(identifiers, Iterable)
+            else _distinct_async(identifiers)
+        )
         self._turn = asyncio.Lock()
         self._concurrency = concurrency
         self._deadline = deadline
         self._clock = clock
         # `None` in the queue says that all workers are done.
-        self._results: asyncio.Queue[tuple[int, Lookup] | None] = asyncio.Queue(concurrency)
+        self._results: asyncio.Queue[tuple[int, Lookup] | None] = asyncio.Queue()
+        # Workers wait for it together, and not at each result, while the consumer is behind.
+        self._room = asyncio.Event()
+        self._room.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._running = False
         self._working = 0
@@ -165,7 +171,8 @@ class Lookups:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._source.aclose()
+        if isinstance(self._source, AsyncGenerator):
+            await self._source.aclose()
 
     def __aiter__(self) -> AsyncIterator[Lookup]:
         return self
@@ -178,8 +185,7 @@ class Lookups:
             CredentialsError: there are no credentials to sign with.
             Exception: what reading the input raised; like the others, after all results are out.
         """
-        _, lookup = await self._next()
-        return lookup
+        return (await self._next())[1]
 
     async def report(self) -> LookupReport:
         """Run to the end and collect all results, in the order of the input."""
@@ -202,7 +208,11 @@ class Lookups:
     async def _next(self) -> tuple[int, Lookup]:
         if not self._running:
             raise RuntimeError("iterate over lookups inside `async with`, so that none is left")
-        result = await self._results.get()
+        results = self._results
+        # Waiting is for empty queues: that costs several times as much.
+        result = await results.get() if results.empty() else results.get_nowait()
+        if results.qsize() <= self._concurrency // 2:
+            self._room.set()
         if result is not None:
             return result
         self._results.put_nowait(None)  # for whoever asks again
@@ -216,10 +226,22 @@ class Lookups:
 
     async def _work(self) -> None:
         try:
-            while (pulled := await self._bounded(self._pull())) is not None:
+            source = self._source
+            while not self._stopped:
+                pulled = (
+                    next(source, None)
+                    if isinstance(source, enumerate)
+                    else await self._bounded(self._pull(source))
+                )
+                if pulled is None:
+                    break
                 position, identifier = pulled
-                await self._results.put((position, await self._look_up(identifier)))
+                self._results.put_nowait((position, await self._look_up(identifier)))
                 self._answers += 1
+                if self._results.qsize() >= self._concurrency:
+                    self._room.clear()
+                if not self._room.is_set():
+                    await self._room.wait()
                 if self._answers % _ANSWERS_PER_WORKER == 0 and self._working < self._concurrency:
                     self._add_worker()
         except Exception as error:  # noqa: BLE001 - of the input, or a defect: raised at the end
@@ -227,12 +249,12 @@ class Lookups:
             self._stopped = True
         self._working -= 1
         if not self._working:
-            await self._results.put(None)
+            self._results.put_nowait(None)
 
-    async def _pull(self) -> tuple[int, str] | None:
-        """The next identifier and its place in the input; `None` at the end."""
+    async def _pull(self, source: AsyncGenerator[tuple[int, str]]) -> tuple[int, str] | None:
+        """The next identifier of an asynchronous input, and its place there; `None` at the end."""
         async with self._turn:
-            return None if self._stopped else await anext(self._source, None)
+            return None if self._stopped else await anext(source, None)
 
     async def _look_up(self, identifier: str) -> Lookup:
         if self._expired:
@@ -273,47 +295,55 @@ class Lookups:
             scope.reschedule(now)
 
 
-async def _distinct(
-    identifiers: Iterable[str] | AsyncIterable[str],
-) -> AsyncGenerator[tuple[int, str]]:
+def _distinct(identifiers: Iterable[str]) -> Iterator[str]:
+    """The input without repeats."""
+    if isinstance(identifiers, Collection):
+        yield from dict.fromkeys(map(_hashable, identifiers))
+    else:
+        yield from filter(_Memory().is_new, identifiers)
+
+
+async def _distinct_async(identifiers: AsyncIterable[str]) -> AsyncGenerator[tuple[int, str]]:
     """The input without repeats, numbered."""
-    recent: set[str] = set()
-    older: set[str] = set()
+    memory = _Memory()
     position = 0
-    async with aclosing(_read(identifiers)) as source:
-        async for identifier in source:
-            if identifier in recent or identifier in older:
-                continue
-            if len(recent) >= _MEMORY:
-                recent, older = set(), recent
-            recent.add(identifier)
-            position += 1
-            yield position, identifier
-
-
-async def _read(identifiers: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str]:
-    """The input as it is; of a collection, without repeats."""
-    if isinstance(identifiers, Iterable):
-        checked = map(_hashable, identifiers)
-        for identifier in (
-            dict.fromkeys(checked) if isinstance(identifiers, Collection) else checked
-        ):
-            yield identifier
-        return
     iterator = aiter(identifiers)
     try:
         async for identifier in iterator:
-            yield _hashable(identifier)
+            if memory.is_new(identifier):
+                yield position, identifier
+                position += 1
     finally:
         # An iterator that was made here is closed here; one that was passed in is its owner's.
         if iterator is not identifiers and isinstance(iterator, AsyncGenerator):
             await iterator.aclose()
 
 
+class _Memory:
+    """Knows the identifiers that came of late."""
+
+    def __init__(self) -> None:
+        self._recent: set[str] = set()
+        self._older: set[str] = set()
+
+    def is_new(self, identifier: str) -> bool:
+        """Whether this one did not; from now on, it did."""
+        if _hashable(identifier) in self._recent or identifier in self._older:
+            return False
+        if len(self._recent) >= _MEMORY:
+            self._recent, self._older = set(), self._recent
+        self._recent.add(identifier)
+        return True
+
+
 def _hashable(identifier: str) -> str:
     """The identifier; what cannot be told from another cannot be reported on by itself."""
-    if not isinstance(identifier, Hashable):
-        raise ParameterError("identifiers", f"expected str, got {type(identifier).__name__}")
+    try:
+        hash(identifier)
+    except TypeError:
+        raise ParameterError(
+            "identifiers", f"expected str, got {type(identifier).__name__}"
+        ) from None
     return identifier
 
 
