@@ -2,7 +2,7 @@
 
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.pipeline import Attempt
-from lambdacore_async.engine.transport import Timeout
+from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.user_agent import VERSION as __version__  # noqa: N811 - its usual name
 from lambdacore_async.errors import (
     ApiError,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -13,7 +13,8 @@ from attrs import evolve
 from lambdacore_async.engine.credentials import CredentialsSource
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.retry import resolve_policy
-from lambdacore_async.engine.transport import AiohttpTransport, Timeout
+from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport import AiohttpTransport
 from lambdacore_async.engine.user_agent import user_agent
 from lambdacore_async.lookups import Lookups
 from lambdacore_async.models.network_connectors import (
@@ -332,8 +333,8 @@ class LambdaCoreClient:
             clock=self._pipeline.shared.clock,
         )
 
-    async def _look_up(self, identifier: str) -> NetworkConnector:
-        return await self._pipeline.call(
+    def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:
+        return self._pipeline.call(
             operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, patient=True
         )
 
@@ -704,8 +705,8 @@ class LambdaCoreClient:
             max_results=max_items,
         )
 
-    async def _call(self, operation: Operation[Output], **arguments: object) -> Output:
-        return await self._pipeline.call(operation, arguments)
+    def _call(self, operation: Operation[Output], **arguments: object) -> Awaitable[Output]:
+        return self._pipeline.call(operation, arguments)
 
     def _list(
         self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object

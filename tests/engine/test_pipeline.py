@@ -8,6 +8,7 @@ import itertools
 import json
 import logging
 import pickle
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import format_datetime
@@ -34,7 +35,8 @@ from lambdacore_async.engine.credentials import CredentialsSource
 from lambdacore_async.engine.pacing import AdaptivePace, Outcome, Pace
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.retry import RetryPolicy
-from lambdacore_async.engine.transport import AiohttpTransport, Timeout, Transport
+from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport import AiohttpTransport, Transport
 from lambdacore_async.errors import CLOCK_SKEW_CODES
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import (
@@ -199,7 +201,9 @@ def test_ids_are_unlike_each_other_unless_made_otherwise() -> None:
     shared = Shared(
         transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS), user_agent="test"
     )
-    assert len({shared.new_id() for _ in range(100)}) == 100
+    ids = {uuid.UUID(shared.new_id()) for _ in range(100)}
+    assert len(ids) == 100
+    assert {(made.version, made.variant) for made in ids} == {(4, uuid.RFC_4122)}
     assert all(0 <= shared.jitter() < 1 for _ in range(100))
 
 
@@ -291,6 +295,9 @@ async def test_without_credentials_nothing_is_sent_and_no_attempt_is_told() -> N
 
 class Vanishing(CredentialsSource):
     """Gives credentials once."""
+
+    def current(self) -> None:
+        return None
 
     async def get(self) -> Credentials:
         credentials, self._credentials = self._credentials, None

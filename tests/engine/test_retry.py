@@ -27,7 +27,7 @@ from lambdacore_async import (
 from lambdacore_async.engine.credentials import CredentialsSource
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable, resolve_policy
-from lambdacore_async.engine.transport import Timeout
+from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.errors import CLOCK_SKEW_CODES, THROTTLING_CODES, TRANSIENT_CODES
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response

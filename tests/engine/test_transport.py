@@ -18,7 +18,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aioresponses import aioresponses
 
 from lambdacore_async import ParameterError, ResponseError, TransportError, TransportTimeoutError
-from lambdacore_async.engine.transport import AiohttpTransport, Timeout
+from lambdacore_async.engine import fast_lane
+from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport import AiohttpTransport
 from lambdacore_async.errors import LambdaCoreError
 from lambdacore_async.protocol import sigv4
 from lambdacore_async.protocol.endpoints import Endpoint
@@ -47,6 +49,14 @@ def signed(
         time=NOON,
         unsigned={"user-agent": "test", "accept-encoding": "identity"},
     )
+
+
+@pytest.fixture(autouse=True, params=["short way", "session"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs for both ways that a request can take."""
+    way: str = request.param
+    monkeypatch.setattr(fast_lane, "_KNOWN_SERIES", way == "short way")
+    return way
 
 
 @pytest.fixture
@@ -143,6 +153,24 @@ async def test_an_answer_comes_with_its_status_headers_and_body(
         response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
     assert (response.status, response.body) == (418, b'{"a":1}')
     assert response.headers.get("x-amzn-requestid") == "id-1"
+
+
+async def test_an_interim_answer_is_not_the_answer(transport: AiohttpTransport) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    async with wire([hints, http(b'{"a": 1}')]) as peer:
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+    assert (response.status, response.body) == (200, b'{"a": 1}')
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-more: b", "a\nb", "a\rb"])
+async def test_a_line_break_in_a_header_is_refused_before_anything_is_sent(
+    transport: AiohttpTransport, value: str
+) -> None:
+    async with wire() as peer:
+        with pytest.raises(ValueError, match="headers"):
+            request = Request("GET", "/", {"host": peer.endpoint.host, "user-agent": value})
+            await transport.send(peer.endpoint, request, Timeout())
+        assert peer.requests == []
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 There", "308 There"])
@@ -373,7 +401,7 @@ async def test_an_answer_that_keeps_trickling_ends_with_the_attempt(
 async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.engine.transport.MAX_BODY", 10)
+    monkeypatch.setattr("lambdacore_async.engine.bodies.MAX_BODY", 10)
     head = ("X-Amzn-RequestId: id-1",)
     endless = http(b"0123456789a", *head, length=1_000_000)
     async with wire([http(b"0123456789", *head)], [endless, Step.WAIT]) as peer:
@@ -391,7 +419,7 @@ async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
 async def test_a_compressed_answer_is_measured_as_it_unpacks(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.engine.transport.MAX_BODY", 100_000)
+    monkeypatch.setattr("lambdacore_async.engine.bodies.MAX_BODY", 100_000)
     bomb = gzip.compress(bytes(10_000_000))
     assert len(bomb) < 100_000
     async with wire([http(bomb, "Content-Encoding: gzip")]) as peer:

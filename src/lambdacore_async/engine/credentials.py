@@ -23,6 +23,10 @@ class CredentialsSource:
         self._credentials = credentials
         self._environ = os.environ if environ is None else environ
 
+    def current(self) -> Credentials | None:
+        """The credentials to sign with now, if they are at hand."""
+        return self._credentials
+
     async def get(self) -> Credentials:
         """The credentials to sign with now.
 

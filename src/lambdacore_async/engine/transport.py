@@ -3,57 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import Final, Protocol
 
 import aiohttp
-from attrs import asdict, frozen
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
+from lambdacore_async.engine.bodies import read_body
+from lambdacore_async.engine.fast_lane import FastLane, may_take
+from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.errors import (
     LambdaCoreError,
     ParameterError,
-    ResponseError,
     TransportError,
     TransportTimeoutError,
 )
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 
-#: More than a page of the largest resources needs; an answer beyond it is not read to its end.
-MAX_BODY: Final = 16 * 1024 * 1024
 #: Seconds an idle connection is kept; less than what load balancers of AWS allow.
 _KEEPALIVE: Final = 20.0
 _DNS_CACHE: Final = 60
 #: Headers that aiohttp would add of its own accord; botocore sends neither.
 _SKIP_HEADERS: Final = ("Accept", "Content-Type")
-
-
-@frozen
-class Timeout:
-    """How long a call may take, in seconds; `None` is without bound.
-
-    Attributes:
-        connect: to make a connection, the TLS handshake included.
-        read: between two parts of an answer.
-        attempt: for one request and its whole answer.
-        total: for the call, with all its attempts and the waiting between them.
-
-    Raises:
-        ParameterError: a value is not a finite number above 0.
-    """
-
-    connect: float | None = 5.0
-    read: float | None = 30.0
-    attempt: float | None = 60.0
-    total: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
-                raise ParameterError(
-                    f"timeout.{name}", f"must be above 0 seconds and finite, got {value!r}"
-                )
+#: What either way of sending raises.
+_FAILURES: Final = (
+    aiohttp.ClientError,
+    HttpProcessingError,
+    OSError,
+    asyncio.IncompleteReadError,
+)
 
 
 class Transport(Protocol):
@@ -94,28 +73,16 @@ class AiohttpTransport:
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._fast_lane: FastLane | None = None
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """See `Transport.send`."""
         session = self._open_session()
         try:
-            async with (
-                asyncio.timeout(timeout.attempt),
-                session.request(
-                    request.method,
-                    URL(endpoint.url + request.target, encoded=True),
-                    headers=request.headers,
-                    data=request.body,
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    skip_auto_headers=_SKIP_HEADERS,
-                    timeout=aiohttp.ClientTimeout(
-                        sock_connect=timeout.connect, sock_read=timeout.read
-                    ),
-                ) as answer,
-            ):
-                return Response(answer.status, answer.headers, await _read_body(answer))
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as error:
+            if self._fast_lane is not None and may_take(request, session):
+                return await self._fast_lane.send(endpoint, request, timeout)
+            return await _send_through(session, endpoint, request, timeout)
+        except _FAILURES as error:
             failure, cause = _mapped(error), _without_request(error)
         # Out here, since what is raised in a handler keeps the handled error as its context.
         raise failure from cause
@@ -123,6 +90,8 @@ class AiohttpTransport:
     async def close(self) -> None:
         """See `Transport.close`."""
         self._closed = True
+        if self._fast_lane is not None:
+            self._fast_lane.close()
         if self._session is not None and self._owns_session:
             await self._session.close()
 
@@ -135,16 +104,39 @@ class AiohttpTransport:
         if self._closed:
             raise RuntimeError("the client is closed")
         if self._session is None:
+            connector = aiohttp.TCPConnector(
+                limit=self._max_connections,
+                keepalive_timeout=_KEEPALIVE,
+                ttl_dns_cache=_DNS_CACHE,
+            )
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=self._max_connections,
-                    keepalive_timeout=_KEEPALIVE,
-                    ttl_dns_cache=_DNS_CACHE,
-                ),
+                connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 middlewares=(_send_once,),
             )
+            self._fast_lane = FastLane(connector)
         return self._session
+
+
+async def _send_through(
+    session: aiohttp.ClientSession, endpoint: Endpoint, request: Request, timeout: Timeout
+) -> Response:
+    """Send a request as every user of a session does."""
+    async with (
+        asyncio.timeout(timeout.attempt),
+        session.request(
+            request.method,
+            URL(endpoint.url + request.target, encoded=True),
+            headers=request.headers,
+            data=request.body,
+            allow_redirects=False,
+            raise_for_status=False,
+            skip_auto_headers=_SKIP_HEADERS,
+            timeout=aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read),
+        ) as answer,
+    ):
+        body = await read_body(answer.content, answer.status, answer.headers)
+        return Response(answer.status, answer.headers, body)
 
 
 async def _send_once(
@@ -157,23 +149,6 @@ async def _send_once(
         raise  # one that aiohttp lets be
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _mapped(error) from error
-
-
-async def _read_body(answer: aiohttp.ClientResponse) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in answer.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BODY:
-            answer.close()
-            raise ResponseError(
-                f"the answer is larger than {MAX_BODY} bytes",
-                status_code=answer.status,
-                request_id=answer.headers.get("x-amzn-requestid"),
-                body_start=b"".join(parts)[:256],
-            )
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _mapped(error: Exception) -> LambdaCoreError:
@@ -198,7 +173,7 @@ def _mapped(error: Exception) -> LambdaCoreError:
         case aiohttp.ClientHttpProxyError():
             text = f"the proxy refused: {error.status} {error.message}"
             return TransportError(text, not_executed=True)
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return TransportError(f"the answer is not HTTP: {error.message}")
         case _:
             return TransportError(f"the connection broke: {error or type(error).__name__}")

@@ -1,0 +1,207 @@
+"""The short way past a session: who takes it, and that nothing is missed there."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Iterator
+from typing import Any, Final
+from unittest.mock import patch
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
+
+from lambdacore_async import TransportError, TransportTimeoutError
+from lambdacore_async.engine import fast_lane
+from lambdacore_async.engine.fast_lane import FastLane
+from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.messages import Request, Response
+from support.certificates import server_context, trusting_context
+from support.leaks import other_tasks, settle
+from support.wire import Step, http, wire
+
+SHORT: Final = 0.02
+
+
+def get(endpoint: Endpoint) -> Request:
+    return Request("GET", "/", {"host": endpoint.host})
+
+
+@pytest.fixture
+def taken() -> Iterator[list[Request]]:
+    """The requests that took the short way."""
+    requests: list[Request] = []
+    send = FastLane.send
+
+    async def spy(
+        lane: FastLane, endpoint: Endpoint, request: Request, timeout: Timeout
+    ) -> Response:
+        requests.append(request)
+        return await send(lane, endpoint, request, timeout)
+
+    with patch.object(FastLane, "send", spy):
+        yield requests
+
+
+async def ask(session: aiohttp.ClientSession | None = None, body: bytes | None = None) -> None:
+    """Send one request through a transport."""
+    transport = AiohttpTransport(session=session)
+    async with wire([http()]) as peer:
+        request = Request("PUT", "/", {"host": peer.endpoint.host}, body)
+        assert (await transport.send(peer.endpoint, request, Timeout())).status == 200
+        await transport.close()
+    assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("body", [None, b"{}", bytes(fast_lane.MAX_SENT)])
+async def test_a_request_of_a_session_of_ours_takes_the_short_way(
+    taken: list[Request], body: bytes | None
+) -> None:
+    await ask(body=body)
+    assert len(taken) == 1
+
+
+async def test_a_body_that_may_fill_the_socket_goes_through_the_session(
+    taken: list[Request],
+) -> None:
+    await ask(body=bytes(fast_lane.MAX_SENT + 1))
+    assert taken == []
+
+
+async def test_a_session_of_the_callers_own_sees_every_request(taken: list[Request]) -> None:
+    async with aiohttp.ClientSession() as session:
+        await ask(session)
+    assert taken == []
+
+
+async def test_another_series_of_aiohttp_is_used_as_documented(
+    taken: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fast_lane, "_KNOWN_SERIES", False)
+    await ask()
+    assert taken == []
+
+
+async def test_who_wraps_sessions_sees_every_request(
+    taken: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send: Any = aiohttp.ClientSession._request
+    seen: list[str] = []
+
+    @functools.wraps(send)
+    async def traced(*args: Any, **options: Any) -> Any:
+        seen.append(args[1])
+        return await send(*args, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", traced)
+    await ask()
+    assert (seen, taken) == (["PUT"], [])
+
+
+async def test_who_puts_an_object_in_the_place_of_the_method_sees_every_request(
+    taken: list[Request],
+) -> None:
+    send: Any = aiohttp.ClientSession._request
+    with patch.object(aiohttp.ClientSession, "_request", autospec=True, side_effect=send) as mock:
+        await ask()
+    assert mock.call_count == 1
+    assert taken == []
+
+
+async def test_who_traces_all_sessions_sees_every_request(
+    taken: list[Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    async def started(_: Any, __: Any, parameters: aiohttp.TraceRequestStartParams) -> None:
+        seen.append(parameters.method)
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_start.append(started)
+    construct: Any = aiohttp.ClientSession.__init__
+
+    def instrumented(session: aiohttp.ClientSession, **options: Any) -> None:
+        construct(session, trace_configs=[tracing], **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "__init__", instrumented)
+    await ask()
+    assert (seen, taken) == (["PUT"], [])
+
+
+async def test_the_short_way_speaks_tls() -> None:
+    connector = aiohttp.TCPConnector(ssl=trusting_context())
+    lane = FastLane(connector)
+    async with wire([http(b"1")], [http(b"2")], tls=server_context()) as peer:
+        for body in (b"1", b"2"):
+            response = await lane.send(peer.endpoint, get(peer.endpoint), Timeout())
+            assert response.body == body
+        assert peer.connections == 1
+        lane.close()
+        await connector.close()
+
+
+class Broken(aiohttp.TCPConnector):
+    """Makes connections that are closed by the time one has them."""
+
+    async def connect(
+        self, req: ClientRequest, traces: list[Any], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        assert connection.protocol is not None
+        connection.protocol.close()
+        return connection
+
+
+async def test_a_connection_closed_as_soon_as_made_is_an_error_to_retry(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aiohttp, "TCPConnector", Broken)
+    transport = AiohttpTransport()
+    async with wire() as peer:
+        with pytest.raises(TransportError) as caught:
+            await transport.send(peer.endpoint, get(peer.endpoint), Timeout())
+        assert (type(caught.value), caught.value.transient) == (TransportError, True)
+        await transport.close()
+        await peer.hung_up()
+
+
+async def test_each_request_has_its_own_deadline() -> None:
+    transport = AiohttpTransport()
+    timeouts = [
+        Timeout(),
+        Timeout(read=2 * SHORT),
+        Timeout(attempt=SHORT),
+        Timeout(None, None, None),
+    ]
+    async with wire(*[[Step.WAIT]] * 3) as mute, wire([Step.GO, http()]) as peer:
+        ends = [mute.endpoint] * 3 + [peer.endpoint]
+        waiting, slow, late, patient = (
+            asyncio.create_task(transport.send(endpoint, get(endpoint), timeout))
+            for endpoint, timeout in zip(ends, timeouts, strict=True)
+        )
+        for call, problem in ((late, "no complete answer"), (slow, "stopped coming")):
+            with pytest.raises(TransportTimeoutError, match=problem):
+                await call
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        peer.go.set()
+        assert (await patient).status == 200
+        await transport.close()
+        await mute.hung_up()
+    await settle()
+    assert other_tasks() == set()
+
+
+async def test_closing_leaves_no_timer() -> None:
+    transport = AiohttpTransport()
+    async with wire([http()]) as peer:
+        await transport.send(peer.endpoint, get(peer.endpoint), Timeout())
+        loop: Any = asyncio.get_running_loop()
+        await transport.close()
+        timers = [timer for timer in loop._scheduled if not timer.cancelled()]
+        assert not [timer for timer in timers if "_Deadlines" in repr(timer)]
