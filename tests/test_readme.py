@@ -1,4 +1,4 @@
-"""Every piece of Python in the README runs as it stands, against an embedded service."""
+"""Every piece of Python in README and docs runs as it stands, against an embedded service."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from lambdacore_async import Credentials
 from lambdacore_async.cli import app
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.network_connectors import (
@@ -27,13 +28,18 @@ from lambdacore_async.protocol import endpoints
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    file.name: file.read_text(encoding="utf-8")
+    for file in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
 
 
 def blocks(language: str) -> list[Any]:
-    """The README's blocks in a language, each with the line that it begins in as its name."""
+    """The blocks in a language, each with the place where it begins as its name."""
     return [
-        pytest.param(match[1], id=f"line {README.count(chr(10), 0, match.start()) + 1}")
-        for match in re.finditer(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+        pytest.param(match[1], id=f"{name}:{text.count(chr(10), 0, match.start()) + 1}")
+        for name, text in DOCUMENTS.items()
+        for match in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     ]
 
 
@@ -62,7 +68,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaC
         monkeypatch.setattr(endpoints, "resolve", resolve_to_local)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", service.credentials.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", service.credentials.secret_access_key)
-        monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+        service.accept(Credentials("AKIDEXAMPLE", "made-up"))
         for number in range(30):
             service.state.put_network_connector(f"egress-{number}")
         for name in ("prod-egress", "old-egress"):
@@ -118,8 +124,12 @@ def test_each_command_exists_with_its_options(line: str) -> None:
     assert [option for option in options if option not in shown.output] == []
 
 
-def test_each_link_leads_somewhere() -> None:
-    headings = re.findall(r"^#+ (.*)$", README, re.MULTILINE)
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_each_link_leads_somewhere(name: str) -> None:
+    text = DOCUMENTS[name]
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        assert target[1:] in anchors if target[0] == "#" else (ROOT / target).is_file()
+    home = ROOT if name == "README.md" else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        place = target.partition("#")[0]
+        assert target[1:] in anchors if target[0] == "#" else (home / place).is_file()

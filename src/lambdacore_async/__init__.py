@@ -1,7 +1,9 @@
 """A typed asyncio client for AWS Lambda Core."""
 
 from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.engine.credentials import CredentialsProvider
 from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.providers import CredentialsLike
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.user_agent import VERSION as __version__  # noqa: N811 - its usual name
 from lambdacore_async.errors import (
@@ -74,6 +76,8 @@ __all__ = [
     "ConfigurationError",
     "Credentials",
     "CredentialsError",
+    "CredentialsLike",
+    "CredentialsProvider",
     "ElasticIpConfiguration",
     "ElasticIpType",
     "Failed",

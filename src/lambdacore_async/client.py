@@ -10,8 +10,10 @@ from typing import Self, TypeVar
 import aiohttp
 from attrs import evolve
 
+from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.credentials import CredentialsSource
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.providers import CredentialsLike, DefaultChain, origin_of
 from lambdacore_async.engine.retry import resolve_policy
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import AiohttpTransport
@@ -35,7 +37,6 @@ from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import ListOperation, Operation
-from lambdacore_async.protocol.sigv4 import Credentials
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -55,8 +56,8 @@ class LambdaCoreClient:
 
     Args:
         region: the AWS region; else that of `AWS_REGION` or `AWS_DEFAULT_REGION`.
-        credentials: who signs; else what `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and
-            `AWS_SESSION_TOKEN` say.
+        credentials: who signs: `Credentials`, an async function that returns some and is asked
+            again before they expire, or an `AWSRequestsAuth`; else what the AWS CLI would find.
         endpoint_url: an endpoint instead of the region's own: https, or http to a loopback address.
         use_fips_endpoint: use the endpoint whose cryptography is FIPS 140 validated.
         use_dualstack_endpoint: use the endpoint that has IPv6 addresses too.
@@ -78,7 +79,7 @@ class LambdaCoreClient:
         self,
         region: str | None = None,
         *,
-        credentials: Credentials | None = None,
+        credentials: CredentialsLike | None = None,
         endpoint_url: str | None = None,
         use_fips_endpoint: bool | None = None,
         use_dualstack_endpoint: bool | None = None,
@@ -99,9 +100,16 @@ class LambdaCoreClient:
             policy=policy,
             timeout=_as_timeout(timeout),
         )
+        clock = Clock()
+        origin = (
+            DefaultChain(os.environ, AiohttpTransport, clock)
+            if credentials is None
+            else origin_of(credentials)
+        )
         shared = Shared(
             transport=AiohttpTransport(max_connections=max_connections, session=http_session),
-            credentials=CredentialsSource(credentials),
+            credentials=CredentialsSource(origin, clock=clock),
+            clock=clock,
             user_agent=user_agent(policy.mode, user_agent_extra),
             max_in_flight=max_connections,
             on_attempt=on_attempt,
@@ -123,6 +131,7 @@ class LambdaCoreClient:
     async def close(self) -> None:
         """Close all connections; of a view made by `with_options`, do nothing."""
         if not self._is_view:
+            await self._pipeline.shared.credentials.close()
             await self._pipeline.shared.transport.close()
 
     def with_options(

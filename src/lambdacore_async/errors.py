@@ -44,6 +44,8 @@ CLOCK_SKEW_CODES = frozenset(
         "SignatureDoesNotMatch",
     }
 )
+#: Codes that end with new credentials.
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
 class ThrottleReason(StrEnum):

@@ -31,13 +31,13 @@ from lambdacore_async import (
     TransportTimeoutError,
     VpcEgressConfiguration,
 )
-from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.credentials import CredentialsProvider, CredentialsSource
 from lambdacore_async.engine.pacing import AdaptivePace, Outcome, Pace
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.retry import RetryPolicy
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import AiohttpTransport, Transport
-from lambdacore_async.errors import CLOCK_SKEW_CODES
+from lambdacore_async.errors import CLOCK_SKEW_CODES, EXPIRED_CODES
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import (
     CREATE_NETWORK_CONNECTOR,
@@ -93,7 +93,7 @@ def make(
     transport: Transport,
     *,
     settings: Settings | None = None,
-    credentials: Credentials | None = CREDENTIALS,
+    credentials: Credentials | CredentialsProvider | None = CREDENTIALS,
     environ: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Pipeline:
@@ -101,7 +101,7 @@ def make(
     numbers = itertools.count(1)
     shared = Shared(
         transport=transport,
-        credentials=CredentialsSource(credentials, {}),
+        credentials=CredentialsSource(credentials or nobody),
         user_agent="test/1",
         environ=environ or {},
         clock=FakeClock(),
@@ -110,6 +110,11 @@ def make(
         **options,
     )
     return Pipeline(shared, settings or Settings(region="us-east-1"))
+
+
+async def nobody() -> Credentials:
+    """A provider that has no credentials."""
+    raise CredentialsError("no credentials")
 
 
 def count(pipeline: Pipeline) -> CountingPace:
@@ -296,14 +301,12 @@ async def test_without_credentials_nothing_is_sent_and_no_attempt_is_told() -> N
 class Vanishing(CredentialsSource):
     """Gives credentials once."""
 
-    def current(self) -> None:
-        return None
+    def current(self) -> Credentials | None:
+        credentials, self._credentials = self._credentials, None
+        return credentials
 
     async def get(self) -> Credentials:
-        credentials, self._credentials = self._credentials, None
-        if credentials is None:
-            raise CredentialsError("they are gone")
-        return credentials
+        raise CredentialsError("they are gone")
 
 
 async def test_credentials_that_vanish_between_attempts_end_the_call() -> None:
@@ -319,6 +322,75 @@ async def test_credentials_that_vanish_between_attempts_end_the_call() -> None:
         await Pipeline(shared, Settings("us-east-1")).call(GET_NETWORK_CONNECTOR, GET)
     assert caught.value.attempts == 1
     assert [attempt.number for attempt in attempts] == [1]
+
+
+# Credentials that the service no longer takes
+
+
+def changing(*keys: str) -> tuple[CredentialsProvider, list[str]]:
+    """A provider that gives one key after another, and the keys that it gave."""
+    given: list[str] = []
+
+    async def provide() -> Credentials:
+        given.append(keys[len(given)])
+        return Credentials(given[-1], "the-secret-key")
+
+    return provide, given
+
+
+def signers(transport: FakeTransport) -> list[str]:
+    return [
+        request.headers["authorization"].split("Credential=")[1].split("/")[0]
+        for request in transport.requests
+    ]
+
+
+@pytest.mark.parametrize("code", sorted(EXPIRED_CODES))
+@pytest.mark.parametrize("patient", [False, True])
+async def test_expired_credentials_are_renewed_and_the_request_is_signed_anew_at_once(
+    code: str, patient: bool
+) -> None:
+    provide, given = changing("AKIDOLD", "AKIDNEW")
+    transport = FakeTransport(refusal(code, 403), CONNECTOR)
+    pipeline = make(transport, credentials=provide)
+    result = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=patient)
+    assert isinstance(result, NetworkConnector)
+    assert (given, signers(transport)) == (["AKIDOLD", "AKIDNEW"], ["AKIDOLD", "AKIDNEW"])
+    assert clock_of(pipeline).sleeps == []
+
+
+async def test_credentials_that_are_new_and_refused_all_the_same_end_the_call() -> None:
+    provide, given = changing("AKIDOLD", "AKIDNEW")
+    transport = FakeTransport(*[refusal("ExpiredToken", 403)] * 2)
+    with pytest.raises(ApiError, match="ExpiredToken"):
+        await make(transport, credentials=provide).call(GET_NETWORK_CONNECTOR, GET)
+    assert given == ["AKIDOLD", "AKIDNEW"]
+
+
+async def test_one_refresh_serves_all_calls_that_were_refused() -> None:
+    provide, given = changing("AKIDOLD", "AKIDNEW")
+    transport = FakeTransport(*[refusal("ExpiredToken", 403)] * 10, *[CONNECTOR] * 10)
+    pipeline = make(transport, credentials=provide)
+    await asyncio.gather(*[pipeline.call(GET_NETWORK_CONNECTOR, GET) for _ in range(10)])
+    assert given == ["AKIDOLD", "AKIDNEW"]
+    assert signers(transport) == ["AKIDOLD"] * 10 + ["AKIDNEW"] * 10
+
+
+async def test_fixed_credentials_that_expired_end_the_call() -> None:
+    transport = FakeTransport(refusal("ExpiredToken", 403))
+    with pytest.raises(ApiError, match="ExpiredToken"):
+        await make(transport).call(GET_NETWORK_CONNECTOR, GET)
+
+
+async def test_a_call_of_one_attempt_leaves_new_credentials_to_the_next() -> None:
+    provide, given = changing("AKIDOLD", "AKIDNEW")
+    transport = FakeTransport(refusal("ExpiredToken", 403), CONNECTOR)
+    settings = Settings("us-east-1", policy=RetryPolicy(max_attempts=1))
+    pipeline = make(transport, credentials=provide, settings=settings)
+    with pytest.raises(ApiError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert signers(transport) == given == ["AKIDOLD", "AKIDNEW"]
 
 
 @pytest.mark.parametrize("arguments", [{}, {"identifier": ""}, {"identifier": ".."}])

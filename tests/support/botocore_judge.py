@@ -25,6 +25,7 @@ _auth: Any = importlib.import_module("botocore.auth")
 _awsrequest: Any = importlib.import_module("botocore.awsrequest")
 _botocore: Any = importlib.import_module("botocore")
 _config: Any = importlib.import_module("botocore.config")
+_configprovider: Any = importlib.import_module("botocore.configprovider")
 _credentials: Any = importlib.import_module("botocore.credentials")
 _exceptions: Any = importlib.import_module("botocore.exceptions")
 _model: Any = importlib.import_module("botocore.model")
@@ -275,3 +276,35 @@ def endpoint(region: str, *, use_fips: bool, use_dualstack: bool) -> str:
     )
     url: str = endpoint.url
     return url
+
+
+def profiles() -> dict[str, dict[str, Any]]:
+    """The profiles of the shared files, wherever the environment says they are."""
+    found: dict[str, dict[str, Any]] = _session_module.Session().full_config["profiles"]
+    return found
+
+
+def configured_endpoint(profile: str) -> str | None:
+    """The endpoint that a profile's files name, the environment aside."""
+    session = _session_module.Session(profile=profile)
+    provider = _configprovider.ConfiguredEndpointProvider(
+        session.full_config, session.get_scoped_config(), SERVICE, {}
+    )
+    endpoint: str | None = provider.provide()
+    return endpoint
+
+
+#: What botocore raises where files or variables are not as they should be.
+SETUP_ERRORS: tuple[type[Exception], ...] = (
+    _exceptions.PartialCredentialsError,
+    _exceptions.ProfileNotFound,
+)
+
+
+def credentials(profile: str | None = None) -> Credentials | None:
+    """What the chain of botocore finds, for a profile if one is named."""
+    found = _session_module.Session(profile=profile).get_credentials()
+    if found is None:
+        return None
+    frozen_ones = found.get_frozen_credentials()
+    return Credentials(frozen_ones.access_key, frozen_ones.secret_key, frozen_ones.token or None)

@@ -20,6 +20,7 @@ from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import Transport
 from lambdacore_async.errors import (
     CLOCK_SKEW_CODES,
+    EXPIRED_CODES,
     ApiError,
     ConfigurationError,
     LambdaCoreError,
@@ -29,6 +30,7 @@ from lambdacore_async.protocol import endpoints, sigv4
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.restjson import Operation
+from lambdacore_async.protocol.sigv4 import Credentials
 
 Output = TypeVar("Output")
 
@@ -141,6 +143,8 @@ class _Call(Generic[Output]):
     invocation_id: str
     patient: bool
     signed_at: datetime = field(init=False)
+    credentials: Credentials | None = None
+    renewed: bool = False
     attempts: int = 0
     charged_attempts: int = 0
     failing_since: float | None = None
@@ -232,6 +236,7 @@ class Pipeline:
         try:
             credentials = shared.credentials.current() or await shared.credentials.get()
             call.attempts += 1
+            call.credentials = credentials
             call.signed_at = shared.service_clock.now()
             signed = sigv4.sign(
                 call.request,
@@ -275,10 +280,11 @@ class Pipeline:
         policy = self.settings.policy
         if call.patient and error.throttling:
             return 0.0  # the pace has its turn for it
-        clock_was_wrong = self._clock_was_wrong(call, error)  # learn it, whoever may use it
+        # Both are learnt, whoever may use it.
+        corrected = self._clock_was_wrong(call, error) or self._credentials_expired(call, error)
         call.charged_attempts += 1
         exhausted = call.charged_attempts >= policy.max_attempts
-        if clock_was_wrong and not exhausted:
+        if corrected and not exhausted:
             return 0.0
         if not is_retryable(error, repeatable=call.operation.repeatable):
             return None
@@ -308,6 +314,14 @@ class Pipeline:
             and call.response is not None
             and self.shared.service_clock.correct(call.response.headers.get("date"), call.signed_at)
         )
+
+    def _credentials_expired(self, call: _Call[Output], error: LambdaCoreError) -> bool:
+        """Whether the credentials were the fault, and others may be had; once a call."""
+        expired = isinstance(error, ApiError) and error.code in EXPIRED_CODES
+        if not expired or call.renewed or call.credentials is None:
+            return False
+        call.renewed = self.shared.credentials.renew(call.credentials)
+        return call.renewed
 
     def _report(
         self, call: _Call[Output], error: LambdaCoreError | None, delay: float | None

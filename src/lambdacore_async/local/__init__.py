@@ -20,7 +20,7 @@ from typing import Self, TypedDict, Unpack
 
 import aiohttp
 
-from lambdacore_async import Attempt, LambdaCoreClient, Timeout
+from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, Timeout
 from lambdacore_async.local.account import Account, Clock, FailingOperation, Limits, utc_now
 from lambdacore_async.local.faults import Faults
 from lambdacore_async.local.proxy import FaultProxy
@@ -43,7 +43,7 @@ class ClientOptions(TypedDict, total=False):
     """The options of `LambdaCoreClient`, which documents them."""
 
     region: str | None
-    credentials: Credentials | None
+    credentials: CredentialsLike | None
     endpoint_url: str | None
     use_fips_endpoint: bool | None
     use_dualstack_endpoint: bool | None

@@ -1,0 +1,157 @@
+"""The shared `config` and `credentials` files, as the AWS CLI and SDKs read them.
+
+Source: https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import configparser
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from attrs import evolve, field, frozen
+
+from lambdacore_async.errors import ConfigurationError
+
+#: A value in a file: text, or an indented block of further settings.
+Setting: TypeAlias = str | Mapping[str, str]
+_Section: TypeAlias = dict[str, Setting]
+
+_SERVICE: Final = "lambda_core"
+_PROFILE_VARIABLES: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # as botocore looks for them
+
+
+@frozen
+class Profile:
+    """What the files say under one name.
+
+    Attributes:
+        name: the profile's name.
+        config: its section in the `config` file.
+        credentials: its section in the `credentials` file.
+        service: what the `services` section that it points to says about Lambda Core.
+    """
+
+    name: str
+    config: Mapping[str, Setting] = field(factory=dict[str, Setting], repr=False)
+    credentials: Mapping[str, Setting] = field(factory=dict[str, Setting], repr=False)
+    service: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+
+    def get(self, name: str) -> str | None:
+        """A setting of the profile, wherever it stands; both files count, `credentials` first."""
+        return text(self.credentials.get(name)) or text(self.config.get(name))
+
+    def has(self, names: Iterable[str]) -> bool:
+        """Whether any of these settings is there, be it empty."""
+        return any(name in self.config or name in self.credentials for name in names)
+
+
+def text(setting: Setting | None) -> str | None:
+    """A setting that is to be text; `None` if it is empty, or a block."""
+    return setting if isinstance(setting, str) and setting else None
+
+
+class SharedConfig:
+    """The profile of a client, read at first use, once, and off the event loop.
+
+    Args:
+        environ: the environment's variables.
+        profile: its name; else that of `AWS_DEFAULT_PROFILE` or `AWS_PROFILE`, else `default`.
+    """
+
+    def __init__(self, environ: Mapping[str, str], profile: str | None = None) -> None:
+        self._environ = environ
+        self._profile = profile
+        self._loaded: Profile | None = None
+        self._turn = asyncio.Lock()
+
+    async def load(self) -> Profile:
+        """Read the files, if that has not been done.
+
+        Raises:
+            ConfigurationError: a file cannot be read, or has no such profile.
+        """
+        async with self._turn:
+            if self._loaded is None:
+                self._loaded = await asyncio.to_thread(load, self._environ, self._profile)
+            return self._loaded
+
+
+def load(environ: Mapping[str, str], name: str | None = None) -> Profile:
+    """Read a profile from the files; it blocks.
+
+    Args:
+        environ: the environment's variables.
+        name: the profile's name; else that of `AWS_DEFAULT_PROFILE` or `AWS_PROFILE`, else
+            `default`, which alone may be absent.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or has no such profile.
+    """
+    chosen = name or next((environ[key] for key in _PROFILE_VARIABLES if environ.get(key)), None)
+    config = _read(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
+    credentials = _read(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+    profiles = _named(config, "profile")
+    wanted = chosen or "default"
+    if chosen is not None and wanted not in profiles and wanted not in credentials:
+        raise ConfigurationError(f"profile: neither file of AWS has a profile {wanted!r}")
+    profile = Profile(wanted, profiles.get(wanted, {}), credentials.get(wanted, {}))
+    return evolve(profile, service=_service(profile, _named(config, "services")))
+
+
+def _service(profile: Profile, services: Mapping[str, _Section]) -> Mapping[str, str]:
+    name = profile.get("services")
+    if name is None:
+        return {}
+    if not services.get(name):
+        raise ConfigurationError(
+            f"services: the profile {profile.name!r} names a section {name!r}, which is not there"
+        )
+    settings = services[name].get(_SERVICE, {})
+    return {} if isinstance(settings, str) else settings
+
+
+def _named(config: Mapping[str, _Section], kind: str) -> dict[str, _Section]:
+    """Sections of a kind by name; the profile `default` needs no kind."""
+    found: dict[str, _Section] = {}
+    for head, section in config.items():
+        try:
+            words = shlex.split(head)
+        except ValueError:  # quotes that do not match; such a section has no name
+            continue
+        if len(words) == 2 and head.startswith(kind):
+            found[words[1]] = section
+        elif head == "default" and kind == "profile":
+            found[head] = section
+    return found
+
+
+def _read(path: str) -> dict[str, _Section]:
+    """A file's sections; none if there is no file."""
+    place = Path(os.path.expandvars(path)).expanduser()
+    parser = configparser.RawConfigParser()
+    try:
+        if place.is_file():
+            parser.read_string(place.read_text("utf-8"))
+        return {
+            head: {name: _setting(value) for name, value in parser.items(head)}
+            for head in parser.sections()
+        }
+    except OSError as error:
+        raise ConfigurationError(f"{place}: cannot be read: {error.strerror}") from None
+    except (configparser.Error, ValueError):
+        # The parser's own words are not repeated: they quote the file, and it has secrets.
+        raise ConfigurationError(f"{place}: cannot be read: it is malformed") from None
+
+
+def _setting(value: str) -> Setting:
+    """Text as it is; of an indented block, the settings in it."""
+    if not value.startswith("\n"):
+        return value
+    lines = [line.strip() for line in value.splitlines() if line.strip()]
+    pairs = (line.split("=", 1) for line in lines)
+    return {name.strip(): inner.strip() for name, inner in pairs}

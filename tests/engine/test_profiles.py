@@ -1,0 +1,236 @@
+"""The files of the AWS CLI: read as botocore reads them, off the loop, and never quoted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lambdacore_async import ConfigurationError
+from lambdacore_async.engine.profiles import Profile, SharedConfig, load
+from support import botocore_judge as judge
+
+CONFIG: Final = """
+[default]
+region = eu-west-1
+
+[profile dev]
+region = us-west-2
+services = local
+s3 =
+  addressing_style = path
+
+[profile "with space"]
+region = ap-south-1
+
+[services local]
+lambda_core =
+  endpoint_url = http://127.0.0.1:9
+s3 =
+  endpoint_url = http://127.0.0.1:8
+
+[services plain]
+lambda_core = text
+
+[profile plain]
+services = plain
+
+[profile astray]
+services = nowhere
+
+[profile "odd]
+region = us-east-1
+"""
+CREDENTIALS: Final = """
+[dev]
+aws_access_key_id = AKIDEXAMPLE
+aws_secret_access_key = the-secret-key
+
+[keys-only]
+aws_access_key_id = AKIDOTHER
+aws_secret_access_key = the-secret-key
+region = sa-east-1
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """Variables that point to files with a few profiles."""
+    (tmp_path / "config").write_text(CONFIG)
+    (tmp_path / "credentials").write_text(CREDENTIALS)
+    return {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "region"),
+    [
+        (None, {}, "eu-west-1"),
+        ("dev", {}, "us-west-2"),
+        ("dev", {"AWS_PROFILE": "with space"}, "us-west-2"),
+        (None, {"AWS_PROFILE": "with space"}, "ap-south-1"),
+        (None, {"AWS_PROFILE": "with space", "AWS_DEFAULT_PROFILE": "dev"}, "us-west-2"),
+        (None, {"AWS_PROFILE": "", "AWS_DEFAULT_PROFILE": ""}, "eu-west-1"),
+        (None, {"AWS_PROFILE": "keys-only"}, "sa-east-1"),
+    ],
+)
+def test_the_profile_is_the_one_asked_for(
+    environ: dict[str, str], name: str | None, variables: dict[str, str], region: str
+) -> None:
+    assert load({**environ, **variables}, name).get("region") == region
+
+
+def test_without_files_the_default_profile_is_empty(tmp_path: Path) -> None:
+    environ = {
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path),
+    }
+    assert load(environ) == Profile("default")
+
+
+@pytest.mark.parametrize("name", ["missing", "odd", "services"])
+def test_a_profile_that_is_not_there_is_an_error_that_names_it(
+    environ: dict[str, str], name: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"no profile|a profile '{name}'"):
+        load(environ, name)
+
+
+def test_a_block_is_settings_of_its_own_and_no_text(environ: dict[str, str]) -> None:
+    profile = load(environ, "dev")
+    assert profile.config["s3"] == {"addressing_style": "path"}
+    assert profile.get("s3") is None
+
+
+def test_the_services_section_of_a_profile_tells_of_this_service(environ: dict[str, str]) -> None:
+    assert load(environ, "dev").service == {"endpoint_url": "http://127.0.0.1:9"}
+    assert load(environ, "plain").service == {}
+    with pytest.raises(ConfigurationError, match="'nowhere', which is not there"):
+        load(environ, "astray")
+
+
+def test_a_setting_counts_as_there_even_if_it_is_empty() -> None:
+    profile = Profile("p", {"role_arn": ""}, {"sso_session": "s"})
+    assert profile.has(["role_arn"])
+    assert profile.has(["sso_session", "other"])
+    assert not profile.has(["other"])
+    assert profile.get("role_arn") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"the-secret-key without a section",
+        b"[a]\nno sign the-secret-key\n",
+        b"[a]\nx =\n  the-secret-key\n",
+        b"[a]\nx = 1\nx = 2\n",
+        b"[a]\nx = \xff\n",
+    ],
+)
+@pytest.mark.parametrize("variable", ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"])
+def test_a_malformed_file_is_named_and_not_quoted(
+    environ: dict[str, str], variable: str, content: bytes
+) -> None:
+    Path(environ[variable]).write_bytes(content)
+    with pytest.raises(ConfigurationError, match="malformed") as caught:
+        load(environ)
+    assert environ[variable] in str(caught.value)
+    assert "the-secret-key" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_file_that_cannot_be_read_says_why(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
+        load(environ)
+
+
+def test_no_secret_is_in_the_repr(environ: dict[str, str]) -> None:
+    assert "the-secret-key" not in repr(load(environ, "dev"))
+
+
+async def test_the_files_are_read_once_and_off_the_loop(environ: dict[str, str]) -> None:
+    reads: list[tuple[str, bool]] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if watching and event == "open" and arguments[0] in environ.values():
+            reads.append((arguments[0], threading.current_thread() is threading.main_thread()))
+
+    sys.addaudithook(watch)
+    config = SharedConfig(environ, "dev")
+    profiles = await asyncio.gather(*[config.load() for _ in range(10)])
+    watching = False
+    assert len({id(profile) for profile in profiles}) == 1
+    assert sorted(reads) == sorted((path, False) for path in environ.values())
+
+
+async def test_files_that_were_wrong_are_read_again(environ: dict[str, str]) -> None:
+    config = SharedConfig(environ, "new")
+    with pytest.raises(ConfigurationError):
+        await config.load()
+    place = Path(environ["AWS_CONFIG_FILE"])
+    await asyncio.to_thread(place.write_text, "[profile new]\nregion = us-east-2\n")
+    assert (await config.load()).get("region") == "us-east-2"
+
+
+NAMES: Final = st.sampled_from(["default", "a", "b", "with space"])
+SECTION: Final = st.dictionaries(
+    st.sampled_from(["region", "output", "use_fips_endpoint", "aws_access_key_id", "x-y"]),
+    st.sampled_from(["one", "two = 2", "# three", "%(four)s", '"five"', "ÄÖÜ", ""]),
+)
+
+
+def written(sections: Mapping[str, Mapping[str, str]], *, config: bool) -> str:
+    heads = {
+        name: f'profile "{name}"' if config and name != "default" else name for name in sections
+    }
+    return "".join(
+        f"[{heads[name]}]\n" + "".join(f"{key} = {value}\n" for key, value in section.items())
+        for name, section in sections.items()
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.dictionaries(NAMES, SECTION), st.dictionaries(NAMES, SECTION), NAMES)
+def test_profiles_are_what_botocore_reads(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    config: dict[str, dict[str, str]],
+    credentials: dict[str, dict[str, str]],
+    name: str,
+) -> None:
+    (tmp_path / "config").write_text(written(config, config=True), "utf-8")
+    (tmp_path / "credentials").write_text(written(credentials, config=False), "utf-8")
+    for variable, file in (("CONFIG", "config"), ("SHARED_CREDENTIALS", "credentials")):
+        monkeypatch.setenv(f"AWS_{variable}_FILE", str(tmp_path / file))
+    theirs = judge.profiles()
+    if name not in theirs:
+        with pytest.raises(ConfigurationError):
+            load(os.environ, name)
+    else:
+        ours = load(os.environ, name)
+        assert {**ours.config, **ours.credentials} == theirs[name]
+
+
+def test_the_endpoint_of_a_services_section_is_what_botocore_finds(
+    environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, path in environ.items():
+        monkeypatch.setenv(variable, path)
+    assert judge.configured_endpoint("dev") == load(environ, "dev").service["endpoint_url"]

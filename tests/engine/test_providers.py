@@ -1,0 +1,473 @@
+"""Where credentials are looked for, in which order; botocore's chain is the judge of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+from aws_requests_auth.aws_auth import AWSRequestsAuth
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lambdacore_async import (
+    ConfigurationError,
+    Credentials,
+    CredentialsError,
+    LambdaCoreClient,
+    ParameterError,
+)
+from lambdacore_async.engine.providers import DefaultChain, from_environment, origin_of
+from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.local import LocalLambdaCore
+from support import botocore_judge as judge
+from support.clocks import NOON, FakeClock
+from support.leaks import CREDENTIALS, assert_no_secret
+from support.transports import FakeTransport, answer
+from support.wire import http, wire
+
+FULL: Final = {
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "the-secret-key",
+    "AWS_SESSION_TOKEN": "the-session-token",
+}
+KEYS: Final = "aws_access_key_id = AKIDFILE\naws_secret_access_key = the-secret-key\n"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """Writes the shared files, and gives the variables that point to them."""
+
+    def write(config: str = "", credentials: str = "") -> dict[str, str]:
+        environ = {"AWS_EC2_METADATA_DISABLED": "true"}
+        for variable, name, content in (
+            ("AWS_CONFIG_FILE", "config", config),
+            ("AWS_SHARED_CREDENTIALS_FILE", "credentials", credentials),
+        ):
+            (tmp_path / name).write_text(content)
+            environ[variable] = str(tmp_path / name)
+        return environ
+
+    return write
+
+
+def chain(environ: Mapping[str, str], profile: str | None = None) -> DefaultChain:
+    return DefaultChain(environ, AiohttpTransport, FakeClock(), profile)
+
+
+async def failure(environ: Mapping[str, str], profile: str | None = None) -> str:
+    with pytest.raises(CredentialsError) as caught:
+        await chain(environ, profile)()
+    assert_no_secret(caught.value)
+    return str(caught.value)
+
+
+# The environment
+
+
+def test_the_environment_gives_all_three_parts() -> None:
+    assert from_environment(FULL) == CREDENTIALS
+
+
+@pytest.mark.parametrize("token", [{}, {"AWS_SESSION_TOKEN": ""}])
+def test_a_session_token_that_is_absent_or_empty_is_none(token: dict[str, str]) -> None:
+    environ = {**FULL, **token} if token else {k: v for k, v in FULL.items() if "TOKEN" not in k}
+    assert from_environment(environ) == Credentials("AKIDEXAMPLE", "the-secret-key")
+
+
+def test_the_older_name_of_the_token_counts_first_as_in_botocore() -> None:
+    found = from_environment({**FULL, "AWS_SECURITY_TOKEN": "the-session-token-of-old"})
+    assert found is not None
+    assert found.session_token == "the-session-token-of-old"
+
+
+@pytest.mark.parametrize("text", ["2026-11-24T12:00:00Z", "2026-11-24T12:00:00"])
+def test_credentials_in_the_environment_may_say_when_they_end(text: str) -> None:
+    found = from_environment({**FULL, "AWS_CREDENTIAL_EXPIRATION": text})
+    assert found is not None
+    assert found.expires_at == NOON
+
+
+@pytest.mark.parametrize("text", ["soon", "12", "2026-13-01"])
+def test_an_end_that_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(CredentialsError, match="AWS_CREDENTIAL_EXPIRATION"):
+        from_environment({**FULL, "AWS_CREDENTIAL_EXPIRATION": text})
+
+
+@pytest.mark.parametrize("how", [{}, {"AWS_ACCESS_KEY_ID": ""}])
+def test_without_a_key_the_environment_has_none(how: dict[str, str]) -> None:
+    assert from_environment({"AWS_SECRET_ACCESS_KEY": "the-secret-key", **how}) is None
+
+
+@pytest.mark.parametrize("how", [{}, {"AWS_SECRET_ACCESS_KEY": ""}])
+def test_a_key_without_its_secret_is_an_error_that_names_it(how: dict[str, str]) -> None:
+    with pytest.raises(CredentialsError, match="AWS_SECRET_ACCESS_KEY is not set"):
+        from_environment({"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", **how})
+
+
+async def test_the_environment_counts_before_the_files_unless_a_profile_is_named(
+    files: Callable[..., dict[str, str]],
+) -> None:
+    environ = {**files(credentials=f"[default]\n{KEYS}[dev]\n{KEYS}"), **FULL}
+    assert await chain(environ)() == CREDENTIALS
+    assert await chain({**environ, "AWS_PROFILE": "dev"})() == CREDENTIALS
+    assert (await chain(environ, "dev")()).access_key_id == "AKIDFILE"
+
+
+# Files
+
+
+@pytest.mark.parametrize("file", ["config", "credentials"])
+async def test_keys_in_a_file_are_found_and_need_their_secret(
+    files: Callable[..., dict[str, str]], file: str
+) -> None:
+    environ = files(**{file: f"[default]\n{KEYS}aws_session_token = the-session-token\n"})
+    assert await chain(environ)() == Credentials("AKIDFILE", "the-secret-key", "the-session-token")
+    environ = files(**{file: "[default]\naws_access_key_id = AKIDFILE\n"})
+    assert f"in the {file} file has no aws_secret_access_key" in await failure(environ)
+
+
+async def test_the_credentials_file_counts_before_the_config_file(
+    files: Callable[..., dict[str, str]],
+) -> None:
+    other = KEYS.replace("AKIDFILE", "AKIDCONFIG")
+    environ = files(f"[default]\n{other}", f"[default]\n{KEYS}")
+    assert (await chain(environ)()).access_key_id == "AKIDFILE"
+
+
+async def test_a_file_is_read_anew_at_each_refresh(files: Callable[..., dict[str, str]]) -> None:
+    find = chain(files(credentials=f"[default]\n{KEYS}"))
+    await find()
+    files(credentials=f"[default]\n{KEYS}".replace("AKIDFILE", "AKIDNEW"))
+    assert (await find()).access_key_id == "AKIDNEW"
+
+
+async def test_a_profile_that_is_not_there_is_told_as_that(
+    files: Callable[..., dict[str, str]],
+) -> None:
+    with pytest.raises(ConfigurationError, match="'dev'"):
+        await chain(files(), "dev")()
+
+
+async def test_without_any_credentials_the_error_says_how_to_give_them(
+    files: Callable[..., dict[str, str]],
+) -> None:
+    text = await failure(files())
+    for word in ("credentials=Credentials(...)", "AWS_ACCESS_KEY_ID", "'default'", "DISABLED"):
+        assert word in text
+
+
+# The machine
+
+
+async def test_a_container_counts_after_the_files_and_before_the_instance(
+    files: Callable[..., dict[str, str]],
+) -> None:
+    body = {
+        "AccessKeyId": "AKIDBOX",
+        "SecretAccessKey": "the-secret-key",
+        "Token": "the-session-token",
+        "Expiration": "2026-11-24T18:00:00Z",
+    }
+    async with wire([http(json.dumps(body).encode())]) as peer:
+        environ = {**files(), "AWS_CONTAINER_CREDENTIALS_FULL_URI": peer.endpoint.url}
+        assert (await chain(environ)()).access_key_id == "AKIDBOX"
+    with_keys = {**environ, **files(credentials=f"[default]\n{KEYS}")}
+    assert (await chain(with_keys)()).access_key_id == "AKIDFILE"
+
+
+async def test_an_instance_counts_last(files: Callable[..., dict[str, str]]) -> None:
+    body = b'{"AccessKeyId": "AKIDEC2", "SecretAccessKey": "the-secret-key", "Token": "t", '
+    body += b'"Expiration": "2026-11-24T18:00:00Z"}'
+    transport = FakeTransport(answer(body=b"token"), answer(body=b"role"), answer(body=body))
+    environ = {**files(), "AWS_EC2_METADATA_DISABLED": "false"}
+    found = await DefaultChain(environ, lambda: transport, FakeClock())()
+    assert found.access_key_id == "AKIDEC2"
+
+
+# botocore
+
+
+class Session:
+    """Plays `botocore.session.Session`."""
+
+    def __init__(self, found: object, asked: list[str | None]) -> None:
+        self._found = found
+        self._asked = asked
+
+    def __call__(self, profile: str | None) -> Session:
+        self._asked.append(profile)
+        return self
+
+    def get_credentials(self) -> object:
+        assert threading.current_thread() is not threading.main_thread()
+        if isinstance(self._found, Exception):
+            raise self._found
+        return self._found
+
+
+def held(failure: Exception | None = None) -> SimpleNamespace:
+    """What botocore holds."""
+
+    def get() -> SimpleNamespace:
+        assert threading.current_thread() is not threading.main_thread()
+        if failure is not None:
+            raise failure
+        return SimpleNamespace(access_key="AKIDBOTO", secret_key="the-secret-key", token="")
+
+    return SimpleNamespace(get_frozen_credentials=get, _expiry_time=NOON)
+
+
+@pytest.fixture
+def botocore(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], list[str | None]]:
+    """Lets botocore's chain find something; gives the profiles that it is asked for."""
+
+    def play(found: object) -> list[str | None]:
+        asked: list[str | None] = []
+        module = SimpleNamespace(Session=Session(found, asked))
+        monkeypatch.setitem(sys.modules, "botocore.session", module)
+        return asked
+
+    return play
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "role_arn = arn:aws:iam::123456789012:role/x\nsource_profile = y",
+        "web_identity_token_file = /token\nrole_arn = arn",
+        "sso_account_id = 123456789012",
+        "sso_role_name = x",
+        "login_session = x",
+        "credential_process = /bin/true",
+    ],
+)
+@pytest.mark.parametrize("explicit", [None, "dev"])
+async def test_what_takes_more_than_keys_goes_through_botocore(
+    files: Callable[..., dict[str, str]],
+    botocore: Callable[[object], list[str | None]],
+    setting: str,
+    explicit: str | None,
+) -> None:
+    asked = botocore(held())
+    environ = {**files(f"[profile dev]\n{setting}\n"), "AWS_PROFILE": "dev"}
+    found = await chain(environ, explicit)()
+    assert found == Credentials("AKIDBOTO", "the-secret-key", None, NOON)
+    assert asked == [explicit]
+
+
+@pytest.mark.parametrize(
+    ("setting", "key"),
+    [("role_arn = x", "AKIDBOTO"), ("credential_process = x", "AKIDFILE")],
+)
+async def test_roles_count_before_keys_in_the_credentials_file_and_processes_after(
+    files: Callable[..., dict[str, str]],
+    botocore: Callable[[object], list[str | None]],
+    setting: str,
+    key: str,
+) -> None:
+    botocore(held())
+    environ = files(f"[default]\n{setting}\n", f"[default]\n{KEYS}")
+    assert (await chain(environ)()).access_key_id == key
+
+
+async def test_a_web_identity_in_the_environment_counts_unless_a_profile_is_named(
+    files: Callable[..., dict[str, str]], botocore: Callable[[object], list[str | None]]
+) -> None:
+    botocore(held())
+    environ = {
+        **files(credentials=f"[default]\n{KEYS}"),
+        "AWS_WEB_IDENTITY_TOKEN_FILE": "/token",
+        "AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x",
+    }
+    assert (await chain(environ)()).access_key_id == "AKIDBOTO"
+    assert (await chain(environ, "default")()).access_key_id == "AKIDFILE"
+
+
+async def test_without_botocore_the_error_says_what_to_install(
+    files: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "botocore.session", None)
+    text = await failure(files("[default]\nsso_account_id = 1\n"))
+    assert "install lambdacore-async[botocore]" in text
+
+
+@pytest.mark.parametrize(
+    ("found", "problem"),
+    [
+        (None, "finds no credentials"),
+        (KeyError("no source"), "KeyError: 'no source'"),
+        (held(OSError("sts is down")), "botocore: OSError: sts is down"),
+    ],
+)
+async def test_what_botocore_cannot_find_is_an_error(
+    files: Callable[..., dict[str, str]],
+    botocore: Callable[[object], list[str | None]],
+    found: object,
+    problem: str,
+) -> None:
+    botocore(found)
+    assert problem in await failure(files("[default]\nrole_arn = x\n"))
+
+
+async def test_a_process_is_run_by_botocore_itself(files: Callable[..., dict[str, str]]) -> None:
+    keys = {"Version": 1, "AccessKeyId": "AKIDRUN", "SecretAccessKey": "the-secret-key"}
+    program = f"import json; print(json.dumps({keys}))"
+    environ = files(f'[default]\ncredential_process = {sys.executable} -c "{program}"\n')
+    os.environ.update(environ)  # botocore reads no other; the fixture of all tests restores it
+    assert (await chain(environ)()).access_key_id == "AKIDRUN"
+
+
+SECTIONS: Final = st.dictionaries(
+    st.sampled_from(["default", "dev"]),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "aws_access_key_id": st.sampled_from(["AKIDA", "AKIDB"]),
+            "aws_secret_access_key": st.sampled_from(["one", "two"]),
+            "aws_session_token": st.just("token"),
+            "aws_security_token": st.just("older"),
+            "region": st.just("us-east-1"),
+        },
+    ),
+)
+VARIABLES: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "AWS_ACCESS_KEY_ID": st.sampled_from(["AKIDC", ""]),
+        "AWS_SECRET_ACCESS_KEY": st.sampled_from(["three", ""]),
+        "AWS_SESSION_TOKEN": st.sampled_from(["token", ""]),
+        "AWS_SECURITY_TOKEN": st.sampled_from(["older", ""]),
+        "AWS_PROFILE": st.just("dev"),
+        "AWS_DEFAULT_PROFILE": st.just("default"),
+    },
+)
+
+
+def written(sections: Mapping[str, Mapping[str, str]], prefix: str) -> str:
+    return "".join(
+        f"[{name if name == 'default' else prefix + name}]\n"
+        + "".join(f"{key} = {value}\n" for key, value in section.items())
+        for name, section in sections.items()
+    )
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(SECTIONS, SECTIONS, VARIABLES, st.sampled_from([None, "dev"]))
+def test_the_credentials_are_those_that_botocore_finds(
+    files: Callable[..., dict[str, str]],
+    config: dict[str, dict[str, str]],
+    credentials: dict[str, dict[str, str]],
+    variables: dict[str, str],
+    profile: str | None,
+) -> None:
+    environ = {**files(written(config, "profile "), written(credentials, "")), **variables}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in (*FULL, "AWS_SECURITY_TOKEN", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"):
+            patch.delenv(name, raising=False)
+        for name, value in environ.items():
+            patch.setenv(name, value)
+        try:
+            theirs = judge.credentials(profile)
+        except judge.SETUP_ERRORS:
+            theirs = None
+    try:
+        ours = asyncio.run(chain(environ, profile)())
+    except (CredentialsError, ConfigurationError):
+        ours = None
+    assert ours == theirs
+
+
+# What callers pass
+
+
+async def provide() -> Credentials:
+    return CREDENTIALS
+
+
+class Provider:
+    async def __call__(self) -> Credentials:
+        return CREDENTIALS
+
+
+async def test_credentials_may_be_passed_in_many_forms() -> None:
+    assert origin_of(CREDENTIALS) is CREDENTIALS
+    assert origin_of(provide) is provide
+    for origin in (origin_of(Provider()), origin_of(Provider().__call__)):
+        assert not isinstance(origin, Credentials)
+        assert await origin() is CREDENTIALS
+    parts = ("AKIDEXAMPLE", "the-secret-key", "host", "us-east-1", "lambda")
+    auth: Any = AWSRequestsAuth
+    assert origin_of(auth(*parts, "the-session-token")) == CREDENTIALS
+    assert origin_of(auth(*parts)) == Credentials("AKIDEXAMPLE", "the-secret-key")
+
+
+async def test_an_object_that_asks_botocore_is_asked_again_in_a_thread() -> None:
+    auth: Any = SimpleNamespace(
+        aws_access_key=None,
+        aws_secret_access_key=None,
+        aws_token=None,
+        _refreshable_credentials=held(),
+    )
+    origin = origin_of(auth)
+    assert not isinstance(origin, Credentials)
+    assert await origin() == Credentials("AKIDBOTO", "the-secret-key", None, NOON)
+
+
+@pytest.mark.parametrize(
+    "credentials", [{"AccessKeyId": "the-secret-key"}, "the-secret-key", lambda: CREDENTIALS, 1]
+)
+def test_anything_else_is_refused_by_name_and_not_shown(credentials: Any) -> None:
+    with pytest.raises(ParameterError, match="credentials: expected") as caught:
+        LambdaCoreClient("us-east-1", credentials=credentials)
+    assert_no_secret(caught.value)
+
+
+async def test_a_client_signs_with_what_a_provider_gives() -> None:
+    async with LocalLambdaCore() as aws:
+
+        async def provide() -> Credentials:
+            return aws.credentials
+
+        async with LambdaCoreClient(
+            aws.region, credentials=provide, endpoint_url=aws.endpoint_url
+        ) as client:
+            assert [connector async for connector in client.list_network_connectors()] == []
+
+
+async def test_a_client_finds_what_the_environment_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with LocalLambdaCore() as aws:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.credentials.access_key_id)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.credentials.secret_access_key)
+        async with LambdaCoreClient(aws.region, endpoint_url=aws.endpoint_url) as client:
+            assert [connector async for connector in client.list_network_connectors()] == []
+
+
+async def test_nothing_is_opened_on_the_loop_and_no_secret_is_logged(
+    files: Callable[..., dict[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    environ = files(f"[default]\n{KEYS}", "[default]\ncredential_process = x\n")
+    opened: list[str] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        on_loop = threading.current_thread() is threading.main_thread()
+        if watching and event == "open" and on_loop and arguments[0] in environ.values():
+            opened.append(arguments[0])
+
+    sys.addaudithook(watch)
+    for _ in range(2):
+        with pytest.raises(CredentialsError):
+            await chain({**environ, "AWS_PROFILE": "default"})()
+    watching = False
+    assert opened == []
+    assert_no_secret(caplog.text)
