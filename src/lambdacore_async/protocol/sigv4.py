@@ -9,20 +9,25 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-s
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec
 from string import ascii_letters, digits
-from types import MappingProxyType
-from typing import Final
+from types import CodeType, FunctionType, MappingProxyType
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 from attrs import field, frozen
 
 from lambdacore_async.errors import CredentialsError
 from lambdacore_async.protocol.messages import Request
+
+_KeyDerivation: TypeAlias = Callable[[str, str, str, str], bytes]
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "lambda"
@@ -154,10 +159,33 @@ def string_to_sign(canonical: str, timestamp: str, region: str, service: str = S
 @lru_cache(maxsize=256)
 def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> hmac.HMAC:
     """The key of one day (`YYYYMMDD`), region and service, ready to sign with."""
-    # Here, since it imports requests, which takes longer than all of this library.
+    return hmac.new(_key_derivation()(secret, day, region, service), digestmod=sha256)
+
+
+@cache
+def _key_derivation() -> _KeyDerivation:
+    """aws-requests-auth's `getSignatureKey`; without the rest of its module, if that can be had.
+
+    The module imports requests, for which there is no other use here, and which takes a sixth of
+    the time from the start of Python to the first answer. What the function needs is `sign` beside
+    it and the standard library. So both are taken from the module's compiled code as it is
+    installed, and its body is not run.
+    """
+    name = "aws_requests_auth.aws_auth"
+    spec = find_spec(name)
+    if spec is not None and isinstance(spec.loader, SourceFileLoader):
+        code = spec.loader.get_code(name)
+        functions: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib}
+        for part in code.co_consts if code is not None else ():
+            if isinstance(part, CodeType) and part.co_name in ("sign", "getSignatureKey"):
+                functions[part.co_name] = FunctionType(part, functions)
+        if "getSignatureKey" in functions:
+            derive: _KeyDerivation = functions["getSignatureKey"]
+            return derive
+    # Where modules are no files, in an executable made of a program for instance.
     from aws_requests_auth.aws_auth import getSignatureKey
 
-    return hmac.new(getSignatureKey(secret, day, region, service), digestmod=sha256)
+    return getSignatureKey
 
 
 def sign_text(text: str, key: hmac.HMAC) -> str:
