@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import attrs
 import pytest
 
 from lambdacore_async.errors import ParameterError
@@ -22,6 +23,7 @@ from lambdacore_async.models.shared import UnknownMember, UnknownValue
 from lambdacore_async.protocol.codec import from_dict, restructure, to_dict, wire_name
 from lambdacore_async.protocol.operations import OPERATIONS
 from support import botocore_judge as judge
+from support.models import CLASSES
 
 CONNECTOR: dict[str, object] = {"Arn": "a", "Name": "n", "Id": "i"}
 
@@ -155,6 +157,20 @@ def test_what_cannot_be_read_is_explained(kind: Any, data: Any, problem: str) ->
 
     assert caught.value.parameter == "data"
     assert caught.value.__suppress_context__
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_null_is_the_same_as_absent_also_where_a_fault_is_explained(kind: Any) -> None:
+    nulls = {wire_name(field.name): None for field in attrs.fields(kind)}
+    required = [field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING]
+
+    if not required:
+        assert from_dict(kind, nulls) == kind()
+        return
+    with pytest.raises(ParameterError) as caught:
+        from_dict(kind, nulls)
+    problems = str(caught.value).removeprefix("data: ").split("; ")
+    assert [problem.split(":")[0] for problem in problems] == required
 
 
 def test_a_number_is_read_from_text_as_botocore_reads_it() -> None:

@@ -85,8 +85,8 @@ def as_tuple(parameter: str, values: Iterable[Item] | None) -> tuple[Item, ...] 
         ParameterError: for what is no iterable, and for a lone string, whose characters would
             pass for the list's items.
     """
-    if values is None:
-        return None
+    if values is None or isinstance(values, tuple):
+        return values
     try:
         items = iter(values)
     except TypeError:

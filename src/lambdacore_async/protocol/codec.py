@@ -163,33 +163,44 @@ def _strict() -> Converter:
 
 
 def _converter(*, detailed: bool) -> Converter:
+    """Make a converter whose hooks call one another without asking which is for what.
+
+    A hook is given the data and the kind that is wanted. The same hook reads a kind and an optional
+    one: what it cannot read goes to `_none`, which lets `None` pass where the wanted kind does.
+    The usual classes are asked for first, as instances of abstract ones take long to recognise.
+    """
     converter = Converter(detailed_validation=detailed)
     read_str = _read_exact_str if detailed else _read_str
 
     def class_hook(kind: type[attrs.AttrsInstance]) -> StructureHook:
         hook = make_dict_structure_fn(kind, converter, **_renamed(kind))
 
-        def read(data: Any, _: Any) -> Any:
-            if not is_object(data):
-                raise TypeError(f"expected an object, got {type(data).__name__}")
-            return hook(data, kind)
+        def read(data: Any, wanted: Any) -> Any:
+            if data.__class__ is dict or is_object(data):
+                return hook(data, kind)
+            return _none(data, wanted, "an object")
 
         return read
 
-    def optional_hook(kind: Any) -> StructureHook:
-        inner_kind = _without_none(kind)
-        inner = converter.get_structure_hook(inner_kind)
-        return lambda data, _: None if data is None else inner(data, inner_kind)
-
     def tuple_hook(kind: Any) -> StructureHook:
-        list_kind: Any = types.GenericAlias(list, get_args(kind)[:1])
-        items = converter.get_structure_hook(list_kind)
+        item_kind = get_args(kind)[0]
+        read_item = converter.get_structure_hook(item_kind)
 
-        def read(data: Any, _: Any) -> Any:
-            if not is_array(data):
-                raise TypeError(f"expected a list, got {type(data).__name__}")
-            present = [item for item in data if item is not None] if None in data else data
-            return tuple(items(present, list_kind))
+        def read(data: Any, wanted: Any) -> Any:
+            if data.__class__ is list or is_array(data):
+                return tuple([read_item(item, item_kind) for item in data if item is not None])
+            return _none(data, wanted, "a list")
+
+        return read
+
+    def explained_tuple_hook(kind: Any) -> StructureHook:
+        list_kind: Any = types.GenericAlias(list, get_args(kind)[:1])
+        read_list = converter.get_structure_hook(list_kind)
+
+        def read(data: Any, wanted: Any) -> Any:
+            if is_array(data):
+                return tuple(read_list([item for item in data if item is not None], list_kind))
+            return _none(data, wanted, "a list")
 
         return read
 
@@ -199,9 +210,9 @@ def _converter(*, detailed: bool) -> Converter:
             for member in _union_members(kind)
         }
 
-        def read(data: Any, _: Any) -> Any:
-            if not is_object(data):
-                raise TypeError(f"expected an object, got {type(data).__name__}")
+        def read(data: Any, wanted: Any) -> Any:
+            if data.__class__ is not dict and not is_object(data):
+                return _none(data, wanted, "an object")
             present = [tag for tag in data if data[tag] is not None and tag != "__type"]
             if len(present) != 1:
                 raise ValueError(f"expected one member of the union, got {len(present)}")
@@ -219,12 +230,17 @@ def _converter(*, detailed: bool) -> Converter:
         (enum,) = (arg for arg in get_args(kind) if issubclass(arg, StrEnum))
         known: dict[str, Any] = {member.value: member for member in enum}
 
-        def read(data: Any, _: Any) -> Any:
-            text = read_str(data, str)
-            member = known.get(text)
-            return UnknownValue(text) if member is None else member
+        def read(data: Any, wanted: Any) -> Any:
+            try:
+                return known[data]
+            except (KeyError, TypeError):
+                text = read_str(data, wanted)
+                return None if text is None else UnknownValue(text)
 
         return read
+
+    def optional_hook(kind: Any) -> StructureHook:
+        return converter.get_structure_hook(_without_none(kind))
 
     converter.register_structure_hook(str, read_str)
     converter.register_structure_hook(bool, _read_bool)
@@ -232,7 +248,9 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_structure_hook(datetime, _read_timestamp)
     converter.register_structure_hook(ResponseMetadata, _read_metadata)
     converter.register_structure_hook_factory(attrs.has, class_hook)
-    converter.register_structure_hook_factory(_is_tuple, tuple_hook)
+    converter.register_structure_hook_factory(
+        _is_tuple, explained_tuple_hook if detailed else tuple_hook
+    )
     converter.register_structure_hook_factory(_is_open_enum, open_enum_hook)
     converter.register_structure_hook_factory(_is_open_union, union_hook)
     # The last one that fits counts: an optional union is optional first.
@@ -278,6 +296,7 @@ def _is_union(kind: Any) -> bool:
     return get_origin(kind) in (Union, types.UnionType)
 
 
+@cache
 def _is_optional(kind: Any) -> bool:
     return _is_union(kind) and types.NoneType in get_args(kind)
 
@@ -303,35 +322,38 @@ def _union_members(kind: Any) -> tuple[Any, ...]:
     return tuple(arg for arg in get_args(kind) if arg not in (UnknownMember, types.NoneType))
 
 
-def _read_str(data: Any, _: Any) -> str:
-    if isinstance(data, str):
-        return data
-    raise TypeError(f"expected str, got {type(data).__name__}")
+def _none(data: Any, wanted: Any, expected: str) -> Any:
+    """Give `None` where it will do, and refuse anything else."""
+    if data is None and _is_optional(wanted):
+        return None
+    raise TypeError(f"expected {expected}, got {type(data).__name__}")
 
 
-def _read_exact_str(data: Any, kind: Any) -> str:
-    text = _read_str(data, kind)
+def _read_str(data: Any, wanted: Any) -> str | None:
+    return data if isinstance(data, str) else _none(data, wanted, "str")
+
+
+def _read_exact_str(data: Any, wanted: Any) -> str | None:
+    text = _read_str(data, wanted)
     try:
-        text.encode()
+        (text or "").encode()
     except UnicodeEncodeError:
         raise ValueError("has a lone surrogate") from None
     return text
 
 
-def _read_bool(data: Any, _: Any) -> bool:
-    if isinstance(data, bool):
-        return data
-    raise TypeError(f"expected bool, got {type(data).__name__}")
+def _read_bool(data: Any, wanted: Any) -> bool | None:
+    return data if isinstance(data, bool) else _none(data, wanted, "bool")
 
 
-def _read_int(data: Any, _: Any) -> int:
-    return int(data)
-
-
-def _read_exact_int(data: Any, _: Any) -> int:
+def _read_int(data: Any, wanted: Any) -> int | None:
     if type(data) is int:
         return data
-    raise TypeError(f"expected int, got {type(data).__name__}")
+    return _none(data, wanted, "int") if data is None else int(data)
+
+
+def _read_exact_int(data: Any, wanted: Any) -> int | None:
+    return data if type(data) is int else _none(data, wanted, "int")
 
 
 def _read_metadata(data: Any, _: Any) -> ResponseMetadata | None:
@@ -339,14 +361,16 @@ def _read_metadata(data: Any, _: Any) -> ResponseMetadata | None:
     return data if isinstance(data, ResponseMetadata) else None
 
 
-def _read_timestamp(data: Any, _: Any) -> datetime:
+def _read_timestamp(data: Any, wanted: Any) -> Any:
     """ISO 8601, with or without fraction and offset; botocore takes epoch seconds too."""
-    if isinstance(data, datetime):
-        time = data
-    elif isinstance(data, str) and not data.replace(".", "", 1).isdecimal():
+    if isinstance(data, str) and ("-" in data or not data.replace(".", "", 1).isdecimal()):
         time = datetime.fromisoformat(data)
-    else:
+    elif isinstance(data, datetime):
+        time = data
+    elif isinstance(data, str | int | float):
         time = datetime.fromtimestamp(float(data), UTC)
+    else:
+        return _none(data, wanted, "a timestamp")
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 

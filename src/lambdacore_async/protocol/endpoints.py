@@ -11,9 +11,10 @@ from attrs import frozen
 
 from lambdacore_async.errors import ConfigurationError
 
-_HOST_LABEL = re.compile(r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)\Z")
+# Patterns are compiled at their first use, most of them never; `re` keeps them from then on.
+_HOST_LABEL: Final = r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)\Z"
 #: As DNS and containers have them; a name in another script is to be given in its IDNA form.
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?\Z")
+_HOST_NAME: Final = r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?\Z"
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
@@ -32,12 +33,19 @@ class Endpoint:
     path: str = ""
 
 
-@frozen
+@frozen(eq=False)
 class Partition:
-    """A group of AWS regions that share an identity service and a DNS suffix."""
+    """A group of AWS regions that share an identity service and a DNS suffix.
+
+    Attributes:
+        id: its name.
+        regions: the pattern of its regions' names.
+        dns_suffix: what its endpoints' names end in.
+        dual_stack_dns_suffix: the same of those with IPv6 addresses too.
+    """
 
     id: str
-    regions: re.Pattern[str]
+    regions: str
     dns_suffix: str
     dual_stack_dns_suffix: str
 
@@ -47,49 +55,49 @@ class Partition:
 PARTITIONS: Final = (
     Partition(
         "aws",
-        re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\Z|aws-global\Z"),
+        r"(us|eu|ap|sa|ca|me|af|il|mx)-\w+-\d+\Z|aws-global\Z",
         "amazonaws.com",
         "api.aws",
     ),
     Partition(
         "aws-cn",
-        re.compile(r"cn-\w+-\d+\Z|aws-cn-global\Z"),
+        r"cn-\w+-\d+\Z|aws-cn-global\Z",
         "amazonaws.com.cn",
         "api.amazonwebservices.com.cn",
     ),
     Partition(
         "aws-eusc",
-        re.compile(r"eusc-(de)-\w+-\d+\Z"),
+        r"eusc-(de)-\w+-\d+\Z",
         "amazonaws.eu",
         "api.amazonwebservices.eu",
     ),
     Partition(
         "aws-iso",
-        re.compile(r"us-iso-\w+-\d+\Z|aws-iso-global\Z"),
+        r"us-iso-\w+-\d+\Z|aws-iso-global\Z",
         "c2s.ic.gov",
         "api.aws.ic.gov",
     ),
     Partition(
         "aws-iso-b",
-        re.compile(r"us-isob-\w+-\d+\Z|aws-iso-b-global\Z"),
+        r"us-isob-\w+-\d+\Z|aws-iso-b-global\Z",
         "sc2s.sgov.gov",
         "api.aws.scloud",
     ),
     Partition(
         "aws-iso-e",
-        re.compile(r"eu-isoe-\w+-\d+\Z|aws-iso-e-global\Z"),
+        r"eu-isoe-\w+-\d+\Z|aws-iso-e-global\Z",
         "cloud.adc-e.uk",
         "api.cloud-aws.adc-e.uk",
     ),
     Partition(
         "aws-iso-f",
-        re.compile(r"us-isof-\w+-\d+\Z|aws-iso-f-global\Z"),
+        r"us-isof-\w+-\d+\Z|aws-iso-f-global\Z",
         "csp.hci.ic.gov",
         "api.aws.hci.ic.gov",
     ),
     Partition(
         "aws-us-gov",
-        re.compile(r"us-gov-\w+-\d+\Z|aws-us-gov-global\Z"),
+        r"us-gov-\w+-\d+\Z|aws-us-gov-global\Z",
         "amazonaws.com",
         "api.aws",
     ),
@@ -98,7 +106,7 @@ PARTITIONS: Final = (
 
 def partition_of(region: str) -> Partition:
     """The partition that a region belongs to; `aws` for a region of no known shape."""
-    return next((p for p in PARTITIONS if p.regions.match(region)), PARTITIONS[0])
+    return next((p for p in PARTITIONS if re.match(p.regions, region)), PARTITIONS[0])
 
 
 def resolve(
@@ -120,7 +128,7 @@ def resolve(
         ConfigurationError: the region is no region's name, the URL cannot be used, or the options
             contradict each other.
     """
-    if not _HOST_LABEL.match(region):
+    if not re.match(_HOST_LABEL, region):
         raise ConfigurationError(f"region: {region!r} is not a valid region name")
     if endpoint_url is not None:
         if use_fips:
@@ -146,7 +154,7 @@ def _custom(url: str) -> Endpoint:
         raise ConfigurationError("endpoint_url: only scheme, host, port and path can be given")
     if parts.scheme not in _DEFAULT_PORTS or not name:
         raise ConfigurationError(f"endpoint_url: {url!r} is not an http or https URL")
-    if not _HOST_NAME.match(name) and _address(name) is None:
+    if not re.match(_HOST_NAME, name) and _address(name) is None:
         raise ConfigurationError(f"endpoint_url: {name!r} is not a valid host name")
     if parts.scheme == "http" and not _is_loopback(name):
         raise ConfigurationError(

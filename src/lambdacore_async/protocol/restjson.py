@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from http import HTTPStatus
+from string import ascii_letters, digits
 from types import MappingProxyType
 from typing import Any, Generic, Never, TypeVar
 from urllib.parse import quote, unquote
@@ -38,12 +39,13 @@ Model = TypeVar("Model")
 Item = TypeVar("Item")
 
 _UNRESERVED = "-._~"  # beside letters and digits, what a path or query need not escape
+_NAMES_AND_ARNS = f"{ascii_letters}{digits}{_UNRESERVED}:".encode()
 _JSON = MappingProxyType({"content-type": "application/json"})
 #: The spellings of an error's code and message in a body, the first one found counts.
 _CODE_KEYS = ("code", "Code", "__type")
 _MESSAGE_KEYS = ("message", "Message")
 #: An answer to a wrong signature quotes what should have been signed, session token included.
-_TOKEN = re.compile(r"(x-amz-security-token:)[^\s']+", re.IGNORECASE)
+_QUOTED_HEADER = r"(?i:(x-amz-security-token:))[^\s']+"
 #: The modelled errors whose message member has a capital letter.
 _CAPITAL_MESSAGE = frozenset(
     {"ResourceNotFoundException", "ServiceException", "ServiceQuotaExceededException"}
@@ -59,7 +61,7 @@ class Location(Enum):
     BODY = auto()
 
 
-@frozen
+@frozen(eq=False)
 class Member:
     """One input member of an operation.
 
@@ -136,7 +138,11 @@ def _segments_of(operation: Operation[Any]) -> tuple[str, ...]:
     return tuple(operation.uri.split("/"))
 
 
-@frozen
+def _has_body(operation: Operation[Any]) -> bool:
+    return any(member.location is Location.BODY for member in operation.members)
+
+
+@frozen(eq=False)
 class Operation(Generic[Output]):
     """An operation of the API; the subclasses know what comes back.
 
@@ -163,6 +169,7 @@ class Operation(Generic[Output]):
     _segments: tuple[str, ...] = field(
         init=False, repr=False, default=Factory(_segments_of, takes_self=True)
     )
+    _has_body: bool = field(init=False, repr=False, default=Factory(_has_body, takes_self=True))
 
     def __str__(self) -> str:
         return self.name
@@ -185,18 +192,16 @@ class Operation(Generic[Output]):
         queries: list[str] = []
         headers: dict[str, str] = {}
         content: dict[str, JSONValue] = {}
-        has_body = False
         for member in self.members:
-            has_body = has_body or member.location is Location.BODY
             value = arguments.get(member.name)
             if value is None and not member.required:
                 continue
             data = member.encode(value, self.name)
             match member.location:
                 case Location.PATH:
-                    labels[f"{{{member.wire}}}"] = quote(str(data), safe=_UNRESERVED)
+                    labels[f"{{{member.wire}}}"] = _escape(str(data))
                 case Location.QUERY:
-                    queries.append(f"{member.wire}={quote(str(data), safe=_UNRESERVED)}")
+                    queries.append(f"{member.wire}={_escape(str(data))}")
                 case Location.HEADER:
                     headers[member.wire] = str(data)
                 case _:  # the body
@@ -204,7 +209,7 @@ class Operation(Generic[Output]):
         target = "/".join(labels.get(segment, segment) for segment in self._segments)
         if queries:
             target = f"{target}?{'&'.join(queries)}"
-        if not has_body:
+        if not self._has_body:
             return Request(self.method, target, headers)
         return Request(self.method, target, {**headers, **_JSON}, json.dumps(content).encode())
 
@@ -229,16 +234,16 @@ class Operation(Generic[Output]):
     def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Output:
         raise NotImplementedError
 
-    def _read_object(self, response: Response) -> Mapping[str, Any]:
+    def _read_object(self, response: Response) -> dict[str, Any]:
         try:
-            data = json.loads(response.body)
+            content: dict[str, Any] = json.loads(response.body)
         except (ValueError, RecursionError):
             problem = "the body is not JSON" if response.body else "the body is empty"
             # Something between the service and here may have put its own answer in place.
             self._refuse(response, problem, transient=True)
-        if not codec.is_object(data):
-            self._refuse(response, f"expected a JSON object, got {type(data).__name__}")
-        return data
+        if not isinstance(content, dict):
+            self._refuse(response, f"expected a JSON object, got {type(content).__name__}")
+        return content
 
     def _structure(self, kind: type[Model], data: object, response: Response) -> Model:
         try:
@@ -262,7 +267,7 @@ class Operation(Generic[Output]):
         code = _error_code(response, content)
         reason = _text(content, ("Reason",))
         return MODELLED_ERRORS.get(code, ApiError)(
-            _TOKEN.sub(r"\1...", _text(content, _MESSAGE_KEYS) or ""),
+            re.sub(_QUOTED_HEADER, r"\1...", _text(content, _MESSAGE_KEYS) or ""),
             code=code,
             status_code=response.status,
             request_id=response.headers.get("x-amzn-requestid"),
@@ -316,7 +321,7 @@ class Operation(Generic[Output]):
         return arguments
 
     def _read_content(self, request: Request) -> Mapping[str, Any]:
-        if all(member.location is not Location.BODY for member in self.members):
+        if not self._has_body:
             return {}
         try:
             content = json.loads(request.body or b"{}")
@@ -334,23 +339,25 @@ class Operation(Generic[Output]):
         raise NotImplementedError
 
 
-@frozen
+@frozen(eq=False)
 class ModelOperation(Operation[Model]):
     """An operation that returns a resource."""
 
     output: type[Model] = field(kw_only=True)
 
     def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Model:
-        data = {**self._read_object(response), "ResponseMetadata": metadata}
+        data = self._read_object(response)
+        data["ResponseMetadata"] = metadata
         return self._structure(self.output, data, response)
 
     def _build_output(self, output: Model) -> Mapping[str, JSONValue]:
         return codec.to_dict(output)
 
 
-@frozen
 class EmptyOperation(Operation[None]):
     """An operation that returns nothing; its answer's body may be anything."""
+
+    __slots__ = ()
 
     def _parse_output(
         self,
@@ -363,7 +370,7 @@ class EmptyOperation(Operation[None]):
         return {}
 
 
-@frozen
+@frozen(eq=False)
 class ListOperation(Operation[Page[Item]]):
     """An operation that returns one page of a listing.
 
@@ -467,6 +474,12 @@ def _seconds(text: str | None) -> float | None:
 def _milliseconds(text: str | None) -> float | None:
     """A delay that a header states in whole milliseconds, in seconds."""
     return int(text) / 1000 if text is not None and text.isdecimal() and len(text) < 10 else None
+
+
+def _escape(text: str) -> str:
+    if text.encode().translate(None, _NAMES_AND_ARNS):
+        return quote(text, safe=_UNRESERVED)
+    return text.replace(":", "%3A")  # what `quote` would do, character by character
 
 
 def _query_pairs(raw: str) -> list[tuple[str, str]]:

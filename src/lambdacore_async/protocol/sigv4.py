@@ -1,31 +1,39 @@
 """AWS Signature Version 4: signs a request for given credentials, region and time.
 
-aws-requests-auth derives keys and canonicalises paths and queries. Around it, this module goes
-further than that library: it signs every header that the request carries, takes the time as an
-argument, derives a key once a day, and sends no header that the signature does not cover.
+aws-requests-auth derives the keys. Around it, this module goes further than that library: it signs
+every header that the request carries, takes the time as an argument, derives a key once a day, and
+puts paths and queries in order that the library does not.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
-from types import MappingProxyType
-from typing import Final
+from importlib.machinery import SourceFileLoader
+from importlib.util import find_spec
+from string import ascii_letters, digits
+from types import CodeType, FunctionType, MappingProxyType
+from typing import Any, Final, TypeAlias
+from urllib.parse import quote
 
 from attrs import field, frozen
-from aws_requests_auth.aws_auth import AWSRequestsAuth, getSignatureKey
 
 from lambdacore_async.errors import CredentialsError
 from lambdacore_async.protocol.messages import Request
 
+_KeyDerivation: TypeAlias = Callable[[str, str, str, str], bytes]
+
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "lambda"
 _EMPTY_SHA256: Final = sha256(b"").hexdigest()
+#: What stands in a path that is encoded as it should be.
+_PATH: Final = f"{ascii_letters}{digits}/-_.~%".encode()
 
 
 @frozen
@@ -58,13 +66,6 @@ class Credentials:
                 raise CredentialsError(f"{name}: has white space or a character beyond ASCII")
 
 
-@frozen
-class _Url:
-    """What aws-requests-auth reads of a request."""
-
-    url: str
-
-
 def sign(
     request: Request,
     *,
@@ -88,7 +89,7 @@ def sign(
         service: the signing name of the credential scope.
         unsigned: headers to add that stay out of the signature, names in lower case.
     """
-    timestamp = time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    timestamp = _timestamp(time.timestamp() // 1)
     headers = {**request.headers, "host": host, "x-amz-date": timestamp}
     if credentials.session_token is not None:
         headers["x-amz-security-token"] = credentials.session_token
@@ -107,6 +108,12 @@ def sign(
     return signed
 
 
+@lru_cache(maxsize=8)
+def _timestamp(seconds: float) -> str:
+    """A time in whole seconds since 1970, as a signature has it; all calls of a second share it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
 def canonical_request(request: Request, signed_headers: str) -> str:
     """The form of a request that both sides agree on.
 
@@ -114,22 +121,28 @@ def canonical_request(request: Request, signed_headers: str) -> str:
         request: its headers include all that are signed.
         signed_headers: their names, sorted, joined by semicolons.
     """
-    url = _Url(f"https://host{request.target}")
-    return "\n".join(
-        (
-            request.method,
-            AWSRequestsAuth.get_canonical_path(url),
-            AWSRequestsAuth.get_canonical_querystring(url),
-            *_canonical_headers(request, signed_headers.split(";")),
-            "",
-            signed_headers,
-            sha256(request.body).hexdigest() if request.body else _EMPTY_SHA256,
-        )
+    path, _, query = request.target.partition("?")
+    headers = [
+        f"{name}:{' '.join(request.headers[name].split())}\n" for name in signed_headers.split(";")
+    ]
+    digest = sha256(request.body).hexdigest() if request.body else _EMPTY_SHA256
+    return (
+        f"{request.method}\n{canonical_path(path)}\n{canonical_query(query) if query else ''}\n"
+        f"{''.join(headers)}\n{signed_headers}\n{digest}"
     )
 
 
-def _canonical_headers(request: Request, names: Iterable[str]) -> Iterable[str]:
-    return (f"{name}:{' '.join(request.headers[name].split())}" for name in names)
+def canonical_path(path: str) -> str:
+    """A path, encoded once more: its percent signs too, and what it should not have as it is."""
+    if path.encode().translate(None, _PATH):  # in no path of this API's own
+        return quote(path, safe="/-_.~")
+    return path.replace("%", "%25")
+
+
+def canonical_query(query: str) -> str:
+    """An encoded query, in the order of its keys, each with an equals sign."""
+    pairs = sorted(pair.partition("=") for pair in query.split("&"))
+    return "&".join([f"{key}={value}" for key, _, value in pairs if key])
 
 
 def credential_scope(timestamp: str, region: str, service: str = SERVICE) -> str:
@@ -144,12 +157,39 @@ def string_to_sign(canonical: str, timestamp: str, region: str, service: str = S
 
 
 @lru_cache(maxsize=256)
-def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> bytes:
-    """The key of one day (`YYYYMMDD`), region and service."""
-    key: bytes = getSignatureKey(secret, day, region, service)
-    return key
+def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> hmac.HMAC:
+    """The key of one day (`YYYYMMDD`), region and service, ready to sign with."""
+    return hmac.new(_key_derivation()(secret, day, region, service), digestmod=sha256)
 
 
-def sign_text(text: str, key: bytes) -> str:
+@cache
+def _key_derivation() -> _KeyDerivation:
+    """aws-requests-auth's `getSignatureKey`; without the rest of its module, if that can be had.
+
+    The module imports requests, for which there is no other use here, and which takes a sixth of
+    the time from the start of Python to the first answer. What the function needs is `sign` beside
+    it and the standard library. So both are taken from the module's compiled code as it is
+    installed, and its body is not run.
+    """
+    name = "aws_requests_auth.aws_auth"
+    spec = find_spec(name)
+    if spec is not None and isinstance(spec.loader, SourceFileLoader):
+        code = spec.loader.get_code(name)
+        functions: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib}
+        for part in code.co_consts if code is not None else ():
+            if isinstance(part, CodeType) and part.co_name in ("sign", "getSignatureKey"):
+                functions[part.co_name] = FunctionType(part, functions)
+        if "getSignatureKey" in functions:
+            derive: _KeyDerivation = functions["getSignatureKey"]
+            return derive
+    # Where modules are no files, in an executable made of a program for instance.
+    from aws_requests_auth.aws_auth import getSignatureKey
+
+    return getSignatureKey
+
+
+def sign_text(text: str, key: hmac.HMAC) -> str:
     """The signature of a string to sign, in hexadecimal digits."""
-    return hmac.digest(key, text.encode(), "sha256").hex()
+    signature = key.copy()
+    signature.update(text.encode())
+    return signature.hexdigest()

@@ -1,0 +1,313 @@
+"""What the parts of a call cost, each beside its like in other libraries: microseconds of CPU.
+
+    python benchmarks/parts.py [--quick]
+
+All do the same work in one process: a GetNetworkConnector with temporary credentials, its answer
+with every member that a healthy connector has. Rounds go by turns through all the parts, so that a
+busy moment of the machine hits all of them; the table has the median and the quartiles. botocore
+comes with the `dev` extra.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from enum import EnumType
+from statistics import quantiles
+from typing import Any, Final
+
+import aws_requests_auth.aws_auth
+import botocore.auth
+import botocore.awsrequest
+import botocore.credentials
+import botocore.parsers
+import botocore.retries.quota
+import botocore.retries.standard
+import botocore.serialize
+import botocore.session
+import cattrs
+from attrs import define, field, fields_dict, frozen
+from cattrs.gen import make_dict_structure_fn, override
+from static_server import CONNECTOR
+
+from lambdacore_async import (
+    Credentials,
+    ElasticIpConfiguration,
+    Lookups,
+    NetworkConnector,
+    VpcEgressConfiguration,
+)
+from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.pacing import Outcome, Pace
+from lambdacore_async.engine.retry import RetryQuota
+from lambdacore_async.models import network_connectors as models
+from lambdacore_async.models.network_connectors import NetworkConnectorConfiguration
+from lambdacore_async.models.shared import UnknownValue
+from lambdacore_async.protocol import codec, sigv4
+from lambdacore_async.protocol.messages import Response
+from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
+
+REGION: Final = "us-east-1"
+HOST: Final = f"lambda.{REGION}.amazonaws.com"
+IDENTIFIER: Final = str(CONNECTOR["Arn"])
+CREDENTIALS: Final = Credentials("ASIAEXAMPLE", "made-up/" * 5, "made-up/" * 80)
+BODY: Final = json.dumps(CONNECTOR).encode()
+HEADERS: Final = {"x-amzn-requestid": "00000000-0000-4000-8000-000000000000"}
+REQUEST: Final = GET_NETWORK_CONNECTOR.build_request({"identifier": IDENTIFIER})
+URL: Final = f"https://{HOST}{REQUEST.target}"
+OPERATION: Final = (
+    botocore.session.Session().get_service_model("lambda-core").operation_model(
+        GET_NETWORK_CONNECTOR.name
+    )
+)  # fmt: skip
+
+Work = Callable[[int], Coroutine[Any, Any, None] | None]
+
+
+@define
+class Part:
+    """A piece of work, done by some library.
+
+    Attributes:
+        part: what is done.
+        who: by what.
+        work: does it so many times.
+        calls: how many times a round.
+        rounds: microseconds a call, for each round.
+    """
+
+    part: str
+    who: str
+    work: Work
+    calls: int
+    rounds: list[float] = field(factory=list)
+
+    def measure(self, share: float) -> None:
+        calls = max(1, int(self.calls * share))
+        gc.collect()
+        started = time.process_time()
+        pending = self.work(calls)
+        if pending is not None:
+            asyncio.run(pending)
+        self.rounds.append((time.process_time() - started) / calls * 1e6)
+
+    def row(self) -> str:
+        low, middle, high = quantiles(self.rounds, n=4)
+        return f"| {self.part} | {self.who} | {middle:.1f} | {low:.1f} to {high:.1f} |"
+
+
+def repeated(call: Callable[[], object]) -> Work:
+    def work(calls: int) -> None:
+        for _ in range(calls):
+            call()
+
+    return work
+
+
+# Signing
+
+
+def sign() -> object:
+    return sigv4.sign(
+        REQUEST, host=HOST, credentials=CREDENTIALS, region=REGION, time=datetime.now(UTC)
+    )
+
+
+def botocore_signer() -> Callable[[], object]:
+    keys = botocore.credentials.Credentials(
+        CREDENTIALS.access_key_id, CREDENTIALS.secret_access_key, CREDENTIALS.session_token
+    )
+    signer = botocore.auth.SigV4Auth(keys, "lambda", REGION)
+    return lambda: signer.add_auth(botocore.awsrequest.AWSRequest("GET", URL))
+
+
+@frozen
+class Prepared:
+    """What aws-requests-auth reads of a request."""
+
+    url: str
+    method: str
+    body: bytes | None
+    headers: dict[str, str]
+
+
+def aws_requests_auth_signer() -> Callable[[], object]:
+    signer = aws_requests_auth.aws_auth.AWSRequestsAuth(
+        CREDENTIALS.access_key_id,
+        CREDENTIALS.secret_access_key,
+        HOST,
+        REGION,
+        "lambda",
+        CREDENTIALS.session_token,
+    )
+    return lambda: signer(Prepared(URL, "GET", None, {}))
+
+
+# Answers
+
+
+def botocore_parser() -> Callable[[], object]:
+    parser: Any = botocore.parsers.create_parser("rest-json")
+    headers = botocore.awsrequest.HeadersDict(HEADERS)
+    answer = {"status_code": 200, "headers": headers, "body": BODY, "context": {}}
+    return lambda: parser.parse(answer, OPERATION.output_shape)
+
+
+def botocore_structuring() -> Callable[[], object]:
+    parser: Any = botocore.parsers.create_parser("rest-json")
+    return lambda: parser._parse_shape(OPERATION.output_shape, CONNECTOR)  # noqa: SLF001
+
+
+def plain_cattrs() -> cattrs.Converter:
+    """A converter told no more than it must be: names, and the types that are not its own."""
+    converter = cattrs.Converter()
+    converter.register_structure_hook(datetime, lambda text, _: datetime.fromisoformat(text))
+    for enum in vars(models).values():
+        if isinstance(enum, EnumType):
+            converter.register_structure_hook(enum | UnknownValue, reads(enum))
+            converter.register_structure_hook(enum | UnknownValue | None, reads(enum))
+    converter.register_structure_hook(
+        NetworkConnectorConfiguration | None,
+        lambda data, _: converter.structure(data["VpcEgressConfiguration"], VpcEgressConfiguration),
+    )
+    for kind in (ElasticIpConfiguration, VpcEgressConfiguration, NetworkConnector):
+        names = {name: override(rename=codec.wire_name(name)) for name in fields_dict(kind)}
+        converter.register_structure_hook(kind, make_dict_structure_fn(kind, converter, **names))
+    return converter
+
+
+def reads(enum: Any) -> Callable[[Any, Any], object]:
+    return lambda text, _: enum(text)
+
+
+# Retries, pace and fan-out
+
+
+def botocore_retries() -> Callable[[], object]:
+    standard = botocore.retries.standard
+    handler: Any = standard.RetryHandler(
+        retry_policy=standard.RetryPolicy(
+            retry_checker=standard.StandardRetryConditions(max_attempts=3),
+            retry_backoff=standard.ExponentialBackoff(max_backoff=20),
+        ),
+        retry_event_adapter=standard.RetryEventAdapter(),
+        retry_quota=standard.RetryQuotaChecker(botocore.retries.quota.RetryQuota()),
+    )
+    parsed = {"ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}}}
+    http = botocore.awsrequest.AWSResponse(URL, 200, {}, None)
+    return lambda: handler.needs_retry(
+        response=(http, parsed),
+        attempts=1,
+        caught_exception=None,
+        request_dict={"context": {}},
+        operation=OPERATION,
+    )
+
+
+async def retries_and_pace(calls: int) -> None:
+    pace, quota = Pace(Clock()), RetryQuota()
+    for _ in range(calls):
+        ticket = await pace.acquire()
+        pace.release(ticket, Outcome.SUCCESS)
+        quota.release(None)
+
+
+async def fan_out(calls: int) -> None:
+    connector = NetworkConnector("a", "n", "i")
+
+    async def get(_: str) -> NetworkConnector:
+        return connector
+
+    async with Lookups(get, map(str, range(calls)), clock=Clock()) as lookups:
+        async for _ in lookups:
+            pass
+
+
+async def semaphore_and_gather(calls: int) -> None:
+    gate = asyncio.Semaphore(64)
+
+    async def get(_: str) -> None:
+        async with gate:
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*[get(str(number)) for number in range(calls)])
+
+
+def parts() -> list[Part]:
+    response = Response(200, HEADERS, BODY)
+    serializer: Any = botocore.serialize.create_serializer("rest-json")
+    converter = plain_cattrs()
+    assert converter.structure(CONNECTOR, NetworkConnector) == codec.structure(
+        NetworkConnector, CONNECTOR
+    )
+    rows: list[tuple[str, str, Work, int]] = [
+        ("sign", "this library", repeated(sign), 10_000),
+        ("sign", "aws-requests-auth", repeated(aws_requests_auth_signer()), 2_000),
+        ("sign", "botocore", repeated(botocore_signer()), 1_000),
+        (
+            "structure",
+            "this library",
+            repeated(lambda: codec.structure(NetworkConnector, CONNECTOR)),
+            10_000,
+        ),
+        (
+            "structure",
+            "cattrs as it comes",
+            repeated(lambda: converter.structure(CONNECTOR, NetworkConnector)),
+            5_000,
+        ),
+        ("structure", "botocore", repeated(botocore_structuring()), 1_000),
+        ("decode JSON", "json", repeated(lambda: json.loads(BODY)), 10_000),
+        (
+            "bytes to result",
+            "this library",
+            repeated(lambda: GET_NETWORK_CONNECTOR.parse_response(response)),
+            10_000,
+        ),
+        ("bytes to result", "botocore", repeated(botocore_parser()), 1_000),
+        (
+            "build the request",
+            "this library",
+            repeated(lambda: GET_NETWORK_CONNECTOR.build_request({"identifier": IDENTIFIER})),
+            10_000,
+        ),
+        (
+            "build the request",
+            "botocore",
+            repeated(
+                lambda: serializer.serialize_to_request({"Identifier": IDENTIFIER}, OPERATION)
+            ),
+            1_000,
+        ),
+        ("retries and pace, success at once", "this library", retries_and_pace, 20_000),
+        ("retries, success at once", "botocore", repeated(botocore_retries()), 5_000),
+        ("fan-out, an identifier", "this library", fan_out, 20_000),
+        ("fan-out, an identifier", "semaphore and gather", semaphore_and_gather, 20_000),
+    ]
+    return [Part(*row) for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the calls, fewer rounds")
+    options = parser.parse_args()
+    measured = parts()
+    for part in measured:
+        part.measure(0.1)  # warm
+        part.rounds.clear()
+    for _ in range(5 if options.quick else 21):
+        for part in measured:
+            part.measure(0.1 if options.quick else 1)
+    print("| part | of | microseconds of CPU, median | quartiles |")
+    print("| --- | --- | --- | --- |")
+    for part in measured:
+        print(part.row())
+
+
+if __name__ == "__main__":
+    main()
