@@ -31,9 +31,10 @@ async def read_body(
         ResponseError: the body is larger than `MAX_BODY`; the rest of it was not read.
         aiohttp.ClientError: the body broke off, or cannot be decoded.
     """
-    part = await stream.readany()
-    if stream.at_eof() and len(part) <= MAX_BODY:
-        return part  # it came in one piece, as nearly all do
+    whole = stream.is_eof()
+    part = stream.read_nowait() if whole else await stream.readany()
+    if whole and len(part) <= MAX_BODY:
+        return part  # as nearly always
     parts: list[bytes] = []
     size = 0
     while part:

@@ -26,6 +26,8 @@ from lambdacore_async.protocol.messages import Request, Response
 
 #: A larger body may fill the socket's buffer; a session knows how to wait for that.
 MAX_SENT: Final = 64 * 1024
+#: What asyncio may read at once, it allocates for each read: 256 KiB, if nobody says less.
+_READ: Final = 64 * 1024
 #: In another series, the connection and its parser may have changed.
 _KNOWN_SERIES: Final = aiohttp.__version__.startswith("3.")
 
@@ -78,6 +80,8 @@ class FastLane:
             raise aiohttp.ServerDisconnectedError
         exchange = _Exchange(protocol, timeout, started, self._loop)
         self._deadlines.add(exchange)
+        if hasattr(pipe, "max_size"):  # of asyncio's own plain sockets; they do not document it
+            setattr(pipe, "max_size", _READ)  # noqa: B010 - no type has it
         try:
             protocol.set_response_params()
             pipe.write(message)

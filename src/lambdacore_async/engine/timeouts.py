@@ -9,7 +9,7 @@ from attrs import asdict, frozen
 from lambdacore_async.errors import ParameterError
 
 
-@frozen
+@frozen(cache_hash=True)
 class Timeout:
     """How long a call may take, in seconds; `None` is without bound.
 
