@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
@@ -21,13 +22,14 @@ from lambdacore_async import ParameterError, ResponseError, TransportError, Tran
 from lambdacore_async.engine import fast_lane
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import AiohttpTransport
-from lambdacore_async.errors import LambdaCoreError
+from lambdacore_async.errors import ConfigurationError, LambdaCoreError
 from lambdacore_async.protocol import sigv4
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request
 from support.certificates import server_context, trusting_context
 from support.clocks import NOON
 from support.leaks import CREDENTIALS, assert_no_secret, cancel_at, other_tasks, settle
+from support.tunnel import tunnel
 from support.wire import Script, Step, Wire, http, talking, wire
 
 NOWHERE: Final = Endpoint("https://lambda.us-east-1.example", "lambda.us-east-1.example")
@@ -476,6 +478,86 @@ async def test_a_session_that_its_owner_closed_says_so() -> None:
     await session.close()
     with pytest.raises(RuntimeError, match="Session is closed"):
         await AiohttpTransport(session=session).send(NOWHERE, signed(NOWHERE), Timeout())
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
+async def test_a_proxy_of_the_environment_is_used_when_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(variable, raising=False)
+    # aiohttp's own setting would add an `Authorization` of this, and refuse ours.
+    (tmp_path / "netrc").write_text("default login someone password the-secret-key")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    async with wire(*[[http()]] * 3) as proxy, wire([http()], [http()]) as peer:
+        monkeypatch.setenv(name, f"http://someone:the-secret-key@{proxy.endpoint.host}")
+        asked, unasked = AiohttpTransport(trust_env=True), AiohttpTransport()
+        for _ in range(2):
+            await asked.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        await unasked.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        await asked.close()
+        asked = AiohttpTransport(trust_env=True)
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        await asked.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        for transport in (asked, unasked):
+            await transport.close()
+    assert [head[0].split()[1].startswith(peer.endpoint.url) for head in proxy.heads] == [True] * 2
+    assert proxy.headers()["proxy-authorization"].startswith("Basic ")
+    assert proxy.headers()["authorization"].startswith("AWS4-HMAC-SHA256 ")
+    assert len(peer.requests) == 2
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_https_goes_through_the_tunnel_of_a_proxy(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with wire([http(b"1")], tls=server_context()) as peer, tunnel() as proxy:
+        monkeypatch.setenv("https_proxy", f"{scheme}127.0.0.1:{proxy.port}")
+        transport = AiohttpTransport(trust_env=True, ssl_context=trusting_context)
+        response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        await transport.close()
+    assert response.body == b"1"
+    assert [head.split()[:2] for head in proxy.heads] == [["CONNECT", peer.endpoint.host]]
+    assert "authorization" not in proxy.heads[0].lower()
+
+
+@pytest.mark.parametrize(
+    ("proxy", "problem"),
+    [
+        ("socks5://someone:the-secret-key@127.0.0.1:9", "no socks5 proxies"),
+        ("http://someone:the-secret-key@127.0.0.1:port", "not a URL"),
+    ],
+)
+async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, proxy: str, problem: str
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("https_proxy", proxy)
+    transport = AiohttpTransport(trust_env=True)
+    with pytest.raises(ConfigurationError, match=f"^https_proxy: {problem}") as raised:
+        await transport.send(NOWHERE, signed(NOWHERE), Timeout())
+    await transport.close()
+    assert_no_secret(raised.value)
+
+
+async def test_a_session_of_the_callers_own_goes_through_its_own_proxy() -> None:
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(ParameterError, match="^trust_env: "):
+            AiohttpTransport(session=session, trust_env=True)
+
+
+async def test_certificates_are_asked_for_at_the_first_connection() -> None:
+    contexts = [trusting_context()]
+    transport = AiohttpTransport(ssl_context=lambda: contexts.pop())
+    async with wire([http()], [http()], tls=server_context()) as peer:
+        for _ in range(2):
+            response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
+            assert response.status == 200
+        await transport.close()
+    assert contexts == []
 
 
 async def test_a_proxy_that_refuses_means_that_nothing_was_executed() -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections.abc import Callable
 from typing import Final, Protocol
+from urllib.parse import SplitResult, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -13,6 +17,7 @@ from lambdacore_async.engine.bodies import read_body
 from lambdacore_async.engine.fast_lane import FastLane, may_take
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.errors import (
+    ConfigurationError,
     LambdaCoreError,
     ParameterError,
     TransportError,
@@ -61,13 +66,29 @@ class AiohttpTransport:
         max_connections: the pool's size, at least 1.
         session: a session of the caller's own, whose pool, proxy and TLS settings then count; it is
             not closed here.
+        trust_env: go through the proxies of `HTTPS_PROXY` and `HTTP_PROXY`, save to `NO_PROXY`.
+        ssl_context: gives what servers are verified with, before the first connection; `None` is
+            for the system's own certificates.
+
+    Raises:
+        ParameterError: an argument is out of its bounds.
     """
 
     def __init__(
-        self, *, max_connections: int = 100, session: aiohttp.ClientSession | None = None
+        self,
+        *,
+        max_connections: int = 100,
+        session: aiohttp.ClientSession | None = None,
+        trust_env: bool = False,
+        ssl_context: Callable[[], ssl.SSLContext | None] = lambda: None,
     ) -> None:
         if max_connections < 1:
             raise ParameterError("max_connections", f"must be at least 1, got {max_connections!r}")
+        if trust_env and session is not None:
+            raise ParameterError("trust_env", "a session of your own has proxy settings of its own")
+        self._trust_env = trust_env
+        self._ssl_context = ssl_context
+        self._proxies: dict[str, URL | None] = {}
         self._max_connections = max_connections
         self._session = session
         self._owns_session = session is None
@@ -79,9 +100,10 @@ class AiohttpTransport:
         """See `Transport.send`."""
         session = self._open_session()
         try:
-            if self._fast_lane is not None and may_take(request, session):
+            proxy = self._proxy_to(endpoint.url) if self._trust_env else None
+            if self._fast_lane is not None and proxy is None and may_take(request, session):
                 return await self._fast_lane.send(endpoint, request, timeout)
-            return await _send_through(session, endpoint, request, timeout)
+            return await _send_through(session, endpoint, request, timeout, proxy)
         except _FAILURES as error:
             failure, cause = _mapped(error), _without_request(error)
         # Out here, since what is raised in a handler keeps the handled error as its context.
@@ -94,6 +116,15 @@ class AiohttpTransport:
             self._fast_lane.close()
         if self._session is not None and self._owns_session:
             await self._session.close()
+
+    def _proxy_to(self, url: str) -> URL | None:
+        """The environment's proxy on the way to an endpoint; a change there comes too late.
+
+        A session's own `trust_env` is not used: it would sign requests with `~/.netrc` too.
+        """
+        if url not in self._proxies:
+            self._proxies[url] = _environment_proxy(urlsplit(url))
+        return self._proxies[url]
 
     def _open_session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -108,6 +139,7 @@ class AiohttpTransport:
                 limit=self._max_connections,
                 keepalive_timeout=_KEEPALIVE,
                 ttl_dns_cache=_DNS_CACHE,
+                ssl=self._ssl_context() or True,
             )
             self._session = aiohttp.ClientSession(
                 connector=connector,
@@ -119,7 +151,11 @@ class AiohttpTransport:
 
 
 async def _send_through(
-    session: aiohttp.ClientSession, endpoint: Endpoint, request: Request, timeout: Timeout
+    session: aiohttp.ClientSession,
+    endpoint: Endpoint,
+    request: Request,
+    timeout: Timeout,
+    proxy: URL | None,
 ) -> Response:
     """Send a request as every user of a session does."""
     async with (
@@ -129,6 +165,7 @@ async def _send_through(
             URL(endpoint.url + request.target, encoded=True),
             headers=request.headers,
             data=request.body,
+            proxy=proxy,
             allow_redirects=False,
             raise_for_status=False,
             skip_auto_headers=_SKIP_HEADERS,
@@ -137,6 +174,20 @@ async def _send_through(
     ):
         body = await read_body(answer.content, answer.status, answer.headers)
         return Response(answer.status, answer.headers, body)
+
+
+def _environment_proxy(url: SplitResult) -> URL | None:
+    proxy = getproxies_environment().get(url.scheme)
+    if proxy is None or proxy_bypass(url.netloc):
+        return None
+    # A refusal does not repeat it: there may be a password in it.
+    try:
+        address = URL(proxy if "://" in proxy else f"http://{proxy}")
+    except ValueError:
+        raise ConfigurationError(f"{url.scheme}_proxy: not a URL") from None
+    if address.scheme not in ("http", "https"):
+        raise ConfigurationError(f"{url.scheme}_proxy: no {address.scheme} proxies, only http(s)")
+    return address
 
 
 async def _send_once(
