@@ -157,6 +157,7 @@ async def test_options_win_over_the_environment(service: LocalLambdaCore) -> Non
         ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, (), "no credentials"),
         ({}, ("--endpoint-url", "nowhere"), "'nowhere' is not an http or https URL"),
         ({"AWS_MAX_ATTEMPTS": "many"}, (), "AWS_MAX_ATTEMPTS"),
+        ({}, ("--profile", "gone"), "'gone'"),
     ],
 )
 async def test_what_no_identifier_is_to_blame_for_is_one_line_and_status_2(

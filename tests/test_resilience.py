@@ -35,7 +35,6 @@ from lambdacore_async import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.errors import ThrottleReason
 from lambdacore_async.local import FaultProxy, Faults, LocalLambdaCore
 from lambdacore_async.local.faults import (
@@ -135,7 +134,7 @@ class World:
         )
         pipeline = client._pipeline
         shared = evolve(pipeline.shared, clock=self.clock, jitter=lambda: 0.5)
-        client._pipeline = Pipeline(shared, pipeline.settings)
+        client._set_up(shared, client._options)
         return client
 
     @property

@@ -66,6 +66,7 @@ from lambdacore_async.models.shared import (
 from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol.codec import from_dict, to_dict
 from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.sweeps import Sweep, Target
 
 __all__ = [
     "ApiError",
@@ -120,6 +121,8 @@ __all__ = [
     "RuntimeVersionState",
     "ServiceException",
     "ServiceQuotaExceededException",
+    "Sweep",
+    "Target",
     "ThrottleReason",
     "Timeout",
     "TooManyRequestsException",

@@ -99,14 +99,15 @@ class DemoOutput(StrEnum):
 
 Region = Annotated[
     str | None,
-    typer.Option(help="The AWS region; else that of AWS_REGION or AWS_DEFAULT_REGION."),
+    typer.Option(help="The AWS region; else AWS_REGION, AWS_DEFAULT_REGION or the profile's."),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option(help="Whose settings of the shared config files count; else AWS_PROFILE."),
 ]
 EndpointUrl = Annotated[
     str | None,
-    typer.Option(
-        envvar=["AWS_ENDPOINT_URL_LAMBDA_CORE", "AWS_ENDPOINT_URL"],
-        help="An endpoint instead of the region's own.",
-    ),
+    typer.Option(help="An endpoint instead of the region's own; else as configured."),
 ]
 
 app = typer.Typer(
@@ -144,12 +145,13 @@ def get(
     ],
     endpoint_url: EndpointUrl = None,
     region: Region = None,
+    profile: Profile = None,
     output: Annotated[Output, typer.Option(help="How to print the results.")] = Output.TABLE,
 ) -> None:
     """Show network connectors, each with all that the service tells of it."""
 
     async def work() -> int:
-        async with LambdaCoreClient(region, endpoint_url=endpoint_url) as client:
+        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
             return await _look_up(client.lookup_network_connectors, identifiers, output, _show_all)
 
     _run(work())
@@ -162,6 +164,7 @@ def lookup(
     ],
     endpoint_url: EndpointUrl = None,
     region: Region = None,
+    profile: Profile = None,
     concurrency: Annotated[
         int, typer.Option(min=1, help="How many lookups may be under way at once.")
     ] = 64,
@@ -177,7 +180,7 @@ def lookup(
 
     async def work() -> int:
         async with (
-            LambdaCoreClient(region, endpoint_url=endpoint_url) as client,
+            LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
             aclosing(_lines(file)) as lines,
         ):
 

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
+from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import NoReturn, Self, TypeVar
+from weakref import WeakValueDictionary
 
 import aiohttp
 from attrs import evolve
 
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.configuration import Configuration, Options
+from lambdacore_async.engine.credentials import CredentialsProvider, CredentialsSource
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.profiles import SharedConfig
 from lambdacore_async.engine.providers import CredentialsLike, DefaultChain, origin_of
-from lambdacore_async.engine.retry import resolve_policy
+from lambdacore_async.engine.regions import Regions
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import AiohttpTransport
-from lambdacore_async.engine.user_agent import user_agent
-from lambdacore_async.lookups import Lookups
+from lambdacore_async.engine.user_agent import UserAgent
+from lambdacore_async.errors import LambdaCoreError, ParameterError
+from lambdacore_async.lookups import Lookup, Lookups
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorConfiguration,
@@ -37,6 +51,8 @@ from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import ListOperation, Operation
+from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.sweeps import Sweep, Target
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -54,17 +70,28 @@ class LambdaCoreClient:
     cannot be read. Any of them may raise `InvalidParameterValueException`, `ServiceException` and
     `TooManyRequestsException`.
 
+    What is left out comes from the environment, then from the profile in the shared `config` and
+    `credentials` files, as for the AWS CLI. The files are read at the first call, in a thread.
+
     Args:
-        region: the AWS region; else that of `AWS_REGION` or `AWS_DEFAULT_REGION`.
+        region: the AWS region; else `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
+        profile: whose settings of the shared files count; else that of `AWS_PROFILE`.
         credentials: who signs: `Credentials`, an async function that returns some and is asked
             again before they expire, or an `AWSRequestsAuth`; else what the AWS CLI would find.
-        endpoint_url: an endpoint instead of the region's own: https, or http to a loopback address.
-        use_fips_endpoint: use the endpoint whose cryptography is FIPS 140 validated.
-        use_dualstack_endpoint: use the endpoint that has IPv6 addresses too.
-        retry_mode: `standard` or `adaptive`; else `AWS_RETRY_MODE`, else `standard`.
-        max_attempts: requests a call, at least 1; else `AWS_MAX_ATTEMPTS`, else 3.
+        endpoint_url: an endpoint instead of the region's own: https, or http to a loopback address;
+            else `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, or the profile's.
+        allow_plain_http: let an endpoint be http to any address.
+        use_fips_endpoint: use the endpoint whose cryptography is FIPS 140 validated; else
+            `AWS_USE_FIPS_ENDPOINT`, or the profile's.
+        use_dualstack_endpoint: use the endpoint that has IPv6 addresses too; else
+            `AWS_USE_DUALSTACK_ENDPOINT`, or the profile's.
+        retry_mode: `standard` or `adaptive`; else `AWS_RETRY_MODE`, the profile's, or `standard`.
+        max_attempts: requests a call, at least 1; else `AWS_MAX_ATTEMPTS`, the profile's, or 3.
         timeout: seconds for a call with all its attempts, or a `Timeout` with all its parts.
         max_connections: how many connections there may be at once, at least 1.
+        ca_bundle: a file of the certificates to trust, in PEM, in place of the system's; else
+            `AWS_CA_BUNDLE`, or the profile's.
+        trust_env: go through the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
         http_session: an aiohttp session of your own, to use its connector, proxy or TLS settings;
             it is not closed with the client.
         user_agent_extra: text to add to the `User-Agent` header.
@@ -72,50 +99,84 @@ class LambdaCoreClient:
 
     Raises:
         ParameterError: an argument is out of its bounds.
-        ConfigurationError: an environment variable is.
     """
 
     def __init__(
         self,
         region: str | None = None,
         *,
+        profile: str | None = None,
         credentials: CredentialsLike | None = None,
         endpoint_url: str | None = None,
+        allow_plain_http: bool = False,
         use_fips_endpoint: bool | None = None,
         use_dualstack_endpoint: bool | None = None,
         retry_mode: str | None = None,
         max_attempts: int | None = None,
         timeout: float | Timeout = Timeout(),
         max_connections: int = 100,
+        ca_bundle: str | os.PathLike[str] | None = None,
+        trust_env: bool = False,
         http_session: aiohttp.ClientSession | None = None,
         user_agent_extra: str | None = None,
         on_attempt: Callable[[Attempt], None] | None = None,
     ) -> None:
-        policy = resolve_policy(retry_mode, max_attempts, os.environ)
-        settings = Settings(
-            region=region,
-            endpoint_url=endpoint_url,
-            use_fips=bool(use_fips_endpoint),
-            use_dualstack=bool(use_dualstack_endpoint),
-            policy=policy,
-            timeout=_as_timeout(timeout),
+        if http_session is not None and ca_bundle is not None:
+            raise ParameterError("ca_bundle", "a session of your own has TLS settings of its own")
+        configuration = Configuration(
+            os.environ,
+            SharedConfig(os.environ, profile),
+            ca_bundle=ca_bundle,
+            verifies=http_session is None,
+        )
+        transport = AiohttpTransport(
+            max_connections=max_connections,
+            session=http_session,
+            trust_env=trust_env,
+            ssl_context=lambda: configuration.ssl_context,
         )
         clock = Clock()
         origin = (
-            DefaultChain(os.environ, AiohttpTransport, clock)
+            DefaultChain(os.environ, AiohttpTransport, clock, profile)
             if credentials is None
             else origin_of(credentials)
         )
         shared = Shared(
-            transport=AiohttpTransport(max_connections=max_connections, session=http_session),
+            transport=transport,
             credentials=CredentialsSource(origin, clock=clock),
             clock=clock,
-            user_agent=user_agent(policy.mode, user_agent_extra),
+            user_agent=UserAgent(user_agent_extra, os.environ.get("AWS_EXECUTION_ENV")),
             max_in_flight=max_connections,
             on_attempt=on_attempt,
         )
-        self._pipeline = Pipeline(shared, settings)
+        #: What views that act for the same account share, for as long as there are any.
+        self._accounts: WeakValueDictionary[Credentials | int, Shared] = WeakValueDictionary(
+            {_account(origin): shared}
+        )
+        self._configuration = configuration
         self._is_view = False
+        self._set_up(
+            shared,
+            Options(
+                region=region,
+                endpoint_url=endpoint_url,
+                use_fips=use_fips_endpoint,
+                use_dualstack=use_dualstack_endpoint,
+                allow_plain_http=allow_plain_http,
+                retry_mode=retry_mode,
+                max_attempts=max_attempts,
+                timeout=_as_timeout(timeout),
+            ),
+        )
+
+    def _set_up(self, shared: Shared, options: Options) -> None:
+        self._options = options
+        self._pipeline = Pipeline(
+            shared,
+            Settings(timeout=options.timeout),
+            partial(self._configuration.resolve, options),
+        )
+        self._regions = Regions(self._pipeline)
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,26 +189,34 @@ class LambdaCoreClient:
     ) -> None:
         await self.close()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a client cannot be pickled: it holds secrets and connections")
+
     async def close(self) -> None:
         """Close all connections; of a view made by `with_options`, do nothing."""
         if not self._is_view:
-            await self._pipeline.shared.credentials.close()
+            for shared in list(self._accounts.values()):
+                await shared.credentials.close()
             await self._pipeline.shared.transport.close()
 
     def with_options(
         self,
         *,
         region: str | None = None,
+        credentials: CredentialsLike | None = None,
         timeout: float | Timeout | None = None,
         retry_mode: str | None = None,
         max_attempts: int | None = None,
     ) -> Self:
-        """A view on the same connections, credentials and limits, with some options changed.
+        """A view on the same connections, with some options changed.
 
-        It costs next to nothing, and needs no closing. Another region has a pace of its own.
+        It costs next to nothing, and needs no closing. Another region has a pace of its own. Other
+        credentials have a pace and a budget of retries of their own, which views with equal ones
+        share.
 
         Args:
             region: the AWS region.
+            credentials: who signs, in any form that the client takes.
             timeout: seconds for a call with all its attempts, or a `Timeout` with all its parts.
             retry_mode: `standard` or `adaptive`.
             max_attempts: requests a call, at least 1.
@@ -155,21 +224,31 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        settings = self._pipeline.settings
-        changed = evolve(
-            settings,
-            region=settings.region if region is None else region,
-            timeout=settings.timeout if timeout is None else _as_timeout(timeout),
-            policy=evolve(
-                settings.policy,
-                mode=settings.policy.mode if retry_mode is None else retry_mode,
-                max_attempts=settings.policy.max_attempts if max_attempts is None else max_attempts,
+        old = self._options
+        view = object.__new__(type(self))
+        view._accounts = self._accounts
+        view._configuration = self._configuration
+        view._is_view = True
+        view._set_up(
+            self._pipeline.shared if credentials is None else self._shared_of(credentials),
+            evolve(
+                old,
+                region=old.region if region is None else region,
+                timeout=old.timeout if timeout is None else _as_timeout(timeout),
+                retry_mode=old.retry_mode if retry_mode is None else retry_mode,
+                max_attempts=old.max_attempts if max_attempts is None else max_attempts,
             ),
         )
-        view = object.__new__(type(self))
-        view._pipeline = Pipeline(self._pipeline.shared, changed)
-        view._is_view = True
         return view
+
+    def _shared_of(self, credentials: CredentialsLike) -> Shared:
+        origin = origin_of(credentials)
+        shared = self._accounts.get(_account(origin))
+        if shared is None:
+            source = CredentialsSource(origin, clock=self._pipeline.shared.clock)
+            shared = evolve(self._pipeline.shared, credentials=source)
+            self._accounts[_account(origin)] = shared
+        return shared
 
     # Network connectors
 
@@ -334,18 +413,109 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
+        return self._lookups(identifiers, concurrency=concurrency, deadline=deadline)
+
+    def _lookups(
+        self,
+        identifiers: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int,
+        deadline: float | None = None,
+        together: bool = True,
+    ) -> Lookups:
         return Lookups(
             self._look_up,
             identifiers,
             concurrency=concurrency,
             deadline=deadline,
             clock=self._pipeline.shared.clock,
+            together=together,
         )
 
     def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:
+        if isinstance(identifier, str) and identifier.startswith("arn:"):
+            return self._look_up_arn(identifier)
         return self._pipeline.call(
             operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, patient=True
         )
+
+    async def _look_up_arn(self, arn: str) -> NetworkConnector:
+        operation = operations.GET_NETWORK_CONNECTOR
+        pipeline = await self._regions.pipeline_of(arn, operation.name)
+        return await pipeline.call(operation, {"identifier": arn}, patient=True)
+
+    # Many accounts
+
+    def lookup_across(
+        self,
+        targets: Iterable[Target],
+        identifiers: Collection[str],
+        *,
+        concurrency: int = 10,
+        targets_at_once: int = 10,
+    ) -> Sweep[Lookup]:
+        """Get network connectors in many accounts and regions: pairs of a target and a lookup.
+
+        Iterate over the run inside `async with`. Each identifier is `Found` or `Failed` once for
+        each target, also if the target's credentials are no good. Each account has a pace of its
+        own in each region. An ARN is asked for in its own region, as by
+        `lookup_network_connectors`.
+
+        Args:
+            targets: whom to ask, and where.
+            identifiers: IDs, names and ARNs.
+            concurrency: how many lookups may be under way at once for one target, at least 1.
+            targets_at_once: how many targets may be under way at once, at least 1.
+
+        Raises:
+            ParameterError: an argument is out of its bounds.
+        """
+        self._lookups(identifiers, concurrency=concurrency)  # refuses what none could do
+
+        async def look_up(target: Target) -> AsyncGenerator[Lookup]:
+            view = self.with_options(region=target.region, credentials=target.credentials)
+            run = view._lookups(identifiers, concurrency=concurrency, together=False)  # noqa: SLF001 - one of us
+            async with run:
+                async for lookup in run:
+                    yield lookup
+
+        return Sweep(targets, look_up, targets_at_once=targets_at_once)
+
+    def list_across(
+        self,
+        targets: Iterable[Target],
+        listing: Callable[[LambdaCoreClient], AsyncIterable[Item]],
+        *,
+        targets_at_once: int = 10,
+    ) -> Sweep[Item | LambdaCoreError]:
+        """List in many accounts and regions: pairs of a target and an item, or its error.
+
+        Iterate over the run inside `async with`. A target whose listing fails yields the error as
+        its last result; the others go on.
+
+        Args:
+            targets: whom to ask, and where.
+            listing: starts one of the client's listings, such as
+                `LambdaCoreClient.list_network_connectors`.
+            targets_at_once: how many targets may be under way at once, at least 1.
+
+        Raises:
+            ParameterError: an argument is out of its bounds.
+        """
+
+        async def list_there(target: Target) -> AsyncGenerator[Item | LambdaCoreError]:
+            view = self.with_options(region=target.region, credentials=target.credentials)
+            items = aiter(listing(view))
+            try:
+                async for item in items:
+                    yield item
+            except LambdaCoreError as error:
+                yield error
+            finally:
+                if isinstance(items, AsyncGenerator):
+                    await items.aclose()
+
+        return Sweep(targets, list_there, targets_at_once=targets_at_once)
 
     # Runtimes
 
@@ -725,3 +895,8 @@ class LambdaCoreClient:
 
 def _as_timeout(timeout: float | Timeout) -> Timeout:
     return timeout if isinstance(timeout, Timeout) else Timeout(total=timeout)
+
+
+def _account(origin: Credentials | CredentialsProvider) -> Credentials | int:
+    """What tells accounts apart: fixed credentials by their value, others by which they are."""
+    return origin if isinstance(origin, Credentials) else id(origin)

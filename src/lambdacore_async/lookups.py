@@ -103,6 +103,8 @@ class Lookups:
         deadline: seconds for the whole run; what is not done by then fails with
             `TransportTimeoutError`. Of an asynchronous input, no more is read by then.
         clock: tells when the deadline has come.
+        together: what would fail all lookups alike, as a lack of credentials, ends the run; else
+            each lookup has failed with it.
 
     Raises:
         ParameterError: an argument is out of its bounds.
@@ -116,6 +118,7 @@ class Lookups:
         concurrency: int = 64,
         deadline: float | None = None,
         clock: Clock,
+        together: bool = True,
     ) -> None:
         if isinstance(identifiers, str | bytes) or not isinstance(
             identifiers, Iterable | AsyncIterable
@@ -137,6 +140,8 @@ class Lookups:
         self._concurrency = concurrency
         self._deadline = deadline
         self._clock = clock
+        self._together = together
+        self._denial: LambdaCoreError | None = None
         # `None` in the queue says that all workers are done.
         self._results: asyncio.Queue[tuple[int, Lookup] | None] = asyncio.Queue()
         # Workers wait for it together, and not at each result, while the consumer is behind.
@@ -259,10 +264,15 @@ class Lookups:
     async def _look_up(self, identifier: str) -> Lookup:
         if self._expired:
             return Failed(identifier, _too_late(asked=False))
+        if self._denial is not None:
+            return Failed(identifier, self._denial)
         try:
             connector = await self._bounded(self._get(identifier))
-        except (ConfigurationError, CredentialsError):
-            raise  # it would fail all lookups alike
+        except (ConfigurationError, CredentialsError) as error:
+            if self._together:
+                raise
+            self._denial = error
+            return Failed(identifier, error)
         except LambdaCoreError as error:
             return Failed(identifier, error)
         return (

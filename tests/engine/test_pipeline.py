@@ -9,7 +9,7 @@ import json
 import logging
 import pickle
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Final
@@ -19,7 +19,6 @@ from attrs import evolve
 
 from lambdacore_async import (
     ApiError,
-    ConfigurationError,
     Credentials,
     CredentialsError,
     LambdaCoreError,
@@ -37,6 +36,7 @@ from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.retry import RetryPolicy
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import AiohttpTransport, Transport
+from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import CLOCK_SKEW_CODES, EXPIRED_CODES
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import (
@@ -94,7 +94,6 @@ def make(
     *,
     settings: Settings | None = None,
     credentials: Credentials | CredentialsProvider | None = CREDENTIALS,
-    environ: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Pipeline:
     """The pipeline, with all that could make it slow or different each time taken out."""
@@ -102,8 +101,6 @@ def make(
     shared = Shared(
         transport=transport,
         credentials=CredentialsSource(credentials or nobody),
-        user_agent="test/1",
-        environ=environ or {},
         clock=FakeClock(),
         jitter=lambda: 1.0,
         new_id=lambda: f"id-{next(numbers)}",
@@ -180,7 +177,7 @@ async def test_what_need_not_be_signed_is_not() -> None:
     names = request.headers["authorization"].split("SignedHeaders=")[1].split(",")[0]
     assert names == "host;x-amz-date;x-amz-security-token"
     assert request.headers.keys() == set(names.split(";")) | UNSIGNED
-    assert request.headers["user-agent"] == "test/1"
+    assert request.headers["user-agent"] == UserAgent().text("standard")
     assert request.headers["accept-encoding"] == "identity"
 
 
@@ -203,9 +200,7 @@ async def test_a_token_of_the_callers_own_is_sent() -> None:
 
 
 def test_ids_are_unlike_each_other_unless_made_otherwise() -> None:
-    shared = Shared(
-        transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS), user_agent="test"
-    )
+    shared = Shared(transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS))
     ids = {uuid.UUID(shared.new_id()) for _ in range(100)}
     assert len(ids) == 100
     assert {(made.version, made.variant) for made in ids} == {(4, uuid.RFC_4122)}
@@ -233,34 +228,6 @@ async def test_the_result_tells_its_attempts_and_request_id() -> None:
 
 
 # Where to
-
-
-@pytest.mark.parametrize(
-    ("region", "environ", "expected"),
-    [
-        ("eu-west-1", {"AWS_REGION": "us-west-2"}, "eu-west-1"),
-        (None, {"AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "us-east-2"}, "us-west-2"),
-        (None, {"AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
-        ("", {"AWS_REGION": "", "AWS_DEFAULT_REGION": "us-east-2"}, "us-east-2"),
-    ],
-)
-async def test_the_region_is_the_callers_else_the_environments(
-    region: str | None, environ: dict[str, str], expected: str
-) -> None:
-    transport = FakeTransport(CONNECTOR)
-    await make(transport, settings=Settings(region), environ=environ).call(
-        GET_NETWORK_CONNECTOR, GET
-    )
-    assert transport.endpoints[0].url == f"https://lambda.{expected}.amazonaws.com"
-    assert_rightly_signed(transport.requests[0], NOON, expected)
-
-
-@pytest.mark.parametrize("environ", [{}, {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}])
-async def test_without_a_region_nothing_is_sent(environ: dict[str, str]) -> None:
-    transport = FakeTransport()
-    with pytest.raises(ConfigurationError, match="AWS_REGION or AWS_DEFAULT_REGION"):
-        await make(transport, settings=Settings(), environ=environ).call(GET_NETWORK_CONNECTOR, GET)
-    assert transport.requests == []
 
 
 async def test_the_path_of_an_endpoint_precedes_what_is_signed_and_sent() -> None:
@@ -314,7 +281,6 @@ async def test_credentials_that_vanish_between_attempts_end_the_call() -> None:
     shared = Shared(
         transport=FakeTransport(TransportError("broke")),
         credentials=Vanishing(CREDENTIALS),
-        user_agent="test",
         on_attempt=attempts.append,
         clock=FakeClock(),
     )

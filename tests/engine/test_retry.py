@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pytest
-from attrs import evolve, frozen
+from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async import (
     ApiError,
-    ConfigurationError,
     LambdaCoreError,
     ParameterError,
     TransportError,
@@ -26,7 +25,7 @@ from lambdacore_async import (
 )
 from lambdacore_async.engine.credentials import CredentialsSource
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
-from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable, resolve_policy
+from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.errors import CLOCK_SKEW_CODES, THROTTLING_CODES, TRANSIENT_CODES
 from lambdacore_async.protocol.endpoints import Endpoint
@@ -74,7 +73,6 @@ def pipeline(
     shared = Shared(
         transport=transport,
         credentials=CredentialsSource(CREDENTIALS),
-        user_agent="test",
         on_attempt=attempts.append,
         clock=FakeClock(),
         jitter=lambda: next(values),
@@ -448,49 +446,3 @@ def test_a_mode_that_does_not_exist_is_refused(mode: Any) -> None:
 def test_attempts_are_a_whole_number_from_1(attempts: Any) -> None:
     with pytest.raises(ParameterError, match="max_attempts: must be a whole number from 1"):
         RetryPolicy(max_attempts=attempts)
-
-
-@pytest.mark.parametrize(
-    ("environ", "policy"),
-    [
-        ({}, RetryPolicy("standard", 3)),
-        ({"AWS_RETRY_MODE": "standard"}, RetryPolicy("standard", 3)),
-        ({"AWS_RETRY_MODE": "adaptive"}, RetryPolicy("adaptive", 3)),
-        ({"AWS_RETRY_MODE": "legacy"}, RetryPolicy("standard", 3)),
-        ({"AWS_RETRY_MODE": "", "AWS_MAX_ATTEMPTS": ""}, RetryPolicy("standard", 3)),
-        ({"AWS_MAX_ATTEMPTS": "7"}, RetryPolicy("standard", 7)),
-        ({"AWS_RETRY_MODE": "adaptive", "AWS_MAX_ATTEMPTS": "1"}, RetryPolicy("adaptive", 1)),
-    ],
-)
-def test_the_environment_sets_what_the_caller_does_not(
-    environ: dict[str, str], policy: RetryPolicy
-) -> None:
-    assert resolve_policy(None, None, environ) == policy
-    assert resolve_policy("adaptive", None, environ) == evolve(policy, mode="adaptive")
-    assert resolve_policy(None, 9, environ) == evolve(policy, max_attempts=9)
-    assert resolve_policy("standard", 2, environ) == RetryPolicy("standard", 2)
-
-
-@pytest.mark.parametrize(
-    "environ",
-    [
-        {"AWS_RETRY_MODE": "legacyish"},
-        {"AWS_RETRY_MODE": "turbo"},
-        {"AWS_MAX_ATTEMPTS": "many"},
-        {"AWS_MAX_ATTEMPTS": "0"},
-        {"AWS_MAX_ATTEMPTS": "2.5"},
-    ],
-)
-def test_nonsense_in_the_environment_is_said_to_be_there(environ: dict[str, str]) -> None:
-    ((name, value),) = environ.items()
-    with pytest.raises(ConfigurationError, match=f"^{name}: .*{value}"):
-        resolve_policy(None, None, environ)
-    assert resolve_policy("standard", 2, environ) == RetryPolicy("standard", 2)
-
-
-@pytest.mark.parametrize(("mode", "attempts"), [("legacy", None), (None, 0)])
-def test_nonsense_from_the_caller_is_a_parameters_fault(
-    mode: str | None, attempts: int | None
-) -> None:
-    with pytest.raises(ParameterError):
-        resolve_policy(mode, attempts, {})

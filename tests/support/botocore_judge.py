@@ -308,3 +308,86 @@ def credentials(profile: str | None = None) -> Credentials | None:
         return None
     frozen_ones = found.get_frozen_credentials()
     return Credentials(frozen_ones.access_key, frozen_ones.secret_key, frozen_ones.token or None)
+
+
+def user_agent(
+    execution_env: str | None, retry_mode: str, app_id: str | None, extra: str | None
+) -> str:
+    """The `User-Agent` header of a client on this machine; what Python says of it can be patched.
+
+    Args:
+        execution_env: the value of `AWS_EXECUTION_ENV`.
+        retry_mode: the client's.
+        app_id: the application's name.
+        extra: the caller's own text.
+    """
+    platform: Any = importlib.import_module("platform")
+    module: Any = importlib.import_module("botocore.useragent")
+    # A long application's name is only logged about.
+    config = _config.Config(
+        retries={"mode": retry_mode}, user_agent_appid=app_id, user_agent_extra=extra
+    )
+    agent = module.UserAgentString(
+        platform_name=platform.system(),
+        platform_version=platform.release(),
+        platform_machine=platform.machine(),
+        python_version=platform.python_version(),
+        python_implementation=platform.python_implementation(),
+        execution_env=execution_env,
+    )
+    text: str = agent.with_client_config(config).to_string()
+    return text
+
+
+@frozen
+class Configured:
+    """Where a client that botocore configured sends, and how it retries."""
+
+    url: str
+    region: str
+    retry_mode: str
+    max_attempts: int
+
+
+def configured(
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    *,
+    use_fips: bool | None,
+    use_dualstack: bool | None,
+) -> Configured | None:
+    """What botocore makes of arguments, environment and files; `None` if it refuses them.
+
+    Args:
+        profile: the session's profile.
+        region: the client's.
+        endpoint_url: the client's.
+        use_fips: the client's.
+        use_dualstack: the client's.
+    """
+    session = _session_module.Session(profile=profile)
+    session.register_component("data_loader", _session().get_component("data_loader"))
+    wire = _Wire()
+    wire.answer = _answer(200, {}, b"{}")
+    config = _config.Config(use_fips_endpoint=use_fips, use_dualstack_endpoint=use_dualstack)
+    try:
+        client = session.create_client(
+            SERVICE,
+            region_name=region,
+            endpoint_url=endpoint_url,
+            aws_access_key_id=CREDENTIALS.access_key_id,
+            aws_secret_access_key=CREDENTIALS.secret_access_key,
+            config=config,
+        )
+        client.meta.events.register(f"before-send.{SERVICE}", wire)
+        client.get_network_connector(Identifier="a")
+    except (_exceptions.BotoCoreError, ValueError):
+        return None
+    retries = client.meta.config.retries
+    return Configured(
+        wire.sent.url.partition("/2026")[0],
+        _text(wire.sent.headers["Authorization"]).split("/")[2],
+        retries["mode"],
+        retries.get("total_max_attempts", 3),
+    )

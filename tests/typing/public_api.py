@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, assert_never, assert_type
 
 from lambdacore_async import (
@@ -41,6 +42,8 @@ from lambdacore_async import (
     RuntimeAlias,
     RuntimeReleaseLifecycle,
     RuntimeVersion,
+    Sweep,
+    Target,
     ThrottleReason,
     Timeout,
     TransportError,
@@ -60,14 +63,18 @@ def making_a_client(on_attempt: list[Attempt]) -> LambdaCoreClient:
     LambdaCoreClient("us-east-1", timeout=1.5)
     return LambdaCoreClient(
         "us-east-1",
+        profile="work",
         credentials=Credentials("id", "secret", "token"),
         endpoint_url="https://lambda.example",
+        allow_plain_http=False,
         use_fips_endpoint=False,
         use_dualstack_endpoint=False,
         retry_mode="adaptive",
         max_attempts=5,
         timeout=Timeout(connect=1, read=2, attempt=3, total=None),
         max_connections=10,
+        ca_bundle=Path("ca.pem"),
+        trust_env=True,
         user_agent_extra="app/1",
         on_attempt=on_attempt.append,
     )
@@ -277,6 +284,18 @@ async def the_embedded_service() -> None:
         assert_type(service.credentials, Credentials)
         assert_type(service.client(timeout=1, max_attempts=1), LambdaCoreClient)
         assert_type(service.state.put_network_connector("name"), NetworkConnector)
+
+
+async def many_accounts(client: LambdaCoreClient) -> None:
+    targets = [Target("us-east-1"), Target("eu-west-1", Credentials("a", "b"), label="theirs")]
+    async with client.lookup_across(targets, ["a"], concurrency=1, targets_at_once=1) as run:
+        async for target, lookup in run:
+            assert_type(target, Target)
+            assert_type(lookup, Found | Failed)
+    listing = client.list_across(targets, LambdaCoreClient.list_network_connectors)
+    assert_type(listing, Sweep[NetworkConnectorSummary | LambdaCoreError])
+    async with client.list_across(targets, lambda view: view.list_runtimes(max_items=1)) as items:
+        assert_type(items, Sweep[Runtime | LambdaCoreError])
 
 
 version: str = __version__

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
@@ -18,6 +18,7 @@ from lambdacore_async.engine.pacing import AdaptivePace, Outcome, Pace
 from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import Transport
+from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import (
     CLOCK_SKEW_CODES,
     EXPIRED_CODES,
@@ -73,25 +74,26 @@ class Attempt:
 class Settings:
     """What may differ between two views of one client."""
 
-    region: str | None = None
+    region: str = ""
     endpoint_url: str | None = None
     use_fips: bool = False
     use_dualstack: bool = False
+    allow_plain_http: bool = False
     policy: RetryPolicy = field(factory=RetryPolicy)
     timeout: Timeout = field(factory=Timeout)
+    app_id: str | None = None
 
 
 @frozen(eq=False)
 class Shared:
-    """What all views of one client have in common.
+    """What all views of one client have in common that act for the same account.
 
     Attributes:
         transport: the connections.
         credentials: who signs.
-        user_agent: the `User-Agent` header.
+        user_agent: makes the `User-Agent` header.
         max_in_flight: requests that may be under way at once, for each region.
         on_attempt: told of every attempt.
-        environ: the environment's variables.
         clock: the machine's time.
         jitter: a random number from 0 to 1.
         new_id: a fresh idempotency token or invocation id.
@@ -102,10 +104,9 @@ class Shared:
 
     transport: Transport
     credentials: CredentialsSource
-    user_agent: str
+    user_agent: UserAgent = field(factory=UserAgent)
     max_in_flight: int = 100
     on_attempt: Callable[[Attempt], None] | None = None
-    environ: Mapping[str, str] = field(factory=lambda: os.environ, repr=False)
     clock: Clock = field(factory=Clock)
     jitter: Callable[[], float] = random.random
     new_id: Callable[[], str] = _new_uuid
@@ -125,12 +126,14 @@ class _Route:
         region: the AWS region.
         endpoint: where it is.
         pace: its send rate.
+        user_agent: the `User-Agent` header.
         failing_since: the monotonic time of the first passing failure since a request was served.
     """
 
     region: str
     endpoint: Endpoint
     pace: Pace
+    user_agent: str
     failing_since: float | None = None
 
 
@@ -159,12 +162,19 @@ class Pipeline:
 
     Args:
         shared: what it has in common with other views.
-        settings: what is its own.
+        settings: what is its own; with `configure`, only its timeout counts.
+        configure: finds the settings, at the first call.
     """
 
-    def __init__(self, shared: Shared, settings: Settings) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        settings: Settings,
+        configure: Callable[[], Awaitable[Settings]] | None = None,
+    ) -> None:
         self.shared = shared
         self.settings = settings
+        self._configure = configure
         self._route: _Route | None = None
 
     async def call(
@@ -206,7 +216,7 @@ class Pipeline:
             raise error from call.error
 
     async def _run(self, call: _Call[Output]) -> Output:
-        route = self._route or self._find_route(call.operation.name)
+        route = self._route or await self._find_route(call.operation.name)
         if route.endpoint.path:
             call.request = evolve(call.request, target=route.endpoint.path + call.request.target)
         while True:
@@ -245,7 +255,7 @@ class Pipeline:
                 region=route.region,
                 time=call.signed_at,
                 unsigned={
-                    "user-agent": shared.user_agent,
+                    "user-agent": route.user_agent,
                     "accept-encoding": "identity",
                     "amz-sdk-invocation-id": call.invocation_id,
                     "amz-sdk-request": (
@@ -347,31 +357,42 @@ class Pipeline:
             except Exception:  # a fault in somebody's metrics is no reason to lose an answer
                 logger.exception("on_attempt failed")
 
-    def _find_route(self, operation: str) -> _Route:
+    async def settle(self, operation: str) -> Settings:
+        """The settings, found as at a first call of this operation if there was none.
+
+        Raises:
+            ConfigurationError: they cannot be used.
+        """
+        if self._route is None:
+            await self._find_route(operation)
+        return self.settings
+
+    async def _find_route(self, operation: str) -> _Route:
         try:
-            self._route = self._resolve_route()
+            settings = self.settings if self._configure is None else await self._configure()
+            if self._route is None:  # nor has another call found it meanwhile
+                self._route, self.settings = self._resolve_route(settings), settings
         except ConfigurationError as error:
             error.operation = operation
             raise
         return self._route
 
-    def _resolve_route(self) -> _Route:
-        settings, shared = self.settings, self.shared
-        region = (
-            settings.region
-            or shared.environ.get("AWS_REGION")
-            or shared.environ.get("AWS_DEFAULT_REGION")
-        )
-        if not region:
-            raise ConfigurationError("no region: pass one, or set AWS_REGION or AWS_DEFAULT_REGION")
+    def _resolve_route(self, settings: Settings) -> _Route:
+        shared = self.shared
         endpoint = endpoints.resolve(
-            region,
+            settings.region,
             endpoint_url=settings.endpoint_url,
             use_fips=settings.use_fips,
             use_dualstack=settings.use_dualstack,
+            allow_plain_http=settings.allow_plain_http,
         )
         key = (endpoint.url, settings.policy.mode)
         if key not in shared.paces:
             pace = AdaptivePace if settings.policy.mode == "adaptive" else Pace
             shared.paces[key] = pace(shared.clock, max_in_flight=shared.max_in_flight)
-        return _Route(region, endpoint, shared.paces[key])
+        return _Route(
+            settings.region,
+            endpoint,
+            shared.paces[key],
+            shared.user_agent.text(settings.policy.mode, settings.app_id),
+        )

@@ -6,12 +6,11 @@ mode; in addition the `Retry-After` header counts, which this service documents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from attrs import field, frozen
 
-from lambdacore_async.errors import ConfigurationError, LambdaCoreError, ParameterError
+from lambdacore_async.errors import LambdaCoreError, ParameterError
 
 MODES: Final = ("standard", "adaptive")
 MAX_ATTEMPTS: Final = 3
@@ -103,28 +102,3 @@ class RetryQuota:
         if self.available < self._capacity:
             refund = _SUCCESS_REFUND if cost is None else cost
             self.available = min(self._capacity, self.available + refund)
-
-
-def resolve_policy(
-    mode: str | None, max_attempts: int | None, environ: Mapping[str, str]
-) -> RetryPolicy:
-    """Make the policy of what the caller gave, the environment says, and the defaults are.
-
-    Raises:
-        ParameterError: what the caller gave is out of bounds.
-        ConfigurationError: what the environment says is.
-    """
-    if mode is None:
-        mode = environ.get("AWS_RETRY_MODE") or MODES[0]
-        if mode == "legacy":  # the SDKs' oldest mode has no counterpart here
-            mode = MODES[0]
-        if mode not in MODES:
-            raise ConfigurationError(f"AWS_RETRY_MODE: must be one of {MODES}, is {mode!r}")
-    if max_attempts is None:
-        text = environ.get("AWS_MAX_ATTEMPTS") or str(MAX_ATTEMPTS)
-        if not (text.isascii() and text.isdecimal() and int(text[:9])):
-            raise ConfigurationError(
-                f"AWS_MAX_ATTEMPTS: must be a whole number from 1, is {text[:20]!r}"
-            )
-        max_attempts = int(text[:9])
-    return RetryPolicy(mode, max_attempts)

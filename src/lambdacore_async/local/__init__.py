@@ -13,6 +13,7 @@ signature of each request as AWS does. Any AWS SDK can use it, by its `endpoint_
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -43,14 +44,18 @@ class ClientOptions(TypedDict, total=False):
     """The options of `LambdaCoreClient`, which documents them."""
 
     region: str | None
+    profile: str | None
     credentials: CredentialsLike | None
     endpoint_url: str | None
+    allow_plain_http: bool
     use_fips_endpoint: bool | None
     use_dualstack_endpoint: bool | None
     retry_mode: str | None
     max_attempts: int | None
     timeout: float | Timeout
     max_connections: int
+    ca_bundle: str | os.PathLike[str] | None
+    trust_env: bool
     http_session: aiohttp.ClientSession | None
     user_agent_extra: str | None
     on_attempt: Callable[[Attempt], None] | None
@@ -171,6 +176,9 @@ class LocalLambdaCore:
             "region": self.region,
             "credentials": self.credentials,
             "endpoint_url": self.endpoint_url,
+            # It has neither variant; what the machine asks of AWS is not meant for it.
+            "use_fips_endpoint": False,
+            "use_dualstack_endpoint": False,
         }
         merged.update(options)
         return LambdaCoreClient(**merged)

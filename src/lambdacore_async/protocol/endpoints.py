@@ -104,6 +104,11 @@ PARTITIONS: Final = (
 )
 
 
+def is_region(text: str) -> bool:
+    """Whether this can be the name of a region, one that nobody here has heard of included."""
+    return re.match(_HOST_LABEL, text) is not None
+
+
 def partition_of(region: str) -> Partition:
     """The partition that a region belongs to; `aws` for a region of no known shape."""
     return next((p for p in PARTITIONS if re.match(p.regions, region)), PARTITIONS[0])
@@ -115,6 +120,7 @@ def resolve(
     endpoint_url: str | None = None,
     use_fips: bool = False,
     use_dualstack: bool = False,
+    allow_plain_http: bool = False,
 ) -> Endpoint:
     """Find the endpoint, as the service's endpoint rule set does.
 
@@ -123,19 +129,20 @@ def resolve(
         endpoint_url: an endpoint to use instead of the region's own.
         use_fips: use the endpoint whose cryptography is FIPS 140 validated.
         use_dualstack: use the endpoint that has IPv6 addresses too.
+        allow_plain_http: let the URL be http to any address, not only to a loopback one.
 
     Raises:
         ConfigurationError: the region is no region's name, the URL cannot be used, or the options
             contradict each other.
     """
-    if not re.match(_HOST_LABEL, region):
+    if not is_region(region):
         raise ConfigurationError(f"region: {region!r} is not a valid region name")
     if endpoint_url is not None:
         if use_fips:
             raise ConfigurationError("FIPS and custom endpoint are not supported")
         if use_dualstack:
             raise ConfigurationError("Dualstack and custom endpoint are not supported")
-        return _custom(endpoint_url)
+        return _custom(endpoint_url, allow_plain_http=allow_plain_http)
     partition = partition_of(region)
     service = "lambda-fips" if use_fips else "lambda"
     suffix = partition.dual_stack_dns_suffix if use_dualstack else partition.dns_suffix
@@ -143,7 +150,7 @@ def resolve(
     return Endpoint(f"https://{host}", host)
 
 
-def _custom(url: str) -> Endpoint:
+def _custom(url: str, *, allow_plain_http: bool) -> Endpoint:
     try:
         parts = urlsplit(url)
         port, name = parts.port, parts.hostname
@@ -156,10 +163,10 @@ def _custom(url: str) -> Endpoint:
         raise ConfigurationError(f"endpoint_url: {url!r} is not an http or https URL")
     if not re.match(_HOST_NAME, name) and _address(name) is None:
         raise ConfigurationError(f"endpoint_url: {name!r} is not a valid host name")
-    if parts.scheme == "http" and not _is_loopback(name):
+    if parts.scheme == "http" and not allow_plain_http and not _is_loopback(name):
         raise ConfigurationError(
             f"endpoint_url: {url!r} would send credentials' signatures unencrypted; "
-            "plain http is for loopback addresses"
+            "plain http is for loopback addresses, unless allow_plain_http is set"
         )
     host = f"[{name}]" if ":" in name else name
     if port not in (None, _DEFAULT_PORTS[parts.scheme]):

@@ -1,0 +1,55 @@
+"""Where one of many identifiers is asked for: an ARN says which region it is in."""
+
+from __future__ import annotations
+
+from attrs import evolve
+
+from lambdacore_async.engine.pipeline import Pipeline
+from lambdacore_async.errors import ParameterError
+from lambdacore_async.protocol import arns
+from lambdacore_async.protocol.endpoints import is_region, partition_of
+
+
+class Regions:
+    """The pipelines of one view for all regions that its identifiers name.
+
+    They share all but the region, and so the pace. A custom endpoint stays the same in all of them.
+
+    Args:
+        home: the pipeline of the view's own region.
+    """
+
+    def __init__(self, home: Pipeline) -> None:
+        self._home = home
+        self._others: dict[str, Pipeline] = {}
+
+    async def pipeline_of(self, identifier: str, operation: str) -> Pipeline:
+        """The pipeline of an ARN's region; that of the view for what is no ARN of Lambda.
+
+        Args:
+            identifier: an ARN, or anything else.
+            operation: the API operation's name, for errors.
+
+        Raises:
+            ParameterError: the ARN is in another partition, where the view's credentials are
+                unknown.
+            ConfigurationError: the settings of the view cannot be used.
+        """
+        arn = arns.parse(identifier)
+        if arn is None or arn.service != "lambda" or not is_region(arn.region):
+            return self._home
+        settings = await self._home.settle(operation)
+        partition = partition_of(settings.region)
+        if arn.partition != partition.id or partition_of(arn.region) is not partition:
+            raise ParameterError(
+                "identifier",
+                f"{identifier!r} is not in the client's partition, {partition.id}",
+                operation=operation,
+            )
+        if arn.region == settings.region:
+            return self._home
+        if arn.region not in self._others:
+            self._others[arn.region] = Pipeline(
+                self._home.shared, evolve(settings, region=arn.region)
+            )
+        return self._others[arn.region]

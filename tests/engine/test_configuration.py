@@ -1,0 +1,368 @@
+"""What callers leave open comes from where botocore finds it, or the difference is named here."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import sys
+import threading
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from unittest import mock
+
+import pytest
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdacore_async import ConfigurationError, LambdaCoreError, ParameterError
+from lambdacore_async.engine.configuration import Configuration, Options
+from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
+from lambdacore_async.engine.profiles import SharedConfig
+from lambdacore_async.engine.retry import RetryPolicy
+from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
+from support import botocore_judge as judge
+from support.certificates import self_signed
+from support.generation import thorough
+from support.leaks import CREDENTIALS
+from support.transports import CONNECTOR, FakeTransport
+
+NOWHERE: Final = os.devnull
+#: No file is read when all of these are given.
+ALL: Final = Options(
+    region="us-east-1",
+    endpoint_url="https://a.example",
+    use_fips=False,
+    use_dualstack=False,
+    retry_mode="standard",
+    max_attempts=2,
+)
+EXPLICIT: Final = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ENDPOINT_URL": "https://a.example",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+    "AWS_USE_FIPS_ENDPOINT": "false",
+    "AWS_USE_DUALSTACK_ENDPOINT": "false",
+    "AWS_RETRY_MODE": "standard",
+    "AWS_MAX_ATTEMPTS": "2",
+}
+
+
+def configuration(environ: Mapping[str, str], profile: str | None = None, **options: Any) -> Any:
+    files = {"AWS_CONFIG_FILE": NOWHERE, "AWS_SHARED_CREDENTIALS_FILE": NOWHERE}
+    environ = {**files, **environ}
+    return Configuration(environ, SharedConfig(environ, profile), **options)
+
+
+async def resolve(environ: Mapping[str, str], options: Options | None = None) -> Settings:
+    settings: Settings = await configuration(environ).resolve(options or Options("us-east-1"))
+    return settings
+
+
+# As botocore has it
+
+
+flags = st.sampled_from(["true", "false", "True", "FALSE"])
+settings = {
+    "region": st.sampled_from(
+        ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "fips-us-east-1",
+         "us-west-2-fips", "xx-middle-1"]
+    ),
+    "endpoint_url": st.sampled_from(["https://a.example", "https://b.example:8443/path"]),
+    "ignore_configured_endpoint_urls": flags,
+    "use_fips_endpoint": flags,
+    "use_dualstack_endpoint": flags,
+    "retry_mode": st.sampled_from(["legacy", "standard", "adaptive"]),
+    "max_attempts": st.sampled_from(["1", "5"]),
+}  # fmt: skip
+profiles = st.fixed_dictionaries(
+    {}, optional={**settings, "services": st.sampled_from(["known", "empty"])}
+)
+variables = st.fixed_dictionaries(
+    {},
+    optional={
+        "AWS_REGION": settings["region"],
+        "AWS_DEFAULT_REGION": settings["region"],
+        "AWS_PROFILE": st.sampled_from(["work", "default"]),
+        "AWS_ENDPOINT_URL": settings["endpoint_url"],
+        "AWS_ENDPOINT_URL_LAMBDA_CORE": st.just("https://core.example"),
+        "AWS_ENDPOINT_URL_LAMBDA": st.just("https://another.example"),
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": flags,
+        "AWS_USE_FIPS_ENDPOINT": flags,
+        "AWS_USE_DUALSTACK_ENDPOINT": flags,
+        "AWS_RETRY_MODE": settings["retry_mode"],
+        "AWS_MAX_ATTEMPTS": settings["max_attempts"],
+    },
+)
+options = st.builds(
+    Options,
+    region=st.none() | settings["region"],
+    endpoint_url=st.none() | st.just("https://given.example"),
+    use_fips=st.none() | st.booleans(),
+    use_dualstack=st.none() | st.booleans(),
+)
+
+
+def config_file(default: Mapping[str, str], work: Mapping[str, str]) -> str:
+    lines = ["[services known]", "lambda_core =", "  endpoint_url = https://services.example"]
+    lines += ["[services empty]", "lambda =", "  endpoint_url = https://another.example"]
+    for head, section in (("default", default), ("profile work", work)):
+        lines += [f"[{head}]", *(f"{name} = {value}" for name, value in section.items())]
+    return "\n".join(lines)
+
+
+async def ours(
+    environ: Mapping[str, str], profile: str | None, options: Options
+) -> judge.Configured | None:
+    transport = FakeTransport(CONNECTOR)
+    resolve = Configuration(environ, SharedConfig(environ, profile)).resolve
+    pipeline = Pipeline(
+        Shared(transport=transport, credentials=CredentialsSource(CREDENTIALS)),
+        Settings(),
+        partial(resolve, options),
+    )
+    try:
+        await pipeline.call(GET_NETWORK_CONNECTOR, {"identifier": "a"})
+    except ConfigurationError:
+        return None
+    (endpoint,), (request,) = transport.endpoints, transport.requests
+    return judge.Configured(
+        endpoint.url + endpoint.path,
+        request.headers["authorization"].split("/")[2],
+        request.headers["user-agent"].split("cfg/retry-mode#")[1],
+        int(request.headers["amz-sdk-request"].split("max=")[1]),
+    )
+
+
+@thorough
+@given(
+    environ=variables,
+    default=profiles,
+    work=profiles,
+    profile=st.none() | st.sampled_from(["work", "default"]),
+    options=options,
+)
+def test_where_requests_go_and_how_they_are_retried_is_as_botocore_has_it(
+    tmp_path_factory: pytest.TempPathFactory,
+    environ: dict[str, str],
+    default: dict[str, str],
+    work: dict[str, str],
+    profile: str | None,
+    options: Options,
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "config").write_text(config_file(default, work))
+    files = {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": NOWHERE}
+    theirs = dict(environ)
+    # A difference: other SDKs, unlike botocore, know AWS_REGION, and prefer it.
+    if region := theirs.pop("AWS_REGION", None):
+        theirs["AWS_DEFAULT_REGION"] = region
+    with mock.patch.dict(os.environ, theirs | files, clear=True):
+        expected = judge.configured(
+            profile,
+            options.region,
+            options.endpoint_url,
+            use_fips=options.use_fips,
+            use_dualstack=options.use_dualstack,
+        )
+    if expected is not None:
+        settings = asyncio.run(
+            Configuration(environ | files, SharedConfig(environ | files, profile)).resolve(options)
+        )
+        if settings.endpoint_url is not None and (settings.use_fips or settings.use_dualstack):
+            # The rule set refuses this; botocore forgets FIPS and dual-stack before it asks.
+            expected = None
+        elif expected.retry_mode == "legacy":
+            # The oldest mode has no counterpart here; standard takes its place.
+            expected = evolve(expected, retry_mode="standard")
+
+    assert asyncio.run(ours(environ | files, profile, options)) == expected
+
+
+async def test_endpoints_are_looked_for_in_this_order(tmp_path: Path) -> None:
+    section = {"services": "known", "endpoint_url": "https://profile.example"}
+    (tmp_path / "config").write_text(config_file(section, {}))
+    environ = {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_ENDPOINT_URL": "https://all.example",
+        "AWS_ENDPOINT_URL_LAMBDA_CORE": "https://core.example",
+    }
+    given = Options("us-east-1", endpoint_url="https://given.example")
+    assert (await resolve(environ, given)).endpoint_url == "https://given.example"
+    assert (await resolve(environ)).endpoint_url == "https://core.example"
+    del environ["AWS_ENDPOINT_URL_LAMBDA_CORE"]
+    assert (await resolve(environ)).endpoint_url == "https://all.example"
+    del environ["AWS_ENDPOINT_URL"]
+    assert (await resolve(environ)).endpoint_url == "https://services.example"
+    (tmp_path / "config").write_text(config_file({**section, "services": "empty"}, {}))
+    assert (await resolve(environ)).endpoint_url == "https://profile.example"
+    environ["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] = "true"
+    assert (await resolve(environ)).endpoint_url is None
+    assert (await resolve(environ, given)).endpoint_url == "https://given.example"
+
+
+# Where this differs from botocore, or is stricter
+
+
+async def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(
+        "[default]\nregion = eu-west-1\nuse_fips_endpoint = true\nmax_attempts = 5\n"
+    )
+    empty = dict.fromkeys(EXPLICIT, "") | {"AWS_DEFAULT_REGION": "", "AWS_CA_BUNDLE": ""}
+    settings = await resolve({**empty, "AWS_CONFIG_FILE": str(tmp_path / "config")}, Options())
+    assert (settings.region, settings.use_fips) == ("eu-west-1", True)
+    assert settings.policy == RetryPolicy("standard", 5)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        ("AWS_USE_FIPS_ENDPOINT", "yes", "must be true or false, is 'yes'"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1", "must be true or false, is '1'"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "on", "must be true or false, is 'on'"),
+        ("AWS_RETRY_MODE", "turbo", "must be one of ('standard', 'adaptive'), is 'turbo'"),
+        ("AWS_MAX_ATTEMPTS", "0", "must be a whole number from 1, is '0'"),
+        ("AWS_MAX_ATTEMPTS", "2.5", "must be a whole number from 1, is '2.5'"),
+        ("AWS_MAX_ATTEMPTS", "٣", "must be a whole number from 1, is '٣'"),
+    ],
+)
+async def test_nonsense_is_refused_by_the_name_of_where_it_stands(
+    tmp_path: Path, variable: str, value: str, problem: str
+) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        await resolve({variable: value})
+    assert str(raised.value) == f"{variable}: {problem}"
+
+    setting = variable.removeprefix("AWS_").lower()
+    (tmp_path / "config").write_text(f"[profile x]\n{setting} = {value}\n", encoding="utf-8")
+    environ = {"AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "x"}
+    with pytest.raises(ConfigurationError) as raised:
+        await resolve(environ)
+    assert str(raised.value) == f"{setting} of profile 'x': {problem}"
+    assert (await resolve(environ, ALL)).region == "us-east-1"
+
+
+@pytest.mark.parametrize("environ", [{}, {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}])
+async def test_without_a_region_there_is_no_guess(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="^no region: .*AWS_REGION, AWS_DEFAULT_REGION"):
+        await resolve(environ, Options())
+
+
+async def test_the_applications_name_is_the_environments_or_the_profiles(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("[default]\nsdk_ua_app_id = of-the-profile\n")
+    environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    assert (await resolve(environ)).app_id == "of-the-profile"
+    assert (await resolve({**environ, "AWS_SDK_UA_APP_ID": "mine"})).app_id == "mine"
+
+
+# What the caller gives
+
+
+@pytest.mark.parametrize(("name", "value"), [("retry_mode", "legacy"), ("max_attempts", 0)])
+def test_what_the_caller_gives_out_of_bounds_is_refused_at_once(name: str, value: Any) -> None:
+    with pytest.raises(ParameterError, match=name):
+        Options(**{name: value})
+
+
+async def test_timeout_and_plain_http_are_handed_on() -> None:
+    settings = await resolve(
+        {}, Options("us-east-1", allow_plain_http=True, timeout=Timeout(total=3))
+    )
+    assert (settings.allow_plain_http, settings.timeout) == (True, Timeout(total=3))
+
+
+# Files
+
+
+async def test_no_file_is_read_where_nothing_is_left_open() -> None:
+    gone = SharedConfig({}, "no-such-profile")
+    assert await Configuration({}, gone, verifies=False).resolve(ALL)
+    assert await Configuration(EXPLICIT, gone, verifies=False).resolve(Options())
+    for left in EXPLICIT:
+        environ = {name: value for name, value in EXPLICIT.items() if name != left}
+        with pytest.raises(ConfigurationError, match="no-such-profile"):
+            await Configuration(environ, gone, verifies=False).resolve(Options())
+
+
+async def test_files_are_opened_off_the_event_loop(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
+    opened: list[tuple[str, int]] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        if watching and event == "open" and str(arguments[0]).startswith(str(tmp_path)):
+            opened.append((Path(str(arguments[0])).name, threading.get_ident()))
+
+    sys.addaudithook(watch)
+    try:
+        subject = configuration({"AWS_CONFIG_FILE": str(tmp_path / "config")})
+        await asyncio.gather(*(subject.resolve(Options("us-east-1")) for _ in range(1000)))
+    finally:
+        watching = False
+    assert [name for name, _ in opened] == ["config"]
+    assert threading.get_ident() not in {thread for _, thread in opened}
+    assert subject.ssl_context.cert_store_stats()["x509"] == 1
+
+
+# Certificates
+
+
+async def test_a_ca_bundle_is_the_callers_else_the_environments_else_the_profiles(
+    tmp_path: Path,
+) -> None:
+    for name in ("given", "variable", "profile"):
+        (tmp_path / name).write_text(self_signed().certificate * (1 + (name == "given")))
+    (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'profile'}\n")
+    environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    read: list[str] = []
+    make = ssl.create_default_context
+
+    def spy(*, cafile: str) -> ssl.SSLContext:
+        read.append(Path(cafile).name)
+        return make(cafile=cafile)
+
+    with mock.patch.object(ssl, "create_default_context", spy):
+        for subject in (
+            configuration(environ),
+            configuration({**environ, "AWS_CA_BUNDLE": str(tmp_path / "variable")}),
+            configuration(
+                {**environ, "AWS_CA_BUNDLE": str(tmp_path / "variable")},
+                ca_bundle=tmp_path / "given",
+            ),
+        ):
+            await subject.resolve(Options("us-east-1"))
+            await subject.resolve(Options("eu-west-1"))
+    assert read == ["profile", "variable", "given"]
+
+
+async def test_a_session_of_the_callers_own_needs_no_ca_bundle() -> None:
+    subject = configuration({"AWS_CA_BUNDLE": "/no/such/file"}, verifies=False)
+    await subject.resolve(Options("us-east-1"))
+    assert subject.ssl_context is None
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "No such file or directory"), ("", ""), ("nonsense", "")]
+)
+async def test_a_bad_ca_bundle_is_refused_by_name(
+    tmp_path: Path, content: str | None, problem: str
+) -> None:
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    for source, subject in {
+        "AWS_CA_BUNDLE": configuration({"AWS_CA_BUNDLE": str(path)}),
+        "ca_bundle": configuration({}, ca_bundle=path),
+    }.items():
+        with pytest.raises(LambdaCoreError) as raised:
+            await subject.resolve(Options("us-east-1"))
+        assert type(raised.value) is ConfigurationError
+        assert str(raised.value).startswith(f"{source}: '{path}': ")
+        assert problem in str(raised.value)
+        assert subject.ssl_context is None

@@ -1,0 +1,89 @@
+"""An ARN is asked for where it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambdacore_async import ConfigurationError, ParameterError
+from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
+from lambdacore_async.engine.regions import Regions
+from support.leaks import CREDENTIALS
+from support.transports import FakeTransport
+
+OPERATION = "GetNetworkConnector"
+
+
+def make(region: str) -> tuple[Pipeline, Regions]:
+    shared = Shared(transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS))
+    home = Pipeline(shared, Settings(region))
+    return home, Regions(home)
+
+
+def arn(region: str, partition: str = "aws", service: str = "lambda") -> str:
+    return f"arn:{partition}:{service}:{region}:123456789012:network-connector:a"
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "prod-egress",
+        "arn:aws",
+        arn("us-east-1"),
+        arn("eu-west-1", service="iam"),
+        # The service can say best what is wrong with these.
+        arn(""),
+        arn("eu west 1"),
+        arn("evil.example/"),
+    ],
+)
+async def test_what_names_no_other_region_is_asked_for_at_home(identifier: str) -> None:
+    home, regions = make("us-east-1")
+    assert await regions.pipeline_of(identifier, OPERATION) is home
+
+
+@pytest.mark.parametrize(
+    ("home", "partition", "other"),
+    [
+        ("us-east-1", "aws", "eu-west-1"),
+        ("us-east-1", "aws", "xx-unheard-of-1"),
+        ("cn-north-1", "aws-cn", "cn-northwest-1"),
+        ("us-gov-west-1", "aws-us-gov", "us-gov-east-1"),
+    ],
+)
+async def test_another_region_of_the_partition_has_a_pipeline_and_a_pace_of_its_own(
+    home: str, partition: str, other: str
+) -> None:
+    pipeline, regions = make(home)
+    elsewhere = await regions.pipeline_of(arn(other, partition), OPERATION)
+    assert elsewhere is await regions.pipeline_of(arn(other, partition), OPERATION)
+    assert elsewhere.shared is pipeline.shared
+    assert (await elsewhere.settle(OPERATION)).region == other
+    assert len(pipeline.shared.paces) == 2
+
+
+@pytest.mark.parametrize(
+    ("home", "identifier"),
+    [
+        ("us-east-1", arn("cn-north-1", "aws-cn")),
+        ("us-east-1", arn("us-gov-west-1", "aws-us-gov")),
+        ("cn-north-1", arn("us-east-1")),
+        # The two parts of the ARN contradict each other.
+        ("us-east-1", arn("cn-north-1")),
+        ("us-east-1", arn("us-east-1", "aws-cn")),
+        ("cn-north-1", arn("us-east-1", "aws-cn")),
+        ("us-east-1", arn("us-east-1", "")),
+    ],
+)
+async def test_another_partition_is_refused_by_name(home: str, identifier: str) -> None:
+    _, regions = make(home)
+    with pytest.raises(ParameterError, match="is not in the client's partition, aws") as raised:
+        await regions.pipeline_of(identifier, OPERATION)
+    assert (raised.value.parameter, raised.value.operation) == ("identifier", OPERATION)
+
+
+async def test_settings_that_cannot_be_used_are_told_as_at_a_call() -> None:
+    _, regions = make("")
+    with pytest.raises(ConfigurationError) as raised:
+        await regions.pipeline_of(arn("us-east-1"), OPERATION)
+    assert raised.value.operation == OPERATION

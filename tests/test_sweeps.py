@@ -1,0 +1,118 @@
+"""A run over targets: what each yields comes out with its target, bounded, and nothing is left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdacore_async import ParameterError, Sweep, Target
+from support.leaks import cancel_at, other_tasks, settle
+
+
+class Work:
+    """Yields as many numbers as a target's label says."""
+
+    def __init__(self) -> None:
+        self.open = self.most_open = self.yielded = 0
+
+    async def __call__(self, target: Target) -> AsyncGenerator[int]:
+        self.open += 1
+        self.most_open = max(self.most_open, self.open)
+        try:
+            for number in range(int(target.label or 0)):
+                await asyncio.sleep(0)
+                self.yielded += 1
+                yield number
+        finally:
+            self.open -= 1
+
+
+def labelled(*counts: int) -> list[Target]:
+    return [Target("us-east-1", label=str(count)) for count in counts]
+
+
+@given(st.lists(st.integers(0, 5)), st.integers(1, 4))
+def test_every_result_comes_once_with_its_target(counts: list[int], targets_at_once: int) -> None:
+    async def run() -> None:
+        work = Work()
+        found: list[tuple[int, int]] = []
+        targets = labelled(*counts)
+        async with Sweep(iter(targets), work, targets_at_once=targets_at_once) as sweep:
+            async for target, number in sweep:
+                found.append((id(target), number))
+            with pytest.raises(StopAsyncIteration):
+                await anext(sweep)
+        assert sorted(found) == sorted(
+            (id(t), n) for t in targets for n in range(int(t.label or 0))
+        )
+        assert work.most_open <= targets_at_once
+        assert other_tasks() == set()
+
+    asyncio.run(run())
+
+
+async def test_results_are_made_only_as_fast_as_they_are_consumed() -> None:
+    work = Work()
+    async with Sweep(labelled(1000, 1000, 1000), work, targets_at_once=2) as sweep:
+        await anext(sweep)
+        await settle()
+        assert work.yielded <= 1 + 2 + 2
+        assert work.open == 2
+    assert work.open == 0
+
+
+async def test_a_defect_is_raised_after_all_results_and_starts_nothing_new() -> None:
+    started: list[str | None] = []
+
+    async def work(target: Target) -> AsyncGenerator[int]:
+        started.append(target.label)
+        yield 1
+        if target.label == "0":
+            raise RuntimeError("broken")
+
+    found = 0
+    async with Sweep(labelled(0, 1, 2, 3), work, targets_at_once=1) as sweep:
+        with pytest.raises(RuntimeError, match="broken"):
+            async for _ in sweep:
+                found += 1
+    assert (found, started) == (1, ["0"])
+
+
+async def test_a_sweep_is_entered_once_and_read_inside() -> None:
+    sweep = Sweep(labelled(1), Work(), targets_at_once=1)
+    with pytest.raises(RuntimeError, match="inside `async with`"):
+        await anext(sweep)
+    async with sweep:
+        pass
+    with pytest.raises(RuntimeError, match="entered once"):
+        await sweep.__aenter__()
+
+
+async def test_cancelling_wherever_a_sweep_waits_leaves_nothing_behind() -> None:
+    work = Work()
+
+    async def run() -> None:
+        async with Sweep(labelled(2, 1, 3), work, targets_at_once=2) as sweep:
+            async for _ in sweep:
+                await asyncio.sleep(0)
+
+    step = 0
+    while await cancel_at(step, run()):
+        assert (work.open, other_tasks()) == (0, set())
+        step += 1
+    assert step > 3
+
+
+@pytest.mark.parametrize(
+    ("targets", "at_once", "parameter"),
+    [([], 0, "targets_at_once"), ([], 1.0, "targets_at_once"), (["us-east-1"], 1, "targets[0]")],
+)
+def test_what_no_sweep_could_do_is_refused(targets: Any, at_once: Any, parameter: str) -> None:
+    with pytest.raises(ParameterError) as raised:
+        Sweep(targets, Work(), targets_at_once=at_once)
+    assert raised.value.parameter == parameter
