@@ -1,9 +1,11 @@
-"""One fan-out by one client, in a process of its own; prints what came of it as JSON.
+"""The clients that are compared, each opened and called in the way its users write it.
 
     python benchmarks/contenders.py CONTENDER PORT COUNT CONCURRENCY
 
-A contender is a client and, behind a colon, its retry mode: `ours:standard`, `aiobotocore:legacy`,
-`capo`. Every one looks up the same identifiers, so many at once, in the way its users write it.
+runs one fan-out by one client, and prints what came of it as JSON. There a contender is a client
+and, behind a colon, its retry mode: `ours:standard`, `aiobotocore:legacy`, `capo`.
+
+Every contender runs in an environment of its own, so nothing is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -13,47 +15,147 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final, NamedTuple
 
-Get = Callable[[str], Awaitable[object]]
+ACCESS_KEY: Final = "AKIDEXAMPLE"
+SECRET_KEY: Final = "made-up"  # noqa: S105 - it opens nothing
+CONNECTORS: Final = "/2026-04-04/network-connectors"
+
+
+class Calls(NamedTuple):
+    """What is called of a client: one connector, a page of connectors, many by its own fan-out."""
+
+    get: Callable[[str], Awaitable[object]]
+    page: Callable[[], Awaitable[object]]
+    lookups: Callable[[Iterable[str], int], Awaitable[Counter[str]]] | None = None
+
+
+Opened = AsyncIterator[Calls]
 
 
 @asynccontextmanager
-async def aiobotocore(url: str, mode: str) -> AsyncIterator[Get]:
+async def ours(url: str, mode: str = "", pool: int = 100, token: str | None = None) -> Opened:
+    from lambdacore_async import Credentials, Found, LambdaCoreClient
+
+    async with LambdaCoreClient(
+        "us-east-1",
+        credentials=Credentials(ACCESS_KEY, SECRET_KEY, token),
+        endpoint_url=url,
+        retry_mode=mode or None,
+        max_connections=pool,
+    ) as client:
+
+        async def page() -> object:
+            async for page in client.list_network_connectors().by_page():
+                return page
+            return None
+
+        async def lookups(identifiers: Iterable[str], concurrency: int) -> Counter[str]:
+            outcomes: Counter[str] = Counter()
+            async with client.lookup_network_connectors(
+                identifiers, concurrency=concurrency
+            ) as run:
+                async for lookup in run:
+                    if isinstance(lookup, Found):
+                        outcomes["found"] += 1
+                    else:
+                        outcomes[type(lookup.error).__name__] += 1
+            return outcomes
+
+        yield Calls(client.get_network_connector, page, lookups)
+
+
+@asynccontextmanager
+async def aiohttp(url: str, _: str = "", pool: int = 100, token: str | None = None) -> Opened:
+    """What else one would write: nothing is signed, retried or typed."""
+    import aiohttp
+
+    del token
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=pool)) as session:
+
+        async def get(identifier: str) -> object:
+            async with session.get(f"{url}{CONNECTORS}/{identifier}") as response:
+                return await response.json()
+
+        async def page() -> object:
+            async with session.get(url + CONNECTORS) as response:
+                return await response.json()
+
+        yield Calls(get, page)
+
+
+@asynccontextmanager
+async def aiobotocore(
+    url: str, mode: str = "", pool: int = 100, token: str | None = None
+) -> Opened:
     from aiobotocore.session import get_session
     from botocore.config import Config
 
     name, _, attempts = mode.partition("-")
-    retries: dict[str, Any] = {"mode": name}
+    retries: dict[str, Any] = {"mode": name} if name else {}
     if attempts:
         retries["total_max_attempts"] = int(attempts)
-    config = Config(retries=retries, max_pool_connections=100)
     async with get_session().create_client(
         "lambda-core",
         region_name="us-east-1",
         endpoint_url=url,
-        aws_access_key_id="AKIDEXAMPLE",
-        aws_secret_access_key="made-up",  # noqa: S106 - it opens nothing
-        config=config,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        aws_session_token=token,
+        config=Config(retries=retries, max_pool_connections=pool),
     ) as client:
-        yield lambda identifier: client.get_network_connector(Identifier=identifier)
+        yield Calls(
+            lambda identifier: client.get_network_connector(Identifier=identifier),
+            client.list_network_connectors,
+        )
 
 
 @asynccontextmanager
-async def capo(url: str, _: str) -> AsyncIterator[Get]:
-    from capo_lambda_core import AsyncLambdaCoreClient
+async def capo(url: str, _: str = "", pool: int = 100, token: str | None = None) -> Opened:
+    from capo_lambda_core import AsyncLambdaCoreClient, Credentials
+    from zapros import AsyncStdNetworkHandler
 
+    keys: Credentials = {"access_key": ACCESS_KEY, "secret_key": SECRET_KEY}
+    if token:
+        keys["session_token"] = token
     async with AsyncLambdaCoreClient(
+        AsyncStdNetworkHandler(
+            http1={"max_connections_per_host": pool, "max_idle_connections_per_host": pool}
+        ),
         region="us-east-1",
         endpoint=url,
-        credentials={"access_key": "AKIDEXAMPLE", "secret_key": "made-up"},
+        credentials=keys,
     ) as client:
-        yield lambda identifier: client.get_network_connector(identifier=identifier)
+        yield Calls(
+            lambda identifier: client.get_network_connector(identifier=identifier),
+            client.list_network_connectors,
+        )
 
 
-async def by_tasks(get: Get, identifiers: list[str], concurrency: int) -> Counter[str]:
+def boto3(url: str, pool: int, token: str | None) -> Any:
+    """A client that blocks, for threads."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "lambda-core",
+        region_name="us-east-1",
+        endpoint_url=url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        aws_session_token=token,
+        config=Config(max_pool_connections=pool),
+    )
+
+
+OPEN: Final = {"ours": ours, "aiohttp": aiohttp, "aiobotocore": aiobotocore, "capo": capo}
+
+
+async def by_tasks(
+    get: Callable[[str], Awaitable[object]], identifiers: list[str], concurrency: int
+) -> Counter[str]:
     """The usual fan-out of clients that have none of their own."""
     stopwatch.start()
     gate = asyncio.Semaphore(concurrency)
@@ -69,25 +171,6 @@ async def by_tasks(get: Get, identifiers: list[str], concurrency: int) -> Counte
                 outcomes["found"] += 1
 
     await asyncio.gather(*map(one, identifiers))
-    return outcomes
-
-
-async def ours(url: str, mode: str, identifiers: list[str], concurrency: int) -> Counter[str]:
-    from lambdacore_async import Credentials, Found, LambdaCoreClient
-
-    outcomes: Counter[str] = Counter()
-    async with (
-        LambdaCoreClient(
-            "us-east-1",
-            credentials=Credentials("AKIDEXAMPLE", "made-up"),
-            endpoint_url=url,
-            retry_mode=mode or None,
-        ) as client,
-        client.lookup_network_connectors(identifiers, concurrency=concurrency) as lookups,
-    ):
-        stopwatch.start()
-        async for lookup in lookups:
-            outcomes["found" if isinstance(lookup, Found) else type(lookup.error).__name__] += 1
     return outcomes
 
 
@@ -109,10 +192,11 @@ stopwatch = Stopwatch()
 
 async def run(contender: str, url: str, identifiers: list[str], concurrency: int) -> Counter[str]:
     name, _, mode = contender.partition(":")
-    if name == "ours":
-        return await ours(url, mode, identifiers, concurrency)
-    async with {"aiobotocore": aiobotocore, "capo": capo}[name](url, mode) as get:
-        return await by_tasks(get, identifiers, concurrency)
+    async with OPEN[name](url, mode) as calls:
+        if calls.lookups is None:
+            return await by_tasks(calls.get, identifiers, concurrency)
+        stopwatch.start()
+        return await calls.lookups(identifiers, concurrency)
 
 
 def main() -> None:

@@ -1,7 +1,11 @@
-"""A virtual environment for each contender: their pins of botocore contradict each other."""
+"""A virtual environment for each contender: their pins of botocore contradict each other.
+
+They are made at the first run, beside this file, and made anew when what belongs into them changes.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import venv
@@ -9,26 +13,62 @@ from pathlib import Path
 from typing import Final
 
 HERE: Final = Path(__file__).parent
+ROOT: Final = HERE.parent
+FOLDER: Final = HERE / ".environments"
+UVLOOP: Final = "uvloop==0.23.*"
 PACKAGES: Final = {
-    "ours": (str(HERE.parent),),
-    "aiobotocore": ("aiobotocore==3.10.*",),
-    "capo": ("capo-lambda-core==0.9.*",),
+    "ours": ("--editable", str(ROOT), UVLOOP),
+    "aiobotocore": ("aiobotocore==3.10.*", UVLOOP),
+    "capo": ("capo-lambda-core==0.9.*", UVLOOP),
     "boto3": ("boto3==1.44.*",),
+    "parts": ("--editable", str(ROOT), "boto3==1.44.*"),
 }
+#: Bare aiohttp is the very aiohttp that our client runs on.
+SHARED: Final = {"aiohttp": "ours"}
 
 
-def python(name: str) -> str:
-    """The interpreter of a contender's environment, made if it is not there yet."""
-    if name == "ours":
-        return sys.executable
-    folder = HERE / ".environments" / name
-    interpreter = folder / "bin" / "python"
-    if not interpreter.exists():
-        print(f"making an environment for {name} ...", file=sys.stderr)
-        venv.create(folder, with_pip=True)
+def python(contender: str) -> str:
+    """The interpreter of a contender's environment, made if it is not there as it should be."""
+    name = SHARED.get(contender, contender)
+    folder = FOLDER / name
+    interpreter, marker = folder / "bin" / "python", folder / "packages.txt"
+    wanted = "\n".join((sys.version, *PACKAGES[name]))
+    if str(ROOT) in PACKAGES[name]:
+        wanted += (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    if not marker.exists() or marker.read_text(encoding="utf-8") != wanted:
+        print(f"making an environment for {name} ...", file=sys.stderr, flush=True)
+        venv.create(folder, with_pip=True, clear=True)
         subprocess.run(
             [interpreter, "-m", "pip", "install", "--quiet", *PACKAGES[name]],
             check=True,
             stdout=sys.stderr,
         )
+        marker.write_text(wanted, encoding="utf-8")
     return str(interpreter)
+
+
+def variables(**more: str) -> dict[str, str]:
+    """A contender's environment variables: none of the user's own for AWS, Python or proxies."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "PYTHON", "SSL_")) and not name.lower().endswith("_proxy")
+    }
+    return kept | {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **more,
+    }
+
+
+def versions(contender: str) -> dict[str, str]:
+    """What is installed in a contender's environment, by name."""
+    listing = subprocess.run(
+        [python(contender), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    pairs = (line.partition("==") for line in listing.splitlines())
+    return {name.lower(): version for name, _, version in pairs}

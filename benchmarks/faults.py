@@ -101,11 +101,10 @@ async def ask(contender: str, port: str) -> Counter[str]:
     name, _, mode = contender.partition(":")
     if name == "ours":
         return await ask_ours(url, mode, identifiers)
-    contexts = {"aiobotocore": contenders.aiobotocore, "capo": contenders.capo}
-    async with contexts[name](url, mode) as get:
+    async with contenders.OPEN[name](url, mode) as calls:
 
         async def get_right(identifier: str) -> None:
-            answer: Any = await get(identifier)
+            answer: Any = await calls.get(identifier)
             if identifier not in (answer.get("Name"), answer.get("name")):
                 raise WrongAnswer
 
@@ -142,7 +141,7 @@ class Service:
 
     def __init__(self, *options: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "serve", *options],
+            [environments.python("ours"), __file__, "serve", *options],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -33,7 +33,6 @@ import botocore.session
 import cattrs
 from attrs import define, field, fields_dict, frozen
 from cattrs.gen import make_dict_structure_fn, override
-from static_server import CONNECTOR
 
 from lambdacore_async import (
     Credentials,
@@ -51,6 +50,7 @@ from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.protocol import codec, sigv4
 from lambdacore_async.protocol.messages import Response
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
+from static_server import CONNECTOR
 
 REGION: Final = "us-east-1"
 HOST: Final = f"lambda.{REGION}.amazonaws.com"

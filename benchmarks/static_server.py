@@ -4,6 +4,7 @@ It runs in a process of its own, so that the client's cost is measured alone. Wi
 throttles as a token bucket does. It prints its port, then, when its input ends, what it counted.
 
     python benchmarks/static_server.py [--rate CALLS_PER_SECOND --burst CALLS]
+                                       [--body FILE] [--certificate FILE]
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import ssl
 import sys
 import time
+from pathlib import Path
 from typing import Final
 
 CONNECTOR: Final = {
@@ -38,8 +41,7 @@ CONNECTOR: Final = {
 }
 
 
-def answer(status: str, content: object, *headers: str) -> bytes:
-    body = json.dumps(content).encode()
+def answer(status: str, body: bytes, *headers: str) -> bytes:
     head = (
         f"HTTP/1.1 {status}",
         "Content-Type: application/json",
@@ -50,10 +52,10 @@ def answer(status: str, content: object, *headers: str) -> bytes:
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
 
-FOUND: Final = answer("200 OK", CONNECTOR)
+CONNECTOR_BODY: Final = json.dumps(CONNECTOR).encode()
 THROTTLED: Final = answer(
     "429 Too Many Requests",
-    {"Type": "User", "message": "Rate exceeded", "Reason": "CallerRateLimitExceeded"},
+    b'{"Type": "User", "message": "Rate exceeded", "Reason": "CallerRateLimitExceeded"}',
     "x-amzn-ErrorType: TooManyRequestsException",
 )
 
@@ -85,8 +87,9 @@ class Bucket:
 class Counts:
     """What the service answered."""
 
-    def __init__(self, bucket: Bucket | None) -> None:
+    def __init__(self, bucket: Bucket | None, body: bytes) -> None:
         self.bucket = bucket
+        self.found = answer("200 OK", body)
         self.served = 0
         self.throttled = 0
 
@@ -94,7 +97,7 @@ class Counts:
         """The answer to the next request."""
         if self.bucket is None or self.bucket.take():
             self.served += 1
-            return FOUND
+            return self.found
         self.throttled += 1
         return THROTTLED
 
@@ -116,10 +119,12 @@ class Connection(asyncio.Protocol):
             self.transport.write(self.counts.respond())
 
 
-async def serve(bucket: Bucket | None) -> None:
+async def serve(bucket: Bucket | None, body: bytes, tls: ssl.SSLContext | None) -> None:
     loop = asyncio.get_running_loop()
-    counts = Counts(bucket)
-    server = await loop.create_server(lambda: Connection(counts), "127.0.0.1", 0)
+    counts = Counts(bucket, body)
+    server = await loop.create_server(
+        lambda: Connection(counts), "127.0.0.1", 0, backlog=1024, ssl=tls
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
     print(json.dumps({"served": counts.served, "throttled": counts.throttled}), flush=True)
@@ -131,11 +136,17 @@ def main() -> None:
     parser.add_argument("--burst", type=float, default=0)
     parser.add_argument("--change-at", type=float, default=0, help="seconds after the first call")
     parser.add_argument("--change-to", type=float, default=0, help="the rate from then on")
+    parser.add_argument("--body", type=Path, help="of every answer; else a connector's")
+    parser.add_argument("--certificate", type=Path, help="speak TLS: the certificate and its key")
     options = parser.parse_args()
-    bucket = None
+    bucket = tls = None
     if options.rate:
         bucket = Bucket(options.rate, options.burst, options.change_at, options.change_to)
-    asyncio.run(serve(bucket))
+    if options.certificate:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(options.certificate)
+    body = options.body.read_bytes() if options.body else CONNECTOR_BODY
+    asyncio.run(serve(bucket, body, tls))
 
 
 if __name__ == "__main__":
