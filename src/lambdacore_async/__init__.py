@@ -25,6 +25,7 @@ from lambdacore_async.errors import (
     TransportTimeoutError,
 )
 from lambdacore_async.lookups import Failed, Found, Lookup, LookupReport, Lookups
+from lambdacore_async.models.causes import Cause
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpConfiguration,
@@ -66,10 +67,12 @@ from lambdacore_async.models.shared import (
 from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol.codec import from_dict, to_dict
 from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.waiters import WaiterError, WaiterFailedError, WaiterTimeoutError
 
 __all__ = [
     "ApiError",
     "Attempt",
+    "Cause",
     "Compatibility",
     "CompatibilityPolicy",
     "ComputeResourceType",
@@ -128,6 +131,9 @@ __all__ = [
     "UnknownMember",
     "UnknownValue",
     "VpcEgressConfiguration",
+    "WaiterError",
+    "WaiterFailedError",
+    "WaiterTimeoutError",
     "__version__",
     "from_dict",
     "to_dict",

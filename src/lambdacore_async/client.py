@@ -37,6 +37,7 @@ from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import ListOperation, Operation
+from lambdacore_async.waiters import OnChange, Waiter
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -340,6 +341,93 @@ class LambdaCoreClient:
             concurrency=concurrency,
             deadline=deadline,
             clock=self._pipeline.shared.clock,
+        )
+
+    async def wait_until_network_connector_active(
+        self,
+        identifier: str,
+        *,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> NetworkConnector:
+        """Wait until a connector is `ACTIVE`.
+
+        Args:
+            identifier: its ID, name or ARN.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector at the first look and on each change.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector.
+            WaiterFailedError: it failed, and why; or it is being deleted.
+            WaiterTimeoutError: it is not active in time.
+        """
+        waiter = self._waiter(timeout, poll_interval, on_change)
+        return await waiter.until_active(identifier)
+
+    async def wait_until_network_connector_updated(
+        self,
+        identifier: str | NetworkConnector,
+        *,
+        version: int | None = None,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> NetworkConnector:
+        """Wait until an update of a connector is through.
+
+        Args:
+            identifier: what `update_network_connector` returned, to wait for that very update,
+                whatever the reads tell of an earlier one; or the connector's ID, name or ARN.
+            version: the version that the update made; by default that of a connector given, else
+                that of any update.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector at the first look and on each change.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector.
+            WaiterFailedError: the update failed, and why; or the connector is being deleted.
+            WaiterTimeoutError: the update is not through in time.
+        """
+        if isinstance(identifier, NetworkConnector):
+            version = identifier.version if version is None else version
+            identifier = identifier.id
+        waiter = self._waiter(timeout, poll_interval, on_change)
+        return await waiter.until_updated(identifier, version)
+
+    async def wait_until_network_connector_deleted(
+        self,
+        identifier: str,
+        *,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> None:
+        """Wait until a connector, or a version of it, is gone.
+
+        Args:
+            identifier: its ID, for a name may soon be another connector's; or its name or ARN.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector at the first look and on each change.
+
+        Raises:
+            WaiterFailedError: the deletion failed, and why.
+            WaiterTimeoutError: it is not gone in time.
+        """
+        await self._waiter(timeout, poll_interval, on_change).until_deleted(identifier)
+
+    def _waiter(self, timeout: float, poll_interval: float, on_change: OnChange | None) -> Waiter:
+        return Waiter(
+            self._look_up,
+            clock=self._pipeline.shared.clock,
+            jitter=self._pipeline.shared.jitter,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
         )
 
     def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:
