@@ -67,6 +67,7 @@ from lambdacore_async.models.shared import (
 from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol.codec import from_dict, to_dict
 from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.provisioning import Drift, DriftValue, diff_network_connector
 from lambdacore_async.waiters import WaiterError, WaiterFailedError, WaiterTimeoutError
 
 __all__ = [
@@ -81,6 +82,8 @@ __all__ = [
     "CredentialsError",
     "CredentialsLike",
     "CredentialsProvider",
+    "Drift",
+    "DriftValue",
     "ElasticIpConfiguration",
     "ElasticIpType",
     "Failed",
@@ -135,6 +138,7 @@ __all__ = [
     "WaiterFailedError",
     "WaiterTimeoutError",
     "__version__",
+    "diff_network_connector",
     "from_dict",
     "to_dict",
 ]
