@@ -25,6 +25,7 @@ from lambdacore_async.errors import (
     TransportTimeoutError,
 )
 from lambdacore_async.lookups import Failed, Found, Lookup, LookupReport, Lookups
+from lambdacore_async.models.causes import Cause
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpConfiguration,
@@ -66,11 +67,14 @@ from lambdacore_async.models.shared import (
 from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol.codec import from_dict, to_dict
 from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.provisioning import Drift, DriftValue, diff_network_connector
 from lambdacore_async.sweeps import Sweep, Target
+from lambdacore_async.waiters import WaiterError, WaiterFailedError, WaiterTimeoutError
 
 __all__ = [
     "ApiError",
     "Attempt",
+    "Cause",
     "Compatibility",
     "CompatibilityPolicy",
     "ComputeResourceType",
@@ -79,6 +83,8 @@ __all__ = [
     "CredentialsError",
     "CredentialsLike",
     "CredentialsProvider",
+    "Drift",
+    "DriftValue",
     "ElasticIpConfiguration",
     "ElasticIpType",
     "Failed",
@@ -131,7 +137,11 @@ __all__ = [
     "UnknownMember",
     "UnknownValue",
     "VpcEgressConfiguration",
+    "WaiterError",
+    "WaiterFailedError",
+    "WaiterTimeoutError",
     "__version__",
+    "diff_network_connector",
     "from_dict",
     "to_dict",
 ]

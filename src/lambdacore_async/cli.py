@@ -1,7 +1,7 @@
-"""The command line: `lambdacore get`, `lookup`, `demo` and `local`.
+"""The command line: `lambdacore get`, `lookup`, `ensure`, `delete`, `demo` and `local`.
 
 Results go to standard output; progress and complaints to standard error. The exit status is 0 if
-all was found, 1 if a lookup failed, 2 if the command was misused or lacks a region, credentials or
+all went well, 1 if anything failed, 2 if the command was misused or lacks a region, credentials or
 the like, 130 after Ctrl-C, and 141 when nobody reads standard output any more.
 """
 
@@ -18,23 +18,33 @@ from collections import Counter
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
+    Awaitable,
     Callable,
     Coroutine,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
     Sequence,
 )
 from concurrent.futures import Future
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from enum import StrEnum
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 from attrs import frozen
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -42,7 +52,11 @@ from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.user_agent import VERSION
 from lambdacore_async.errors import (
     ApiError,
+    ConfigurationError,
+    CredentialsError,
     LambdaCoreError,
+    ParameterError,
+    ResourceNotFoundException,
 )
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.network_connectors import MANAGED_CONNECTORS
@@ -58,6 +72,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.codec import to_dict
+from lambdacore_async.waiters import WaiterFailedError
 
 SOME_FAILED: Final = 1
 MISUSED: Final = 2
@@ -109,9 +124,14 @@ EndpointUrl = Annotated[
     str | None,
     typer.Option(help="An endpoint instead of the region's own; else as configured."),
 ]
+WaitTimeout = Annotated[
+    float, typer.Option(min=0.01, help="Seconds until what is not through has failed.")
+]
+
+Result = TypeVar("Result")
 
 app = typer.Typer(
-    help="Look up AWS Lambda Core network connectors, or run a Lambda Core of your own.",
+    help="Provision and look up AWS Lambda Core network connectors, or run a service of your own.",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -195,6 +215,105 @@ def lookup(
 
 
 @app.command()
+def ensure(
+    name: Annotated[str, typer.Argument(help="The connector's name.")],
+    subnets: Annotated[
+        list[str] | None,
+        typer.Option("--subnet", help="A subnet of the VPC; give the option for each one."),
+    ] = None,
+    security_groups: Annotated[
+        list[str] | None,
+        typer.Option("--security-group", help="A security group; give the option for each one."),
+    ] = None,
+    network_protocol: Annotated[
+        NetworkProtocol | None, typer.Option(help="A new connector needs it.")
+    ] = None,
+    compute: Annotated[
+        ComputeResourceType | None,
+        typer.Option(help="Which compute may use the connector; a new one needs it."),
+    ] = None,
+    operator_role: Annotated[
+        str | None,
+        typer.Option(help="The ARN of the role that Lambda manages the network interfaces with."),
+    ] = None,
+    tags: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--tag", metavar="KEY=VALUE", help="A tag, if the connector is new; for each one."
+        ),
+    ] = None,
+    timeout: WaitTimeout = 900.0,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    profile: Profile = None,
+    output: Annotated[Output, typer.Option(help="How to print the result.")] = Output.TABLE,
+) -> None:
+    """Create a network connector, or change it where it differs, and wait until it is active.
+
+    What no option tells is left as it is.
+    """
+    configuration = VpcEgressConfiguration(
+        subnet_ids=subnets,
+        security_group_ids=security_groups,
+        network_protocol=network_protocol,
+        associated_compute_resource_types=None if compute is None else [compute],
+    )
+    pairs = [tag.partition("=") for tag in tags or ()]
+    if not all(separator for _, separator, _ in pairs):
+        raise typer.BadParameter("a tag is KEY=VALUE", param_hint="--tag")
+
+    async def work() -> int:
+        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+            with _progress(f"Ensuring {name}") as on_change:
+                ensuring = client.ensure_network_connector(
+                    name,
+                    configuration,
+                    operator_role=operator_role,
+                    tags={key: value for key, _, value in pairs},
+                    timeout=timeout,
+                    on_change=on_change,
+                )
+                connector = await _or_failed(name, ensuring)
+        result = connector if isinstance(connector, Failed) else Found(name, connector)
+        return _print([result], output, _show_all)
+
+    _run(work())
+
+
+@app.command()
+def delete(
+    identifier: Annotated[str, typer.Argument(help="An ID, name or ARN.")],
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is gone.")] = False,
+    timeout: WaitTimeout = 900.0,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    profile: Profile = None,
+) -> None:
+    """Delete a network connector, or one version of it; what is not there is deleted already."""
+
+    async def work() -> int:
+        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+            with _progress(f"Deleting {identifier}") as on_change:
+                deleting = (
+                    client.delete_network_connector_and_wait(
+                        identifier, timeout=timeout, on_change=on_change
+                    )
+                    if wait
+                    else client.delete_network_connector(identifier)
+                )
+                result = await _or_failed(identifier, deleting)
+        if not isinstance(result, Failed):
+            return 0
+        if isinstance(result.error, ResourceNotFoundException):
+            return 0
+        _show_failures(_StandardOutput(), [result])
+        return SOME_FAILED
+
+    _run(work())
+
+
+@app.command()
 def demo(
     connectors: Annotated[int, typer.Option(min=1, help="How many connectors to seed.")] = 300,
     output: Annotated[
@@ -254,11 +373,18 @@ async def _look_up(
     if not isinstance(identifiers, list):
         # Nothing is printed before all is known; so the progress can tell of how many.
         identifiers = [identifier async for identifier in identifiers]
-    results = await _collect(start(identifiers), identifiers)
-    if output is Output.JSON:
-        print(json.dumps([_as_json(result) for result in results], indent=2))
-    else:
-        show(results)
+    return _print(await _collect(start(identifiers), identifiers), output, show)
+
+
+def _print(results: list[Lookup], output: Output, show: Callable[[list[Lookup]], None]) -> int:
+    """Print all results at once; the exit status."""
+    match output:
+        case Output.JSON:
+            print(json.dumps([_as_json(result) for result in results], indent=2))
+        case Output.JSONL:
+            print(*(json.dumps(_as_json(result)) for result in results), sep="\n")
+        case _:  # a table
+            show(results)
     return _status(results)
 
 
@@ -339,6 +465,41 @@ async def _read(descriptor: int) -> bytes:
 
     threading.Thread(target=read, daemon=True).start()
     return await asyncio.wrap_future(chunk)
+
+
+# Provisioning
+
+
+@contextmanager
+def _progress(text: str) -> Generator[Callable[[NetworkConnector], None]]:
+    """Show on a terminal how long something takes, and in which state the connector is."""
+    console = Console(stderr=True)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[state]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task(escape(text), state="")
+        yield lambda connector: progress.update(task, state=_shown_state(connector))
+
+
+def _shown_state(connector: NetworkConnector) -> str:
+    """The state, and how an update goes."""
+    return " ".join(filter(None, (connector.state, connector.last_update_status)))
+
+
+async def _or_failed(identifier: str, work: Awaitable[Result]) -> Result | Failed:
+    """What the work results in; what is wrong with the set-up or the command is raised."""
+    try:
+        return await work
+    except (ConfigurationError, CredentialsError, ParameterError):
+        raise
+    except LambdaCoreError as error:
+        return Failed(identifier, error)
 
 
 # The demo and the embedded service
@@ -498,6 +659,8 @@ def _message(error: Exception) -> str:
     """An error's text without the operation, the status and so on."""
     if isinstance(error, ApiError):
         return error.message
+    if isinstance(error, WaiterFailedError) and error.cause is not None:
+        return f"{error.args[0]} {error.cause.remedy}"
     return str(error.args[0]) if isinstance(error, LambdaCoreError) else str(error)
 
 

@@ -52,7 +52,9 @@ from lambdacore_async.pagination import Pager
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.provisioning import Provisioning, Wanted, prune
 from lambdacore_async.sweeps import Sweep, Target
+from lambdacore_async.waiters import OnChange, Waiter
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -430,6 +432,228 @@ class LambdaCoreClient:
             deadline=deadline,
             clock=self._pipeline.shared.clock,
             together=together,
+        )
+
+    async def ensure_network_connector(
+        self,
+        name: str,
+        configuration: NetworkConnectorConfiguration,
+        *,
+        operator_role: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> NetworkConnector:
+        """Bring about a connector of this name that is active and as wanted, whatever there is now.
+
+        It creates the connector or adopts the one that there is, updates it if it has drifted (see
+        `diff_network_connector`), and waits until that is through. A member of the configuration
+        that is `None` is left as it is, or to the service. A role that the service cannot assume
+        yet is given two minutes to spread. One that is being deleted is waited for, and made anew.
+
+        It may run many times at once, in one process or in several, and be cancelled and run again:
+        it finds what there is. Where the runs want different things, the last one wins.
+
+        One that has failed stays as it is, for it may have users: delete it, and ensure it again.
+
+        Args:
+            name: unique in the account and region; 1 to 64 letters, digits, `-` and `_`.
+            configuration: where the connector is to send traffic.
+            operator_role: the ARN of the role with which Lambda manages the network interfaces.
+            tags: of the connector, if it is created; the API cannot change them later.
+            timeout: seconds for all of it, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector on each change seen while it waits.
+
+        Returns:
+            The connector, `ACTIVE`, and without drift.
+
+        Raises:
+            WaiterFailedError: it failed, and why; or its drift came back after three updates.
+            WaiterTimeoutError: it is not as wanted in time.
+            NetworkConnectorLimitExceededException: there is no room for another connector, or for
+                another version of it; see `prune_network_connector_versions`.
+        """
+        wanted = Wanted(name, configuration, operator_role, tags)
+        return await self._provisioning(timeout, poll_interval, on_change).ensure(wanted)
+
+    async def update_network_connector_and_wait(
+        self,
+        identifier: str,
+        *,
+        configuration: NetworkConnectorConfiguration | None = None,
+        operator_role: str | None = None,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> NetworkConnector:
+        """Update a connector, and wait until that very update is through.
+
+        A role that the service cannot assume yet is given two minutes to spread.
+
+        Args:
+            identifier: its ID, name or ARN.
+            configuration: the whole new configuration; it replaces the old one.
+            operator_role: the ARN of the new role.
+            timeout: seconds for all of it, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector on each change seen while it waits.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector.
+            ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
+            NetworkConnectorLimitExceededException: it has no room for more versions.
+            WaiterFailedError: the update failed, and why.
+            WaiterTimeoutError: it is not through in time.
+        """
+        provisioning = self._provisioning(timeout, poll_interval, on_change)
+        return await provisioning.update(identifier, configuration, operator_role)
+
+    async def delete_network_connector_and_wait(
+        self,
+        identifier: str,
+        *,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> None:
+        """Delete a connector with all its versions, or one old version, and wait until it is gone.
+
+        One that is not there is gone already. One that the service is still at work on is deleted
+        when that is through.
+
+        Args:
+            identifier: its ID, name or ARN; a version-qualified ARN deletes that version, which
+                cannot be the latest.
+            timeout: seconds for all of it, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector on each change seen while it waits.
+
+        Raises:
+            ResourceConflictException: it is in a state in which it cannot be deleted.
+            WaiterFailedError: the deletion failed, and why.
+            WaiterTimeoutError: it is not gone in time.
+        """
+        await self._provisioning(timeout, poll_interval, on_change).delete(identifier)
+
+    async def prune_network_connector_versions(
+        self, identifier: str, *, keep: int
+    ) -> tuple[NetworkConnectorVersionSummary, ...]:
+        """Start to delete all versions of a connector but the newest ones, to make room for more.
+
+        The version in use and the latest active one are never deleted, however old. One that fails
+        to be deleted stops no other.
+
+        Args:
+            identifier: the connector's ID, name or ARN.
+            keep: how many of the newest versions to keep, at least 1.
+
+        Returns:
+            The versions that are being deleted now, the oldest first.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector.
+            ExceptionGroup: of the errors, if some versions could not be deleted.
+        """
+        return await prune(self, identifier, keep)
+
+    def _provisioning(
+        self, timeout: float, poll_interval: float, on_change: OnChange | None
+    ) -> Provisioning:
+        return Provisioning(
+            self,
+            self._pipeline.shared.clock,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+        )
+
+    async def wait_until_network_connector_active(
+        self,
+        identifier: str,
+        *,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> NetworkConnector:
+        """Wait until a connector is `ACTIVE`.
+
+        Args:
+            identifier: its ID, name or ARN.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector at the first look and on each change.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector.
+            WaiterFailedError: it failed, and why; or it is being deleted.
+            WaiterTimeoutError: it is not active in time.
+        """
+        waiter = self._waiter(timeout, poll_interval, on_change)
+        return await waiter.until_active(identifier)
+
+    async def wait_until_network_connector_updated(
+        self,
+        identifier: str | NetworkConnector,
+        *,
+        version: int | None = None,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> NetworkConnector:
+        """Wait until an update of a connector is through.
+
+        Args:
+            identifier: what `update_network_connector` returned, to wait for that very update,
+                whatever the reads tell of an earlier one; or the connector's ID, name or ARN.
+            version: the version that the update made; by default that of a connector given, else
+                that of any update.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector at the first look and on each change.
+
+        Raises:
+            ResourceNotFoundException: there is no such connector.
+            WaiterFailedError: the update failed, and why; or the connector is being deleted.
+            WaiterTimeoutError: the update is not through in time.
+        """
+        if isinstance(identifier, NetworkConnector):
+            version = identifier.version if version is None else version
+            identifier = identifier.id
+        waiter = self._waiter(timeout, poll_interval, on_change)
+        return await waiter.until_updated(identifier, version)
+
+    async def wait_until_network_connector_deleted(
+        self,
+        identifier: str,
+        *,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: OnChange | None = None,
+    ) -> None:
+        """Wait until a connector, or a version of it, is gone.
+
+        Args:
+            identifier: its ID, for a name may soon be another connector's; or its name or ARN.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the connector at the first look and on each change.
+
+        Raises:
+            WaiterFailedError: the deletion failed, and why.
+            WaiterTimeoutError: it is not gone in time.
+        """
+        await self._waiter(timeout, poll_interval, on_change).until_deleted(identifier)
+
+    def _waiter(self, timeout: float, poll_interval: float, on_change: OnChange | None) -> Waiter:
+        return Waiter(
+            self._look_up,
+            clock=self._pipeline.shared.clock,
+            jitter=self._pipeline.shared.jitter,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
         )
 
     def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:

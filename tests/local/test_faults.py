@@ -639,9 +639,11 @@ def test_a_fresh_role_is_refused_until_it_has_spread(clock: Clock) -> None:
         faults.check_role("CreateNetworkConnector", other, clock())
 
 
-def test_only_a_creation_with_a_role_meets_the_delay(clock: Clock) -> None:
+def test_only_operations_that_name_a_role_meet_the_delay(clock: Clock) -> None:
     faults = Faults().delay_roles(10)
-    faults.check_role("UpdateNetworkConnector", {"operator_role": ROLE}, clock())
+    with pytest.raises(InvalidParameterValueException):
+        faults.check_role("UpdateNetworkConnector", {"operator_role": ROLE}, clock())
+    faults.check_role("UpdateNetworkConnector", {"operator_role": None}, clock())
     faults.check_role("CreateNetworkConnector", {}, clock())
 
 

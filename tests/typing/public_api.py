@@ -10,8 +10,11 @@ from typing import Any, assert_never, assert_type
 from lambdacore_async import (
     ApiError,
     Attempt,
+    Cause,
     ComputeResourceType,
     Credentials,
+    Drift,
+    DriftValue,
     ElasticIpConfiguration,
     ElasticIpType,
     Failed,
@@ -51,7 +54,9 @@ from lambdacore_async import (
     UnknownMember,
     UnknownValue,
     VpcEgressConfiguration,
+    WaiterFailedError,
     __version__,
+    diff_network_connector,
     from_dict,
     to_dict,
 )
@@ -100,6 +105,39 @@ async def network_connectors(client: LambdaCoreClient, vpc: VpcEgressConfigurati
         NetworkConnector,
     )
     assert_type(await client.delete_network_connector("name"), NetworkConnector)
+    waiting = client.wait_until_network_connector_active("name", timeout=1, poll_interval=0.5)
+    connector = await waiting
+    assert_type(connector, NetworkConnector)
+    assert_type(await client.wait_until_network_connector_updated(connector), NetworkConnector)
+    assert_type(
+        await client.wait_until_network_connector_updated("name", version=2), NetworkConnector
+    )
+    assert_type(await client.wait_until_network_connector_deleted("name", on_change=print), None)
+
+
+async def provisioning(client: LambdaCoreClient, vpc: VpcEgressConfiguration) -> None:
+    connector = await client.ensure_network_connector(
+        "name", vpc, operator_role="arn", tags={"key": "value"}, timeout=60, on_change=print
+    )
+    assert_type(connector, NetworkConnector)
+    assert_type(
+        await client.update_network_connector_and_wait("name", configuration=vpc), NetworkConnector
+    )
+    assert_type(await client.delete_network_connector_and_wait("name"), None)
+    assert_type(
+        await client.prune_network_connector_versions("name", keep=5),
+        tuple[NetworkConnectorVersionSummary, ...],
+    )
+    drifts = diff_network_connector(connector, vpc, operator_role="arn")
+    assert_type(drifts, tuple[Drift, ...])
+    for drift in drifts:
+        assert_type(drift.field, str)
+        assert_type(drift.actual, DriftValue)
+
+
+def causes(error: WaiterFailedError) -> None:
+    assert_type(error.last, NetworkConnector | None)
+    assert_type(error.cause, Cause | None)
 
 
 async def runtimes(client: LambdaCoreClient, lifecycle: RuntimeReleaseLifecycle) -> None:

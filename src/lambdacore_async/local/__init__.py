@@ -1,6 +1,6 @@
 """An embedded AWS Lambda Core, for tests and demonstrations: the service's side of the protocol.
 
-    async with LocalLambdaCore(provisioning_seconds=2) as aws:
+    async with LocalLambdaCore(provisioning_seconds=lambda random: random.uniform(30, 600)) as aws:
         aws.state.fail_next("CreateNetworkConnector", reason_code)
         aws.faults.script(Throttle(retry_after=2), Reset("before_answer"))
         async with aws.client() as client:
@@ -22,7 +22,14 @@ from typing import Self, TypedDict, Unpack
 import aiohttp
 
 from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, Timeout
-from lambdacore_async.local.account import Account, Clock, FailingOperation, Limits, utc_now
+from lambdacore_async.local.account import (
+    Account,
+    Clock,
+    FailingOperation,
+    Limits,
+    Seconds,
+    utc_now,
+)
 from lambdacore_async.local.faults import Faults
 from lambdacore_async.local.proxy import FaultProxy
 from lambdacore_async.local.server import Server
@@ -36,6 +43,7 @@ __all__ = [
     "Faults",
     "Limits",
     "LocalLambdaCore",
+    "Seconds",
     "State",
 ]
 
@@ -67,6 +75,11 @@ class LocalLambdaCore:
     The state outlives the server: it can be filled before, and read after, and the service can be
     entered again. Not to be shared among event loops at the same time.
 
+    How long work takes is a number of seconds, or a function that draws one for each piece of work:
+    `lambda random: random.lognormvariate(4, 0.6)`. It is given a `random.Random` that depends on
+    the seed, the resource's name and what was drawn for it before, on nothing else: so each run
+    brings the same, in whatever order many tasks act.
+
     Args:
         region: the AWS region that it is in.
         account_id: the twelve digits of the account that it serves.
@@ -80,6 +93,9 @@ class LocalLambdaCore:
         update_seconds: how long a connector's update is InProgress, an alias UPDATING; 0 to 1e9 s,
             by default 0.1 s.
         deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, by default 0.1 s.
+        stale_seconds: how long GetNetworkConnector and ListNetworkConnectors show a connector as it
+            was before an update; 0 to 1e9 s, by default 0 s.
+        seed: for what is drawn; another one makes another run.
         limits: how many resources there may be; by default 1000 connectors, and 100 of all else.
         faults: what goes wrong; nothing by default, until the plan is filled.
 
@@ -100,9 +116,11 @@ class LocalLambdaCore:
         credentials: Credentials | None = None,
         clock: Clock = utc_now,
         signature_clock: Clock = utc_now,
-        provisioning_seconds: float = 0.1,
-        update_seconds: float = 0.1,
-        deletion_seconds: float = 0.1,
+        provisioning_seconds: Seconds = 0.1,
+        update_seconds: Seconds = 0.1,
+        deletion_seconds: Seconds = 0.1,
+        stale_seconds: Seconds = 0.0,
+        seed: int = 0,
         limits: Limits | None = None,
         faults: Faults | None = None,
     ) -> None:
@@ -115,6 +133,8 @@ class LocalLambdaCore:
                 provisioning_seconds=provisioning_seconds,
                 update_seconds=update_seconds,
                 deletion_seconds=deletion_seconds,
+                stale_seconds=stale_seconds,
+                seed=seed,
                 limits=Limits() if limits is None else limits,
             )
         )

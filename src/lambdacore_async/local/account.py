@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from random import Random
 from types import MappingProxyType
-from typing import Final, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 
 from attrs import Attribute, field, frozen
 
@@ -20,6 +22,9 @@ from lambdacore_async.protocol.endpoints import partition_of
 
 Clock: TypeAlias = Callable[[], datetime]
 """Tells the time, with a time zone."""
+
+Seconds: TypeAlias = float | Callable[[Random], float]
+"""How long work takes: always the same, or drawn anew for each, as from `Random.lognormvariate`."""
 
 Status = TypeVar("Status")
 Record = TypeVar("Record")
@@ -117,10 +122,11 @@ class Change(Generic[Status]):
 
 @frozen
 class Failure:
-    """How the work of an operation fails."""
+    """How the work of an operation fails, and after how long, unless it is the usual time."""
 
     reason_code: NetworkConnectorStateReasonCode
     reason: str
+    seconds: Seconds | None = None
 
 
 @frozen
@@ -132,9 +138,26 @@ class Order:
     failure: Failure
 
 
-def _check_seconds(_: object, attribute: Attribute[float], value: float) -> None:
-    if not 0 <= value <= _MAXIMUM_SECONDS:
-        raise ParameterError(attribute.name, f"must be 0 to {_MAXIMUM_SECONDS}, got {value!r}")
+@frozen
+class Risk:
+    """With which probability an operation's work fails, and for which of some reasons."""
+
+    probability: float
+    failures: tuple[Failure, ...]
+
+
+def check_seconds(parameter: str, seconds: Seconds | None) -> None:
+    """Refuse a duration that is out of bounds; of one to be drawn, nothing is known yet.
+
+    Raises:
+        ParameterError: it is out of bounds.
+    """
+    if seconds is not None and not callable(seconds) and not 0 <= seconds <= _MAXIMUM_SECONDS:
+        raise ParameterError(parameter, f"must be 0 to {_MAXIMUM_SECONDS}, got {seconds!r}")
+
+
+def _check_seconds(_: object, attribute: Attribute[Any], value: Seconds) -> None:
+    check_seconds(attribute.name, value)
 
 
 def _check_account_id(_: object, attribute: Attribute[str], value: str) -> None:
@@ -148,6 +171,10 @@ class Account:
 
     The answer to an operation always tells of work begun, even if it takes 0 seconds.
 
+    What is drawn for a resource depends on the seed, on its name, and on how much was drawn for it
+    before; not on what else is under way. So each run brings the same, in whatever order many tasks
+    act. What is drawn below 0 counts as 0.
+
     Attributes:
         region: the AWS region.
         account_id: the account's twelve digits.
@@ -157,8 +184,12 @@ class Account:
         update_seconds: how long a connector's update is InProgress, an alias UPDATING; 0 to 1e9 s,
             by default 0.1 s.
         deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, by default 0.1 s.
+        stale_seconds: how long reads show a connector as it was before an update; 0 to 1e9 s, by
+            default 0 s.
+        seed: another one makes another run.
         limits: how many resources there may be.
         orders: the failures ordered and not yet taken.
+        risks: the failures by chance.
 
     Raises:
         ParameterError: an argument is out of bounds.
@@ -167,34 +198,58 @@ class Account:
     region: str = "us-east-1"
     account_id: str = field(default="123456789012", validator=_check_account_id)
     clock: Clock = utc_now
-    provisioning_seconds: float = field(default=0.1, validator=_check_seconds)
-    update_seconds: float = field(default=0.1, validator=_check_seconds)
-    deletion_seconds: float = field(default=0.1, validator=_check_seconds)
+    provisioning_seconds: Seconds = field(default=0.1, validator=_check_seconds)
+    update_seconds: Seconds = field(default=0.1, validator=_check_seconds)
+    deletion_seconds: Seconds = field(default=0.1, validator=_check_seconds)
+    stale_seconds: Seconds = field(default=0.0, validator=_check_seconds)
+    seed: int = 0
     limits: Limits = field(factory=Limits)
     orders: list[Order] = field(factory=list[Order], init=False, repr=False, eq=False)
+    risks: dict[FailingOperation, Risk] = field(
+        factory=dict[FailingOperation, Risk], init=False, repr=False, eq=False
+    )
+    _drawn: Counter[str] = field(factory=Counter[str], init=False, repr=False, eq=False)
 
-    @property
-    def provisioned_at(self) -> datetime:
-        """When what begins now will be provisioned."""
-        return self.clock() + timedelta(seconds=self.provisioning_seconds)
+    def provisioned_at(self, name: str, failure: Failure | None = None) -> datetime:
+        """When the resource so named will be provisioned, or have failed, if it begins now."""
+        return self._end(self.provisioning_seconds, name, failure)
 
-    @property
-    def updated_at(self) -> datetime:
-        """When an update that begins now will be through."""
-        return self.clock() + timedelta(seconds=self.update_seconds)
+    def updated_at(self, name: str, failure: Failure | None = None) -> datetime:
+        """When an update of the resource so named will be through, or have failed."""
+        return self._end(self.update_seconds, name, failure)
 
-    @property
-    def deleted_at(self) -> datetime:
-        """When what begins to be deleted now will be gone."""
-        return self.clock() + timedelta(seconds=self.deletion_seconds)
+    def deleted_at(self, name: str, failure: Failure | None = None) -> datetime:
+        """When the resource so named will be gone, or its deletion have failed."""
+        return self._end(self.deletion_seconds, name, failure)
+
+    def shown_at(self, name: str) -> datetime:
+        """When reads will show what an update does now."""
+        return self._end(self.stale_seconds, name)
+
+    def _end(self, seconds: Seconds, name: str, failure: Failure | None = None) -> datetime:
+        if failure is not None and failure.seconds is not None:
+            seconds = failure.seconds
+        if callable(seconds):
+            seconds = max(seconds(self._draw(name)), 0.0)
+            check_seconds("seconds", seconds)
+        return self.clock() + timedelta(seconds=seconds)
+
+    def _draw(self, name: str) -> Random:
+        """The randomness of the next thing that happens to the resource so named."""
+        self._drawn[name] += 1
+        return Random(f"{self.seed} {name} {self._drawn[name]}")  # noqa: S311 - a simulation
 
     def take_failure(self, operation: FailingOperation, name: str) -> Failure | None:
-        """The failure ordered for this operation on the resource so named, once."""
+        """The failure of this operation on the resource so named: an ordered one, or by chance."""
         for order in self.orders:
             if order.operation == operation and order.name in (None, name):
                 self.orders.remove(order)
                 return order.failure
-        return None
+        risk = self.risks.get(operation)
+        if risk is None:
+            return None
+        random = self._draw(name)
+        return random.choice(risk.failures) if random.random() < risk.probability else None
 
     def arn(self, resource: str, account_id: str | None = None) -> str:
         """The ARN of a resource of the account, or of another."""

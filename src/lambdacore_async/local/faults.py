@@ -47,6 +47,8 @@ _FLUSH_INTERVAL: Final = 0.001
 #: Closing with a linger of 0 seconds sends RST in place of FIN.
 _LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
+#: The operations that name an operator role.
+_WITH_ROLE: Final = frozenset({"CreateNetworkConnector", "UpdateNetworkConnector"})
 _JSON: Final = {"content-type": "application/json"}
 _HTML: Final = {"content-type": "text/html"}
 _PAGE: Final = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\r\n"
@@ -501,8 +503,8 @@ class Faults:
     def delay_roles(self, seconds: float) -> Self:
         """Let each operator role be useless at first, as one is that IAM has not spread yet.
 
-        CreateNetworkConnector answers InvalidParameterValueException until so many seconds, by the
-        service's clock, after the first request that names the role.
+        CreateNetworkConnector and UpdateNetworkConnector answer InvalidParameterValueException
+        until so many seconds, by the service's clock, after the first request that names the role.
 
         Args:
             seconds: 0 to 1e6 s.
@@ -537,10 +539,10 @@ class Faults:
             InvalidParameterValueException: it is.
         """
         role = arguments.get("operator_role")
-        if operation != "CreateNetworkConnector" or not isinstance(role, str):
+        if operation not in _WITH_ROLE or not isinstance(role, str):
             return
         if self._role_delay and now < self._roles.setdefault(role, now) + self._role_delay:
-            raise invalid("OperatorRole", f"Lambda was unable to assume the role {role[:2048]}")
+            raise invalid("OperatorRole", f"The service is unable to assume the role {role[:2048]}")
 
     def _next(self, operation: str, request: Request) -> Fault | None:
         for key in (operation, None):

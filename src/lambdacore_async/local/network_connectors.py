@@ -121,6 +121,8 @@ class _Connector:
     life: Change[_Status | None]
     update: Change[_UpdateStatus]
     versions: dict[int, _Version]
+    #: What reads show for a while after an update: the connector before it.
+    echo: Change[NetworkConnector | None] | None = None
     #: What was asked with each client token of an update, and the version that resulted.
     updates: dict[str, tuple[object, int]] = field(factory=dict[str, tuple[object, int]])
 
@@ -228,6 +230,7 @@ class NetworkConnectors:
         ready = state not in _UNREADY or len(connector.live_versions(now)) > 1
         version.life = Change(_ACTIVE, _ACTIVE, now) if ready else life
         connector.life = life
+        connector.echo = None
         update = _UpdateStatus(
             last_update_status,
             last_update_status_reason_code,
@@ -268,9 +271,8 @@ class NetworkConnectors:
             )
         failure = self._account.take_failure("CreateNetworkConnector", name)
         end = _ACTIVE if failure is None else _failed(NetworkConnectorState.FAILED, failure)
-        connector = self._add(
-            name, vpc, role, Change(_PENDING, end, self._account.provisioned_at), now
-        )
+        at = self._account.provisioned_at(name, failure)
+        connector = self._add(name, vpc, role, Change(_PENDING, end, at), now)
         if client_token is not None:
             self._creations[client_token] = (asked, connector)
         return _created(connector, _PENDING)
@@ -294,7 +296,14 @@ class NetworkConnectors:
                 state_reason=status.reason,
                 state_reason_code=status.reason_code,
             )
+        return self._view(connector, now)
+
+    def _view(self, connector: _Connector, now: datetime) -> NetworkConnector:
+        """What reads show of the connector: what it is, or was before an update just begun."""
+        echo = None if connector.echo is None else connector.echo.status(now)
         status = _status(connector.life, now)
+        if echo is not None and status == _ACTIVE:
+            return echo
         current, latest = connector.current(now), connector.latest_active(now)
         update = connector.update.status(now)
         return evolve(
@@ -370,7 +379,8 @@ class NetworkConnectors:
             end = None
             if failure is not None:
                 end = _failed(NetworkConnectorState.DELETE_FAILED, failure)
-            connector.life = Change(_DELETING, end, self._account.deleted_at)
+            at = self._account.deleted_at(connector.name, failure)
+            connector.life = Change(_DELETING, end, at)
         return evolve(_shown(connector, connector.current(now), _DELETING), version=None)
 
     def list_network_connectors(
@@ -385,16 +395,16 @@ class NetworkConnectors:
         _check_state(state)
 
         def summary(connector: _Connector) -> NetworkConnectorSummary:
-            current = connector.current(now)
+            shown = self._view(connector, now)
             return NetworkConnectorSummary(
                 connector.arn,
                 connector.name,
                 connector.id,
                 NetworkConnectorType.VPC_EGRESS,
-                _status(connector.life, now).state,
-                current.modified,
-                connector.version_arn(current),
-                current.number,
+                shown.state,
+                shown.last_modified,
+                f"{connector.arn}:{shown.version}",
+                shown.version,
             )
 
         return paginate(
@@ -527,7 +537,9 @@ class NetworkConnectors:
             update_end = _UpdateStatus(
                 NetworkConnectorLastUpdateStatus.FAILED, failure.reason_code, failure.reason
             )
-        at = self._account.updated_at
+        shown = self._account.shown_at(connector.name)
+        connector.echo = Change(self._view(connector, now), None, shown)
+        at = self._account.updated_at(connector.name, failure)
         number = max(connector.versions) + 1
         version = _Version(number, configuration, role, now, Change(_PENDING, version_end, at))
         connector.versions[number] = version
@@ -541,7 +553,7 @@ class NetworkConnectors:
                 f"{connector.name}: delete the connector instead"
             )
         if not connector.version_status(version, now).is_deleting:
-            version.life = Change(_DELETING, None, self._account.deleted_at)
+            version.life = Change(_DELETING, None, self._account.deleted_at(connector.name))
 
 
 def _shown(connector: _Connector, version: _Version, status: _Status) -> NetworkConnector:

@@ -281,7 +281,7 @@ class Runtimes:
             life=Change(
                 RuntimeVersionState.CREATING,
                 RuntimeVersionState.ACTIVE,
-                self._account.provisioned_at,
+                self._account.provisioned_at(name),
             ),
             created=now,
             modified=now,
@@ -293,8 +293,13 @@ class Runtimes:
             release_notes=release_notes,
         )
         if not dry_run:
-            if self._account.take_failure("CreateRuntimeVersion", name) is not None:
-                version.life = evolve(version.life, after=RuntimeVersionState.FAILED)
+            failure = self._account.take_failure("CreateRuntimeVersion", name)
+            if failure is not None:
+                version.life = evolve(
+                    version.life,
+                    after=RuntimeVersionState.FAILED,
+                    at=self._account.provisioned_at(name, failure),
+                )
             _add(runtime.versions, version)
         return _show_version(version, RuntimeVersionState.CREATING, now)
 
@@ -364,7 +369,9 @@ class Runtimes:
             name=name,
             arn=f"{runtime.arn}/alias/{name}",
             life=Change(
-                RuntimeAliasState.CREATING, RuntimeAliasState.ACTIVE, self._account.provisioned_at
+                RuntimeAliasState.CREATING,
+                RuntimeAliasState.ACTIVE,
+                self._account.provisioned_at(name),
             ),
             created=now,
             modified=now,
@@ -405,7 +412,7 @@ class Runtimes:
         if description is not None:
             alias.description = description
         alias.life = Change(
-            RuntimeAliasState.UPDATING, RuntimeAliasState.ACTIVE, self._account.updated_at
+            RuntimeAliasState.UPDATING, RuntimeAliasState.ACTIVE, self._account.updated_at(name)
         )
         shown = _show_alias(runtime, alias, RuntimeAliasState.UPDATING, now)
         return evolve(shown, runtime_name=runtime.name)
@@ -473,7 +480,7 @@ class Runtimes:
             raise conflict(f"{record.arn} is {record.state(now)}")
         if record.deletion is None:
             wait = timedelta(days=window)
-            record.deletion = _Deletion(now + wait, self._account.deleted_at + wait)
+            record.deletion = _Deletion(now + wait, self._account.deleted_at(record.name) + wait)
             record.modified = now
 
 

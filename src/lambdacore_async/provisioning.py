@@ -1,0 +1,471 @@
+"""Provisioning: from what is to what is wanted, and until it is so.
+
+Each verb looks, acts and waits; what the service refuses because somebody else acts on the same
+connector is waited out, and looked at again. Nothing is remembered between calls: a verb that was
+cancelled, or runs twice at once, finds what there is and goes on from there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from typing import Final, Protocol, TypeAlias, TypeVar
+
+from attrs import asdict, evolve, fields, frozen
+
+from lambdacore_async.engine.clock import Clock
+from lambdacore_async.errors import (
+    InvalidParameterValueException,
+    LambdaCoreError,
+    ParameterError,
+    ResourceConflictException,
+    ResourceNotFoundException,
+)
+from lambdacore_async.models.network_connectors import (
+    ElasticIpConfiguration,
+    ElasticIpType,
+    NetworkConnector,
+    NetworkConnectorConfiguration,
+    NetworkConnectorLastUpdateStatus,
+    NetworkConnectorState,
+    NetworkConnectorVersionSummary,
+    VpcEgressConfiguration,
+)
+from lambdacore_async.protocol import operations
+from lambdacore_async.waiters import OnChange, WaiterFailedError, WaiterTimeoutError, check_seconds
+
+DriftValue: TypeAlias = (
+    str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None
+)
+"""What a drifted member is, or should be."""
+
+Output = TypeVar("Output")
+
+#: Seconds that a role which cannot be assumed is held to be fresh, and between two attempts.
+_SPREADING: Final = 120.0
+_SPREADING_INTERVAL: Final = 2.0
+#: How the service says that it cannot use a role; IAM may only not have spread it yet.
+_UNASSUMABLE: Final = re.compile("unable to assume|cannot be assumed", re.IGNORECASE)
+#: Updates that succeed and leave a drift: the service, or somebody else, keeps undoing them.
+_MAXIMUM_UPDATES: Final = 3
+_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+@frozen
+class Drift:
+    """One member in which a connector is not as wanted.
+
+    Attributes:
+        field: the member's name, such as `subnet_ids`, `operator_role`, or `configuration` where
+            it is of another kind altogether.
+        actual: what it is.
+        wanted: what it should be.
+    """
+
+    field: str
+    actual: DriftValue
+    wanted: DriftValue
+
+
+def diff_network_connector(
+    connector: NetworkConnector,
+    configuration: NetworkConnectorConfiguration,
+    *,
+    operator_role: str | None = None,
+) -> tuple[Drift, ...]:
+    """Tell in what a connector is not as wanted.
+
+    Lists count as sets. What is wanted as `None` is left to the service, and never a drift; an
+    empty list is wanted empty.
+
+    Args:
+        connector: as `get_network_connector` shows it.
+        configuration: what is wanted.
+        operator_role: the ARN of the role that is wanted.
+
+    Returns:
+        The differences, in the order of the configuration's members, the role last.
+    """
+    drifts = _configuration_drifts(connector.configuration, configuration)
+    if operator_role not in (None, connector.operator_role):
+        drifts.append(Drift("operator_role", connector.operator_role, operator_role))
+    return tuple(drifts)
+
+
+def _configuration_drifts(
+    actual: NetworkConnectorConfiguration | None, wanted: NetworkConnectorConfiguration
+) -> list[Drift]:
+    if not (
+        isinstance(actual, VpcEgressConfiguration) and isinstance(wanted, VpcEgressConfiguration)
+    ):
+        return [] if actual == wanted else [Drift("configuration", actual, wanted)]
+    pairs = (
+        (member.name, getattr(actual, member.name), getattr(wanted, member.name))
+        for member in fields(VpcEgressConfiguration)
+    )
+    return [
+        Drift(name, is_, should_be)
+        for name, is_, should_be in pairs
+        if should_be is not None and _essence(is_) != _essence(should_be)
+    ]
+
+
+def _essence(value: DriftValue) -> object:
+    """What of a value counts: no order, and nothing where it stands for nothing."""
+    if value == ElasticIpConfiguration(ElasticIpType.NONE):
+        return None
+    if isinstance(value, tuple):
+        return frozenset(value) or None
+    return value
+
+
+@frozen
+class Wanted:
+    """The connector that is to be.
+
+    Raises:
+        ParameterError: a member is such that no service could accept it.
+    """
+
+    name: str
+    configuration: NetworkConnectorConfiguration
+    operator_role: str | None
+    tags: Mapping[str, str] | None
+
+    def __attrs_post_init__(self) -> None:
+        arguments = asdict(self, recurse=False)
+        operations.CREATE_NETWORK_CONNECTOR.build_request(arguments)
+        if not _NAME.fullmatch(self.name):
+            raise ParameterError(
+                "name", f"must be 1 to 64 letters, digits, `-` and `_`, got {self.name!r}"
+            )
+
+    def drifts(self, connector: NetworkConnector | None) -> tuple[Drift, ...]:
+        """In what the connector is not as wanted; one that is not there drifts in nothing."""
+        if connector is None:
+            return ()
+        if connector.name != self.name:
+            raise ParameterError("name", f"{self.name} is the ID of {connector.name}")
+        return diff_network_connector(
+            connector, self.configuration, operator_role=self.operator_role
+        )
+
+    def changes(
+        self, connector: NetworkConnector, drifts: tuple[Drift, ...]
+    ) -> tuple[NetworkConnectorConfiguration | None, str | None]:
+        """The configuration and the role that end the drifts, each only if it has one.
+
+        An update replaces the whole configuration: what is not wanted otherwise, stays.
+        """
+        drifted = {drift.field for drift in drifts}
+        role = self.operator_role if "operator_role" in drifted else None
+        if drifted == {"operator_role"}:
+            return None, role
+        wanted, actual = self.configuration, connector.configuration
+        if isinstance(wanted, VpcEgressConfiguration) and isinstance(
+            actual, VpcEgressConfiguration
+        ):
+            names = [member.name for member in fields(VpcEgressConfiguration)]
+            kept = {name: getattr(actual, name) for name in names if getattr(wanted, name) is None}
+            wanted = evolve(wanted, **kept)
+        return wanted, role
+
+
+class Connectors(Protocol):
+    """The client's methods that the verbs are made of."""
+
+    async def create_network_connector(
+        self,
+        name: str,
+        configuration: NetworkConnectorConfiguration,
+        *,
+        operator_role: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> NetworkConnector:
+        """See `LambdaCoreClient`."""
+        ...
+
+    async def get_network_connector(self, identifier: str) -> NetworkConnector:
+        """See `LambdaCoreClient`."""
+        ...
+
+    async def update_network_connector(
+        self,
+        identifier: str,
+        *,
+        configuration: NetworkConnectorConfiguration | None = None,
+        operator_role: str | None = None,
+    ) -> NetworkConnector:
+        """See `LambdaCoreClient`."""
+        ...
+
+    async def delete_network_connector(self, identifier: str) -> NetworkConnector:
+        """See `LambdaCoreClient`."""
+        ...
+
+    def list_network_connector_versions(
+        self, identifier: str
+    ) -> AsyncIterable[NetworkConnectorVersionSummary]:
+        """See `LambdaCoreClient`."""
+        ...
+
+    async def wait_until_network_connector_active(
+        self,
+        identifier: str,
+        *,
+        timeout: float,
+        poll_interval: float,
+        on_change: OnChange | None,
+    ) -> NetworkConnector:
+        """See `LambdaCoreClient`."""
+        ...
+
+    async def wait_until_network_connector_updated(
+        self,
+        identifier: str | NetworkConnector,
+        *,
+        timeout: float,
+        poll_interval: float,
+        on_change: OnChange | None,
+    ) -> NetworkConnector:
+        """See `LambdaCoreClient`."""
+        ...
+
+    async def wait_until_network_connector_deleted(
+        self,
+        identifier: str,
+        *,
+        timeout: float,
+        poll_interval: float,
+        on_change: OnChange | None,
+    ) -> None:
+        """See `LambdaCoreClient`."""
+        ...
+
+
+class Provisioning:
+    """One run of a verb: what it acts on, how long it may take, and whom it tells of changes.
+
+    Args:
+        connectors: the client.
+        clock: the client's.
+        timeout: seconds for the whole run, more than 0.
+        poll_interval: seconds between two looks at what somebody else does, more than 0.
+        on_change: see the waiters.
+
+    Raises:
+        ParameterError: an argument is out of its bounds.
+    """
+
+    def __init__(
+        self,
+        connectors: Connectors,
+        clock: Clock,
+        *,
+        timeout: float,
+        poll_interval: float,
+        on_change: OnChange | None,
+    ) -> None:
+        check_seconds(timeout=timeout, poll_interval=poll_interval)
+        self._connectors = connectors
+        self._clock = clock
+        self._deadline = clock.monotonic() + timeout
+        self._poll_interval = poll_interval
+        self._on_change = on_change
+
+    async def ensure(self, wanted: Wanted) -> NetworkConnector:
+        """See `LambdaCoreClient.ensure_network_connector`."""
+        connector = await self._find(wanted.name)
+        updates = 0
+        while True:
+            drifts = wanted.drifts(connector)
+            try:
+                if connector is None:
+                    connector = await self._create(wanted)
+                elif connector.state == NetworkConnectorState.DELETING:
+                    await self._wait_until_deleted(connector.id)
+                    connector = None
+                elif connector.state != NetworkConnectorState.ACTIVE:
+                    connector = await self._wait_until_active(connector.id)
+                elif _is_busy(connector):
+                    connector = await self._wait_for_others(connector)
+                elif not drifts:
+                    return connector
+                elif updates < _MAXIMUM_UPDATES:
+                    connector = await self.update(connector.id, *wanted.changes(connector, drifts))
+                    updates += 1
+                else:
+                    raise _undone(connector, drifts)
+            except (ResourceConflictException, ResourceNotFoundException) as error:
+                # Somebody else acts on it, or has just done so: look again.
+                await self._pause(connector, error)
+                connector = await self._find(wanted.name)
+
+    async def update(
+        self,
+        identifier: str,
+        configuration: NetworkConnectorConfiguration | None,
+        operator_role: str | None,
+    ) -> NetworkConnector:
+        """See `LambdaCoreClient.update_network_connector_and_wait`."""
+        updated = await self._while_role_spreads(
+            lambda: self._connectors.update_network_connector(
+                identifier, configuration=configuration, operator_role=operator_role
+            )
+        )
+        return await self._connectors.wait_until_network_connector_updated(
+            updated,
+            timeout=self._left(updated),
+            poll_interval=self._poll_interval,
+            on_change=self._on_change,
+        )
+
+    async def delete(self, identifier: str) -> None:
+        """See `LambdaCoreClient.delete_network_connector_and_wait`."""
+        was_idle = False
+        while True:
+            try:
+                deleted = await self._connectors.delete_network_connector(identifier)
+                break
+            except ResourceNotFoundException:
+                return
+            except ResourceConflictException as error:
+                connector = await self._find(identifier)
+                idle = connector is not None and not _is_busy(connector)
+                if idle and was_idle:  # once may be chance: the work ended between the two calls
+                    raise
+                was_idle = idle
+                await self._pause(connector, error)
+        # The name may soon be another connector's, the ID never.
+        whole = identifier in (deleted.id, deleted.name, deleted.arn)
+        await self._wait_until_deleted(deleted.id if whole else identifier)
+
+    async def _create(self, wanted: Wanted) -> NetworkConnector:
+        created = await self._while_role_spreads(
+            lambda: self._connectors.create_network_connector(
+                wanted.name,
+                wanted.configuration,
+                operator_role=wanted.operator_role,
+                tags=wanted.tags,
+            )
+        )
+        return await self._wait_until_active(created.id)
+
+    async def _find(self, identifier: str) -> NetworkConnector | None:
+        try:
+            return await self._connectors.get_network_connector(identifier)
+        except ResourceNotFoundException:
+            return None
+
+    async def _while_role_spreads(self, attempt: Callable[[], Awaitable[Output]]) -> Output:
+        """Repeat what the service refuses because it cannot assume a role, for a while."""
+        end = min(self._clock.monotonic() + _SPREADING, self._deadline)
+        while True:
+            try:
+                return await attempt()
+            except InvalidParameterValueException as error:
+                if not _UNASSUMABLE.search(error.message) or self._clock.monotonic() >= end:
+                    raise
+            await self._clock.sleep(_SPREADING_INTERVAL)
+
+    async def _wait_for_others(self, connector: NetworkConnector) -> NetworkConnector | None:
+        """Wait until somebody else's update is through; how it went is for the others."""
+        try:
+            return await self._connectors.wait_until_network_connector_updated(
+                connector.id,
+                timeout=self._left(connector),
+                poll_interval=self._poll_interval,
+                on_change=self._on_change,
+            )
+        except WaiterFailedError as error:
+            await self._pause(connector, error)
+            return await self._find(connector.name)
+
+    async def _wait_until_active(self, identifier: str) -> NetworkConnector:
+        return await self._connectors.wait_until_network_connector_active(
+            identifier,
+            timeout=self._left(None),
+            poll_interval=self._poll_interval,
+            on_change=self._on_change,
+        )
+
+    async def _wait_until_deleted(self, identifier: str) -> None:
+        await self._connectors.wait_until_network_connector_deleted(
+            identifier,
+            timeout=self._left(None),
+            poll_interval=self._poll_interval,
+            on_change=self._on_change,
+        )
+
+    async def _pause(self, last: NetworkConnector | None, reason: LambdaCoreError) -> None:
+        """Let others go on.
+
+        Raises:
+            WaiterTimeoutError: there is no time left; because of the reason.
+        """
+        try:
+            left = self._left(last)
+        except WaiterTimeoutError as error:
+            raise error from reason
+        await self._clock.sleep(min(self._poll_interval, left))
+
+    def _left(self, last: NetworkConnector | None) -> float:
+        """Seconds until the deadline.
+
+        Raises:
+            WaiterTimeoutError: there are none.
+        """
+        left = self._deadline - self._clock.monotonic()
+        if left <= 0:
+            raise WaiterTimeoutError("there is no time left", last=last)
+        return left
+
+
+async def prune(
+    connectors: Connectors, identifier: str, keep: int
+) -> tuple[NetworkConnectorVersionSummary, ...]:
+    """See `LambdaCoreClient.prune_network_connector_versions`."""
+    if keep < 1:
+        raise ParameterError("keep", f"must be at least 1, got {keep!r}")
+    versions = [v async for v in connectors.list_network_connector_versions(identifier)]
+    versions.sort(key=lambda version: version.version)
+    old = [v for v in versions[:-keep] if v.state != NetworkConnectorState.DELETING]
+    if not old:
+        return ()
+    connector = await connectors.get_network_connector(old[0].id)
+    latest = {connector.version, connector.latest_version}
+    deleted: list[NetworkConnectorVersionSummary] = []
+    errors: list[LambdaCoreError] = []
+    for version in old:
+        if version.version in latest:
+            continue
+        try:
+            await connectors.delete_network_connector(version.version_arn)
+        except ResourceNotFoundException:
+            pass  # somebody else deleted it
+        except LambdaCoreError as error:
+            errors.append(error)
+        else:
+            deleted.append(version)
+    if errors:
+        raise ExceptionGroup(
+            f"{len(errors)} of {len(errors) + len(deleted)} versions were not deleted", errors
+        )
+    return tuple(deleted)
+
+
+def _is_busy(connector: NetworkConnector) -> bool:
+    """Whether the service is at work on it, so that nothing can be changed meanwhile."""
+    return (
+        connector.state == NetworkConnectorState.PENDING
+        or connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS
+    )
+
+
+def _undone(connector: NetworkConnector, drifts: tuple[Drift, ...]) -> WaiterFailedError:
+    names = ", ".join(drift.field for drift in drifts)
+    return WaiterFailedError(
+        f"{names} drifted again after each of {_MAXIMUM_UPDATES} updates",
+        state=connector.state,
+        last=connector,
+    )
