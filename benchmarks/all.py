@@ -27,14 +27,17 @@ TITLES: Final = {
     "calls": "The cost of a call",
     "instructions": "Instructions of a call",
     "scale": "Scale",
+    "waiters": "Calls of waiters",
 }
+#: What runs in an environment with this library; the others start theirs, and need nothing.
+ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours"}
 
 
 def run(name: str, *, quick: bool, machine: str) -> bool:
     """Run one, and keep what it printed; or say that it failed."""
     progress(f"== {name}")
-    # All but one start others, and need nothing themselves.
-    interpreter = environments.python(name) if name == "parts" else sys.executable
+    home = ENVIRONMENTS.get(name)
+    interpreter = sys.executable if home is None else environments.python(home)
     command = [interpreter, str(environments.HERE / f"{name}.py"), *["--quick"] * quick]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:

@@ -2,168 +2,482 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import pickle
+from typing import Any, Final
 
 import pytest
+from attrs import evolve
 
 from lambdacore_async import (
+    ApiError,
+    ComputeResourceType,
+    LambdaCoreClient,
+    LambdaCoreError,
     NetworkConnector,
-    NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
+    NetworkProtocol,
     ParameterError,
     ResourceNotFoundException,
+    TransportError,
     VpcEgressConfiguration,
+    WaiterError,
     WaiterFailedError,
     WaiterTimeoutError,
 )
-from lambdacore_async.models.causes import CAUSES
+from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
+from lambdacore_async.protocol.messages import Request
+from support import botocore_judge as judge
 from support.leaks import cancel_at, other_tasks
 from support.simulation import World
 
-ROLE = "arn:aws:iam::123456789012:role/operator"
-NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
+NO_ROOM: Final = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
+VPC: Final = VpcEgressConfiguration(
+    subnet_ids=("subnet-a",),
+    security_group_ids=("sg-a",),
+    network_protocol=NetworkProtocol.IPV4,
+    associated_compute_resource_types=(ComputeResourceType.MICRO_VM,),
+)
+OTHER_VPC: Final = evolve(VPC, subnet_ids=("subnet-b",))
+ROLE: Final = "arn:aws:iam::123456789012:role/operator"
 
 
-@pytest.fixture
-def here() -> World:
-    """A service with a connector, in which updates take 30 s and are seen after 5."""
-    here = World(provisioning_seconds=60, update_seconds=30, deletion_seconds=20, stale_seconds=5.0)
+def world(**options: Any) -> World:
+    """A service in which connectors take 60 s, updates 30 s, deletions 20 s."""
+    usual = {"provisioning_seconds": 60, "update_seconds": 30, "deletion_seconds": 20}
+    return World(**{**usual, **options})
+
+
+async def create(client: LambdaCoreClient, name: str = "prod") -> NetworkConnector:
+    return await client.create_network_connector(name, VPC, operator_role=ROLE)
+
+
+# Until active
+
+
+@pytest.mark.parametrize("form", ["id", "name", "arn"])
+async def test_a_connector_is_returned_whole_once_it_is_active(form: str) -> None:
+    here = world()
+    client = here.client()
+    created = await create(client)
+    connector = await client.wait_until_network_connector_active(getattr(created, form))
+    assert connector == await client.get_network_connector("prod")
+    assert connector.state == NetworkConnectorState.ACTIVE
+    assert isinstance(connector.configuration, VpcEgressConfiguration)
+    assert 60 <= here.clock.monotonic() < 70
+    assert other_tasks() == set()
+
+
+async def test_one_that_is_active_already_is_returned_at_once() -> None:
+    here = world()
     here.state.put_network_connector("prod")
-    return here
+    client = here.client()
+    await client.wait_until_network_connector_active("prod")
+    assert (here.clock.monotonic(), here.calls) == (0, {"GetNetworkConnector": 1})
 
 
-def update(here: World, subnet: str) -> NetworkConnector:
-    current = here.state.get_network_connector("prod").configuration
-    assert isinstance(current, VpcEgressConfiguration)
-    wanted = VpcEgressConfiguration(subnet_ids=[subnet])
-    return here.state.update_network_connector("prod", configuration=wanted)
-
-
-def test_every_reason_code_has_a_cause_and_a_remedy_of_one_line() -> None:
-    assert CAUSES.keys() == set(NetworkConnectorStateReasonCode)
-    assert all(cause.remedy.endswith(".") and "\n" not in cause.remedy for cause in CAUSES.values())
-
-
-async def test_active_tells_of_each_change(here: World) -> None:
-    configuration = here.state.get_network_connector("prod").configuration
-    assert configuration is not None
-    here.state.create_network_connector("new", configuration, operator_role=ROLE)
-    seen: list[NetworkConnector] = []
-    waiting = here.client().wait_until_network_connector_active("new", on_change=seen.append)
-    connector = await waiting
-    assert [c.state for c in seen] == ["PENDING", "ACTIVE"]
-    assert seen[-1] == connector
-    assert 60 <= here.clock.monotonic() <= 70
-    assert here.calls["GetNetworkConnector"] < 20
-
-
-@pytest.mark.parametrize("state", ["FAILED", "DELETING", "DELETE_FAILED"])
-async def test_what_cannot_become_active_is_a_failure_that_says_why(
-    here: World, state: str
-) -> None:
-    here.state.put_network_connector(
-        "prod", state=NetworkConnectorState(state), state_reason_code=NO_ROOM
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_failure_says_why(many: bool) -> None:
+    here = world()
+    client = here.client()
+    here.state.fail_next("CreateNetworkConnector", NO_ROOM)
+    await create(client)
+    names = ["prod", *([f"other-{number}" for number in range(9)] if many else [])]
+    for name in names[1:]:
+        await create(client, name)
+    error, *connectors = await asyncio.gather(
+        *map(client.wait_until_network_connector_active, names), return_exceptions=True
     )
-    client = here.client()
-    for waiting in (
-        client.wait_until_network_connector_active("prod"),
-        client.wait_until_network_connector_updated("prod"),
-    ):
-        with pytest.raises(WaiterFailedError, match=f"{state}: {NO_ROOM}") as raised:
-            await waiting
-        assert (raised.value.state, raised.value.reason_code) == (state, NO_ROOM)
-        assert raised.value.cause == CAUSES[NO_ROOM]
-        copy = pickle.loads(pickle.dumps(raised.value))  # noqa: S301 - our own
-        assert (str(copy), copy.last) == (str(raised.value), raised.value.last)
+    assert isinstance(error, WaiterFailedError)
+    assert (error.state, error.reason_code) == ("FAILED", NO_ROOM)
+    assert error.reason
+    assert isinstance(error.last, NetworkConnector)
+    assert error.last.configuration is not None
+    assert error.cause is not None
+    assert str(error) == (
+        f"GetNetworkConnector: network connector prod is FAILED: {NO_ROOM}: {error.reason}"
+    )
+    assert all(isinstance(connector, NetworkConnector) for connector in connectors)
+    same = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (str(same), same.last, same.cause) == (str(error), error.last, error.cause)
 
 
-async def test_what_goes_while_it_is_waited_for_was_deleted(here: World) -> None:
-    here.state.put_network_connector("prod", state=NetworkConnectorState.PENDING)
-
-    def go(_: object) -> None:
-        if here.calls:
-            here.state.put_network_connector("prod")
-            here.state.delete_network_connector("prod")
-            here.clock.advance(20)
-
-    here.transport.before = go
-    with pytest.raises(WaiterFailedError, match="prod was deleted") as raised:
-        await here.client().wait_until_network_connector_active("prod")
-    assert (raised.value.state, raised.value.cause) == (None, None)
-
-
-async def test_what_never_was_is_the_service_s_error(here: World) -> None:
-    with pytest.raises(ResourceNotFoundException):
-        await here.client().wait_until_network_connector_active("none")
-    await here.client().wait_until_network_connector_deleted("none")
-
-
-async def test_updated_is_not_fooled_by_an_earlier_success_or_failure(here: World) -> None:
-    client = here.client()
-    here.state.fail_next("UpdateNetworkConnector", NO_ROOM)
-    with pytest.raises(WaiterFailedError, match=NO_ROOM) as raised:
-        await client.wait_until_network_connector_updated(update(here, "subnet-2"))
-    assert raised.value.state == "Failed"
-    for number in (3, 4):
-        updated = update(here, f"subnet-{number}")
-        connector = await client.wait_until_network_connector_updated(updated)
-        assert (connector.version, connector.last_update_status) == (number, "Successful")
-
-
-async def test_a_failed_update_is_found_below_a_later_one(here: World) -> None:
-    here.state.fail_next("UpdateNetworkConnector", NO_ROOM)
-    updated = update(here, "subnet-2")
-    here.clock.advance(30)
-    before = here.state.get_network_connector("prod")
-    here.state.update_network_connector("prod", configuration=before.configuration)
-    with pytest.raises(WaiterFailedError, match=NO_ROOM):
-        await here.client().wait_until_network_connector_updated(updated)
-
-
-@pytest.mark.parametrize("version", [None, 9])
-async def test_a_failure_that_no_version_tells_of_is_believed(
-    here: World, version: int | None
-) -> None:
+@pytest.mark.parametrize("state", ["DELETING", "DELETE_FAILED", "FAILED"])
+async def test_a_state_from_which_none_becomes_active_ends_the_wait(state: str) -> None:
+    here = world()
     here.state.put_network_connector(
         "prod",
-        last_update_status=NetworkConnectorLastUpdateStatus.FAILED,
-        last_update_status_reason_code=NO_ROOM,
+        state=NetworkConnectorState(state),
+        state_reason_code=None if state == "DELETING" else NO_ROOM,
     )
-    with pytest.raises(WaiterFailedError, match=NO_ROOM):
-        await here.client().wait_until_network_connector_updated("prod", version=version)
+    with pytest.raises(WaiterFailedError) as caught:
+        await here.client().wait_until_network_connector_active("prod")
+    assert caught.value.state == state
+    assert here.clock.monotonic() == 0
 
 
-async def test_a_version_that_is_not_seen_is_waited_for(here: World) -> None:
-    with pytest.raises(WaiterTimeoutError, match="ACTIVE after 60 seconds") as raised:
-        await here.client().wait_until_network_connector_updated("prod", version=9, timeout=60)
-    assert raised.value.last == here.state.get_network_connector("prod")
-    assert here.clock.monotonic() == pytest.approx(60)
+async def test_one_that_is_not_there_is_not_waited_for() -> None:
+    with pytest.raises(ResourceNotFoundException):
+        await world().client().wait_until_network_connector_active("prod")
 
 
-async def test_deleted_ends_when_it_is_gone_or_has_failed(here: World) -> None:
-    here.state.delete_network_connector("prod")
-    await here.client().wait_until_network_connector_deleted("prod")
-    assert here.clock.monotonic() >= 20
-    here.state.put_network_connector("prod", state=NetworkConnectorState.DELETE_FAILED)
-    with pytest.raises(WaiterFailedError, match="DELETE_FAILED"):
-        await here.client().wait_until_network_connector_deleted("prod")
-
-
-@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
-async def test_bounds_are_checked_before_anything_is_sent(here: World, seconds: float) -> None:
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_connector_that_is_deleted_meanwhile_is_a_failure_that_says_so(many: bool) -> None:
+    here = world(deletion_seconds=0)
     client = here.client()
-    with pytest.raises(ParameterError, match="timeout"):
-        await client.wait_until_network_connector_active("prod", timeout=seconds)
-    with pytest.raises(ParameterError, match="poll_interval"):
-        await client.wait_until_network_connector_deleted("prod", poll_interval=seconds)
+    names = [f"c-{number}" for number in range(9 if many else 1)]
+    here.state.fail_next("CreateNetworkConnector", NO_ROOM, seconds=20)
+    for name in names:
+        await create(client, name)
+    waiting = [
+        asyncio.create_task(client.wait_until_network_connector_active(name)) for name in names
+    ]
+    await here.clock.sleep(20)
+    here.state.delete_network_connector("c-0")
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(results[0], WaiterFailedError)
+    assert str(results[0]) == "GetNetworkConnector: c-0 was deleted"
+    assert results[0].state is None
+    assert isinstance(results[0].last, NetworkConnector)
+    assert results[0].last.name == "c-0"
+    assert isinstance(results[0].__cause__, ResourceNotFoundException)
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_what_takes_too_long_tells_what_was_seen_last(many: bool) -> None:
+    here = world(provisioning_seconds=1000)
+    client = here.client()
+    names = [f"c-{number}" for number in range(9 if many else 1)]
+    for name in names:
+        await create(client, name)
+    waits = (client.wait_until_network_connector_active(name, timeout=100) for name in names)
+    errors = await asyncio.gather(*waits, return_exceptions=True)
+    for error, name in zip(errors, names, strict=True):
+        assert isinstance(error, WaiterTimeoutError)
+        assert isinstance(error, TimeoutError)
+        assert "within 100 seconds" in str(error)
+        assert isinstance(error.last, NetworkConnector)
+        assert (error.last.name, error.last.state) == (name, "PENDING")
+    assert here.clock.monotonic() == pytest.approx(100)
+    assert other_tasks() == set()
+
+
+async def test_looks_come_fast_at_first_and_then_every_ten_seconds() -> None:
+    here = world(provisioning_seconds=1000)
+    client = here.client()
+    await create(client)
+    looks: list[float] = []
+    here.transport.before = lambda _: looks.append(here.clock.monotonic())
+    with pytest.raises(WaiterTimeoutError):
+        await client.wait_until_network_connector_active("prod", timeout=60)
+    pauses = [after - before for before, after in itertools.pairwise(looks)]
+    assert looks[0] == 0
+    assert all(pause <= most for pause, most in zip(pauses, (1, 2, 4, 8, 10, 10), strict=False))
+    assert pauses[-3:] == pytest.approx([10, 10, 10])
+
+
+async def test_each_change_is_told_once() -> None:
+    here = world()
+    client = here.client()
+    names = [f"c-{number}" for number in range(5)]
+    for name in names:
+        await create(client, name)
+    seen: list[tuple[str, str | None, bool]] = []
+
+    def note(connector: NetworkConnector) -> None:
+        seen.append((connector.name, connector.state, connector.configuration is not None))
+
+    await asyncio.gather(
+        *(client.wait_until_network_connector_active(name, on_change=note) for name in names)
+    )
+    for name in names:
+        assert [each for each in seen if each[0] == name] == [
+            (name, "PENDING", True),
+            (name, "ACTIVE", True),
+        ]
+
+
+# What passes
+
+
+class Weather:
+    """Lets requests fail for a while."""
+
+    def __init__(self, here: World, error: LambdaCoreError, until: float) -> None:
+        self.failed = 0
+        self._here, self._error, self._until = here, error, until
+        here.transport.before = self
+
+    def __call__(self, _: Request) -> None:
+        if self._here.clock.monotonic() < self._until:
+            self.failed += 1
+            raise self._error
+
+
+@pytest.mark.parametrize("count", [1, 9])
+async def test_an_outage_ends_no_wait(count: int) -> None:
+    here = world()
+    client = here.client()
+    names = [f"c-{number}" for number in range(count)]
+    for name in names:
+        await create(client, name)
+    weather = Weather(here, TransportError("the network is down"), until=300)
+    connectors = await asyncio.gather(*map(client.wait_until_network_connector_active, names))
+    assert [connector.name for connector in connectors] == names
+    assert weather.failed > count
+    assert here.clock.monotonic() < 340
+
+
+async def test_an_outage_that_outlasts_the_wait_is_the_cause_of_its_end() -> None:
+    here = world()
+    client = here.client()
+    Weather(here, TransportError("the network is down"), until=1e9)
+    with pytest.raises(WaiterTimeoutError) as caught:
+        await client.wait_until_network_connector_active("prod", timeout=200)
+    assert isinstance(caught.value.__cause__, TransportError)
+    assert caught.value.last is None
+    assert here.clock.monotonic() == pytest.approx(200, abs=1)
+
+
+async def test_who_may_not_look_is_told_at_once() -> None:
+    here = world()
+    Weather(here, ApiError("no", code="AccessDeniedException", status_code=403), until=1e9)
+    with pytest.raises(ApiError, match="AccessDenied"):
+        await here.client().wait_until_network_connector_active("prod")
+
+
+async def test_a_time_out_of_somebody_else_is_no_timeout_of_the_wait() -> None:
+    here = world()
+    await create(here.client())
+
+    def note(_: NetworkConnector) -> None:
+        raise TimeoutError("of the callback's own")
+
+    with pytest.raises(TimeoutError, match="callback") as caught:
+        await here.client().wait_until_network_connector_active("prod", on_change=note)
+    assert not isinstance(caught.value, WaiterError)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+async def test_cancelling_a_wait_anywhere_leaves_nothing(count: int) -> None:
+    step = 0
+    cancelled = True
+    while cancelled:
+        here = world(provisioning_seconds=4)
+        client = here.client()
+        names = [f"c-{number}" for number in range(count)]
+        for name in names:
+            await create(client, name)
+        others = [
+            asyncio.create_task(client.wait_until_network_connector_active(name))
+            for name in names[1:]
+        ]
+        cancelled = await cancel_at(step, client.wait_until_network_connector_active("c-0"))
+        assert other_tasks() >= {task for task in others if not task.done()}
+        connectors = await asyncio.gather(*others)
+        assert [connector.name for connector in connectors] == names[1:]
+        assert other_tasks() == set()
+        step += 1
+    assert step > 3
+
+
+# Until updated
+
+
+async def test_an_update_is_waited_for_and_not_an_earlier_one() -> None:
+    here = world(stale_seconds=15)
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    for configuration in (OTHER_VPC, VPC):
+        updated = await client.update_network_connector("prod", configuration=configuration)
+        connector = await client.wait_until_network_connector_updated(updated)
+        assert connector.version == updated.version
+        assert connector.last_update_status == "Successful"
+        assert connector.configuration == configuration
+
+
+async def test_an_update_that_fails_says_why() -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    here.state.fail_next("UpdateNetworkConnector", NO_ROOM)
+    updated = await client.update_network_connector("prod", configuration=OTHER_VPC)
+    with pytest.raises(WaiterFailedError, match="the update of prod failed") as caught:
+        await client.wait_until_network_connector_updated("prod", version=updated.version)
+    assert (caught.value.state, caught.value.reason_code) == ("Failed", NO_ROOM)
+
+
+async def test_a_connector_that_is_deleted_will_not_be_updated() -> None:
+    here = world()
+    there = here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    await client.delete_network_connector("prod")
+    with pytest.raises(WaiterFailedError, match="is DELETING"):
+        await client.wait_until_network_connector_updated(there.id)
+
+
+async def test_a_version_that_is_gone_leaves_the_reason_to_the_connector() -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    here.state.fail_next("UpdateNetworkConnector", NO_ROOM)
+    updated = await client.update_network_connector("prod", configuration=OTHER_VPC)
+
+    def hide(request: Request) -> None:
+        if request.target.endswith(f"%3A{updated.version}"):
+            raise ResourceNotFoundException("pruned", status_code=404)
+
+    here.transport.before = hide
+    with pytest.raises(WaiterFailedError) as caught:
+        await client.wait_until_network_connector_updated(updated)
+    assert caught.value.reason_code == NO_ROOM
+
+
+async def test_an_outage_while_an_update_failed_only_delays_the_news() -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    here.state.fail_next("UpdateNetworkConnector", NO_ROOM)
+    updated = await client.update_network_connector("prod", configuration=OTHER_VPC)
+    failed = 0
+
+    def fail(request: Request) -> None:
+        nonlocal failed
+        if request.target.endswith(f"%3A{updated.version}") and here.clock.monotonic() < 90:
+            failed += 1
+            raise TransportError("the network is down")
+
+    here.transport.before = fail
+    with pytest.raises(WaiterFailedError):
+        await client.wait_until_network_connector_updated(updated)
+    assert failed > 1
+
+
+async def test_an_outage_ends_no_wait_for_an_update() -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    updated = await client.update_network_connector("prod", configuration=OTHER_VPC)
+    weather = Weather(here, TransportError("the network is down"), until=100)
+    connector = await client.wait_until_network_connector_updated(updated)
+    assert connector.version == updated.version
+    assert weather.failed
+
+
+async def test_a_version_that_is_yet_to_be_seen_is_waited_for() -> None:
+    here = world(stale_seconds=15)
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    updated = await client.update_network_connector("prod", configuration=OTHER_VPC)
+    hidden = 0
+
+    def hide(request: Request) -> None:
+        nonlocal hidden
+        if request.target.endswith(f"%3A{updated.version}") and here.clock.monotonic() < 15:
+            hidden += 1
+            raise ResourceNotFoundException("not yet", status_code=404)
+
+    here.transport.before = hide
+    connector = await client.wait_until_network_connector_updated(updated)
+    assert connector.version == updated.version
+    assert hidden
+
+
+# Until deleted
+
+
+@pytest.mark.parametrize("count", [1, 9])
+async def test_a_deletion_is_over_when_nothing_is_found(count: int) -> None:
+    here = world()
+    client = here.client()
+    names = [f"c-{number}" for number in range(count)]
+    for name in names:
+        here.state.put_network_connector(name)
+        await client.delete_network_connector(name)
+    await asyncio.gather(*map(client.wait_until_network_connector_deleted, names))
+    assert 20 <= here.clock.monotonic() < 30
+    await client.wait_until_network_connector_deleted("c-0")
+
+
+async def test_a_deletion_that_fails_says_why() -> None:
+    here = world()
+    here.state.put_network_connector("prod")
+    client = here.client()
+    here.state.fail_next("DeleteNetworkConnector", NO_ROOM)
+    await client.delete_network_connector("prod")
+    with pytest.raises(WaiterFailedError) as caught:
+        await client.wait_until_network_connector_deleted("prod")
+    assert (caught.value.state, caught.value.reason_code) == ("DELETE_FAILED", NO_ROOM)
+
+
+# Runtimes
+
+
+def test_the_states_are_those_of_the_modelled_waiters() -> None:
+    assert judge.waiter_states("RuntimeVersionActive") == {"success": "ACTIVE", "failure": "FAILED"}
+    assert judge.waiter_states("RuntimeAliasActive") == {"success": "ACTIVE"}
+
+
+async def runtime(client: LambdaCoreClient) -> None:
+    await client.create_runtime("python")
+    await client.create_runtime_version(
+        "python", "123456789012.dkr.ecr.us-east-1.amazonaws.com/python:1", "v1"
+    )
+
+
+async def test_a_version_of_a_runtime_is_waited_for() -> None:
+    here = world()
+    client = here.client()
+    await runtime(client)
+    seen: list[RuntimeVersion] = []
+    version = await client.wait_until_runtime_version_active("python", "v1", on_change=seen.append)
+    assert version.state == "ACTIVE"
+    assert [each.state for each in seen] == ["CREATING", "ACTIVE"]
+
+
+async def test_an_alias_of_a_runtime_is_waited_for() -> None:
+    here = world()
+    client = here.client()
+    await runtime(client)
+    await client.wait_until_runtime_version_active("python", "v1")
+    await client.create_runtime_alias("python", "v1", "live")
+    seen: list[RuntimeAlias] = []
+    alias = await client.wait_until_runtime_alias_active("python", "live", on_change=seen.append)
+    assert alias.state == "ACTIVE"
+    assert seen[-1] == alias
+
+
+async def test_a_version_that_is_being_deleted_will_not_be_active() -> None:
+    here = world()
+    client = here.client()
+    await runtime(client)
+    await client.wait_until_runtime_version_active("python", "v1")
+    await client.delete_runtime_version("python", "v1")
+    with pytest.raises(WaiterFailedError, match="v1 is PENDING_DELETION") as caught:
+        await client.wait_until_runtime_version_active("python", "v1")
+    assert isinstance(caught.value.last, RuntimeVersion)
+    assert caught.value.operation == "GetRuntimeVersion"
+
+
+async def test_a_runtime_s_waiter_outlasts_an_outage() -> None:
+    here = world()
+    client = here.client()
+    await runtime(client)
+    weather = Weather(here, TransportError("the network is down"), until=100)
+    assert (await client.wait_until_runtime_version_active("python", "v1")).state == "ACTIVE"
+    assert weather.failed
+
+
+# Arguments
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+@pytest.mark.parametrize("parameter", ["timeout", "poll_interval"])
+async def test_durations_are_more_than_0_and_finite(parameter: str, seconds: float) -> None:
+    here = world()
+    with pytest.raises(ParameterError, match=parameter):
+        options: dict[str, Any] = {parameter: seconds}
+        await here.client().wait_until_network_connector_active("prod", **options)
     assert here.calls == {}
-
-
-async def test_a_wait_can_be_cancelled_anywhere(here: World) -> None:
-    here.state.put_network_connector("prod", state=NetworkConnectorState.PENDING)
-    before = other_tasks()
-    for step in range(30):
-        waiting = here.client().wait_until_network_connector_active("prod", timeout=10_000)
-        assert await cancel_at(step, waiting)
-        assert other_tasks() == before

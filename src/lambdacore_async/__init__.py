@@ -70,6 +70,14 @@ from lambdacore_async.protocol.sigv4 import Credentials
 from lambdacore_async.provisioning import Drift, DriftValue, diff_network_connector
 from lambdacore_async.sweeps import Sweep, Target
 from lambdacore_async.waiters import WaiterError, WaiterFailedError, WaiterTimeoutError
+from lambdacore_async.watching import (
+    ConnectorAdded,
+    ConnectorChange,
+    ConnectorDeleted,
+    ConnectorStateChanged,
+    ConnectorUpdated,
+    NetworkConnectorWatch,
+)
 
 __all__ = [
     "ApiError",
@@ -79,6 +87,11 @@ __all__ = [
     "CompatibilityPolicy",
     "ComputeResourceType",
     "ConfigurationError",
+    "ConnectorAdded",
+    "ConnectorChange",
+    "ConnectorDeleted",
+    "ConnectorStateChanged",
+    "ConnectorUpdated",
     "Credentials",
     "CredentialsError",
     "CredentialsLike",
@@ -106,6 +119,7 @@ __all__ = [
     "NetworkConnectorSummary",
     "NetworkConnectorType",
     "NetworkConnectorVersionSummary",
+    "NetworkConnectorWatch",
     "NetworkProtocol",
     "Page",
     "Pager",

@@ -13,7 +13,7 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
 from typing import NoReturn, Self, TypeVar
 from weakref import WeakValueDictionary
@@ -49,12 +49,14 @@ from lambdacore_async.models.runtimes import (
 )
 from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.pagination import Pager
+from lambdacore_async.polling import Poller
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.protocol.sigv4 import Credentials
 from lambdacore_async.provisioning import Provisioning, Wanted, prune
 from lambdacore_async.sweeps import Sweep, Target
-from lambdacore_async.waiters import OnChange, Waiter
+from lambdacore_async.waiters import ConnectorWait, OnChange, RuntimeWait
+from lambdacore_async.watching import NetworkConnectorWatch
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -590,8 +592,8 @@ class LambdaCoreClient:
             WaiterFailedError: it failed, and why; or it is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        waiter = self._waiter(timeout, poll_interval, on_change)
-        return await waiter.until_active(identifier)
+        wait = self._wait(timeout, poll_interval, on_change)
+        return await wait.until_active(identifier)
 
     async def wait_until_network_connector_updated(
         self,
@@ -621,8 +623,8 @@ class LambdaCoreClient:
         if isinstance(identifier, NetworkConnector):
             version = identifier.version if version is None else version
             identifier = identifier.id
-        waiter = self._waiter(timeout, poll_interval, on_change)
-        return await waiter.until_updated(identifier, version)
+        wait = self._wait(timeout, poll_interval, on_change)
+        return await wait.until_updated(identifier, version)
 
     async def wait_until_network_connector_deleted(
         self,
@@ -644,17 +646,120 @@ class LambdaCoreClient:
             WaiterFailedError: the deletion failed, and why.
             WaiterTimeoutError: it is not gone in time.
         """
-        await self._waiter(timeout, poll_interval, on_change).until_deleted(identifier)
+        await self._wait(timeout, poll_interval, on_change).until_deleted(identifier)
 
-    def _waiter(self, timeout: float, poll_interval: float, on_change: OnChange | None) -> Waiter:
-        return Waiter(
-            self._look_up,
-            clock=self._pipeline.shared.clock,
-            jitter=self._pipeline.shared.jitter,
+    async def wait_until_runtime_version_active(
+        self,
+        runtime_name: str,
+        name: str,
+        *,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: Callable[[RuntimeVersion], object] | None = None,
+    ) -> RuntimeVersion:
+        """Wait until a version of a runtime is `ACTIVE`.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the version's name.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the version at the first look and on each change.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or version.
+            WaiterFailedError: it failed, or is being deleted.
+            WaiterTimeoutError: it is not active in time.
+        """
+        operation = operations.GET_RUNTIME_VERSION
+        get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
+        return await RuntimeWait(
+            get,
+            operation.name,
+            self._poller,
             timeout=timeout,
             poll_interval=poll_interval,
             on_change=on_change,
+        ).until_active()
+
+    async def wait_until_runtime_alias_active(
+        self,
+        runtime_name: str,
+        name: str,
+        *,
+        timeout: float = 900.0,
+        poll_interval: float = 10.0,
+        on_change: Callable[[RuntimeAlias], object] | None = None,
+    ) -> RuntimeAlias:
+        """Wait until an alias of a runtime is `ACTIVE`.
+
+        Args:
+            runtime_name: the runtime's name or ARN.
+            name: the alias's name.
+            timeout: seconds to wait, more than 0.
+            poll_interval: seconds between two looks, at the slowest, more than 0.
+            on_change: called with the alias at the first look and on each change.
+
+        Raises:
+            ResourceNotFoundException: there is no such runtime or alias.
+            WaiterFailedError: it is being deleted.
+            WaiterTimeoutError: it is not active in time.
+        """
+        operation = operations.GET_RUNTIME_ALIAS
+        get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
+        return await RuntimeWait(
+            get,
+            operation.name,
+            self._poller,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+        ).until_active()
+
+    @cached_property
+    def _poller(self) -> Poller:
+        shared = self._pipeline.shared
+        listing = Pager(
+            partial(self._pipeline.call, patient=True),
+            operations.LIST_NETWORK_CONNECTORS,
+            {"max_items": 100},
         )
+        # Any grid will do, if only it is not the next client's.
+        return Poller(self._look_up, listing, shared.clock, phase=3600 * shared.jitter())
+
+    def _get_patiently(
+        self, operation: Operation[Output], **arguments: object
+    ) -> Coroutine[None, None, Output]:
+        return self._pipeline.call(operation, arguments, patient=True)
+
+    def _wait(
+        self, timeout: float, poll_interval: float, on_change: OnChange | None
+    ) -> ConnectorWait:
+        return ConnectorWait(
+            self._poller, timeout=timeout, poll_interval=poll_interval, on_change=on_change
+        )
+
+    def watch_network_connectors(
+        self,
+        snapshot: Iterable[NetworkConnectorSummary] | None = None,
+        *,
+        poll_interval: float = 10.0,
+    ) -> NetworkConnectorWatch:
+        """Watch the network connectors of the account in the region, as a stream of changes.
+
+        Iterate over it inside `async with`; it has no end. Watches and waiters of a client share
+        what they ask for. A consumer that is slow misses no connector, but states in between: a
+        change tells of the net difference since the last one.
+
+        Args:
+            snapshot: what was known when an earlier watch ended, from its `snapshot`; without one,
+                every connector that there is comes as `ConnectorAdded` first.
+            poll_interval: seconds between two looks, more than 0.
+
+        Raises:
+            ParameterError: an argument is out of its bounds.
+        """
+        return NetworkConnectorWatch(self._poller, snapshot, poll_interval)
 
     def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:
         if isinstance(identifier, str) and identifier.startswith("arn:"):

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeAlias
+import asyncio
+from collections.abc import Awaitable, Callable, Container, Coroutine
+from typing import Final, Generic, TypeAlias, TypeVar
 
-from lambdacore_async.engine.clock import Clock
 from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
 from lambdacore_async.models.causes import CAUSES, Cause
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
+    NetworkConnectorSummary,
 )
+from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
+from lambdacore_async.polling import Poller
+from lambdacore_async.protocol import operations
 
 OnChange: TypeAlias = Callable[[NetworkConnector], object]
 """Is told of a connector when it is first seen, and whenever it has changed."""
 
-#: Seconds between the first two looks, and how the pause grows from one to the next.
-_FIRST_PAUSE: Final = 1.0
-_GROWTH: Final = 1.5
+Model = TypeVar("Model", bound=RuntimeVersion | RuntimeAlias)
+Output = TypeVar("Output")
+
+#: Seconds between the first two looks; each pause is twice the one before.
+_FIRST_INTERVAL: Final = 1.0
 
 #: The states from which no connector becomes active.
 _LOST: Final = frozenset(
@@ -31,26 +37,37 @@ _LOST: Final = frozenset(
 )
 
 
+Awaited: TypeAlias = NetworkConnector | RuntimeVersion | RuntimeAlias
+
+
+#: The states from which no version and no alias of a runtime becomes active.
+_LOST_RUNTIME: Final = frozenset({"FAILED", "DELETING", "PENDING_DELETION"})
+
+
 class WaiterError(LambdaCoreError):
     """What was waited for did not come about.
 
     Attributes:
-        last: the connector as last seen; `None` if it was not.
+        last: the resource as last seen; `None` if it was not. Of a connector that was only seen in
+            a listing, it has no configuration.
     """
 
-    def __init__(self, message: str, *, last: NetworkConnector | None = None) -> None:
+    def __init__(
+        self, message: str, *, last: Awaited | None = None, operation: str | None = None
+    ) -> None:
         super().__init__(message)
         self.last = last
+        self.operation = operation
 
 
 class WaiterFailedError(WaiterError):
     """What was waited for cannot come about any more.
 
     Attributes:
-        state: the connector's state, or its last update's; `None` if it is gone.
+        state: the resource's state, or its last update's; `None` if it is gone.
         reason: why, in the service's words.
         reason_code: why.
-        last: the connector as last seen.
+        last: the resource as last seen.
     """
 
     def __init__(
@@ -60,9 +77,10 @@ class WaiterFailedError(WaiterError):
         state: str | None,
         reason: str | None = None,
         reason_code: str | None = None,
-        last: NetworkConnector | None = None,
+        last: Awaited | None = None,
+        operation: str | None = None,
     ) -> None:
-        super().__init__(message, last=last)
+        super().__init__(message, last=last, operation=operation)
         self.state = state
         self.reason = reason
         self.reason_code = reason_code
@@ -77,13 +95,81 @@ class WaiterTimeoutError(WaiterError, TimeoutError):
     """What was waited for did not come about in time."""
 
 
-class Waiter:
+class _Wait:
+    """One wait: how long, how often to look, and what was seen last.
+
+    Args:
+        poller: looks.
+        timeout: seconds to wait, more than 0.
+        poll_interval: seconds between two looks, at the slowest, more than 0.
+
+    Raises:
+        ParameterError: an argument is out of its bounds.
+    """
+
+    operation: str
+
+    def __init__(self, poller: Poller, *, timeout: float, poll_interval: float) -> None:
+        check_seconds(timeout=timeout, poll_interval=poll_interval)
+        self._poller = poller
+        self._timeout = timeout
+        self._poll_interval = poll_interval
+        self._interval = 0.0
+        self._problem: LambdaCoreError | None = None
+        self._seen: Awaited | None = None
+
+    async def _within_timeout(self, waiting: Coroutine[None, None, Output]) -> Output:
+        """Wait, but not for longer than the clock allows.
+
+        Raises:
+            WaiterTimeoutError: it took longer.
+        """
+        scope = asyncio.timeout(None)
+        alarm = asyncio.create_task(self._ring(scope))
+        try:
+            async with scope:
+                return await waiting
+        except TimeoutError:
+            if not scope.expired():
+                raise
+            raise WaiterTimeoutError(
+                f"it has not come about within {self._timeout:g} seconds",
+                last=self._seen,
+                operation=self.operation,
+            ) from self._problem
+        finally:
+            alarm.cancel()
+            await asyncio.wait([alarm])
+
+    async def _ring(self, scope: asyncio.Timeout) -> None:
+        await self._poller.clock.sleep(self._timeout)
+        scope.reschedule(asyncio.get_running_loop().time())
+
+    def _pause(self) -> float:
+        """Seconds between the ticks to look at next: at once, after a second, then twice that."""
+        interval = self._interval
+        self._interval = min(max(2 * interval, _FIRST_INTERVAL), self._poll_interval)
+        return interval
+
+    def _missed(self, error: LambdaCoreError) -> None:
+        """Let a failed look be if the reason may pass; there is another look to come."""
+        if isinstance(error, ResourceNotFoundException) and self._seen is not None:
+            raise WaiterFailedError(
+                f"{self._seen.name} was deleted",
+                state=None,
+                last=self._seen,
+                operation=self.operation,
+            ) from error
+        if not (error.transient or error.throttling):
+            raise error
+        self._problem = error
+
+
+class ConnectorWait(_Wait):
     """One wait for one connector.
 
     Args:
-        get: gets the connector.
-        clock: tells the time.
-        jitter: a random number from 0 to 1.
+        poller: looks at connectors.
         timeout: seconds to wait, more than 0.
         poll_interval: seconds between two looks, at the slowest, more than 0.
         on_change: called with the connector at the first look and on each change.
@@ -92,41 +178,49 @@ class Waiter:
         ParameterError: an argument is out of its bounds.
     """
 
+    operation = operations.GET_NETWORK_CONNECTOR.name
+
     def __init__(
         self,
-        get: Callable[[str], Awaitable[NetworkConnector]],
+        poller: Poller,
         *,
-        clock: Clock,
-        jitter: Callable[[], float],
         timeout: float,
         poll_interval: float,
         on_change: OnChange | None,
     ) -> None:
-        check_seconds(timeout=timeout, poll_interval=poll_interval)
-        self._get = get
-        self._clock = clock
-        self._jitter = jitter
-        self._deadline = clock.monotonic() + timeout
-        self._timeout = timeout
-        self._poll_interval = poll_interval
-        self._pause = min(_FIRST_PAUSE, poll_interval)
+        super().__init__(poller, timeout=timeout, poll_interval=poll_interval)
         self._on_change = on_change
-        self._last: NetworkConnector | None = None
+        self._listed: NetworkConnector | None = None
 
     async def until_active(self, identifier: str) -> NetworkConnector:
         """See `LambdaCoreClient.wait_until_network_connector_active`."""
+        return await self._within_timeout(self._until_active(identifier))
+
+    async def until_updated(self, identifier: str, version: int | None) -> NetworkConnector:
+        """See `LambdaCoreClient.wait_until_network_connector_updated`."""
+        return await self._within_timeout(self._until_updated(identifier, version))
+
+    async def until_deleted(self, identifier: str) -> None:
+        """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
+        await self._within_timeout(self._until_deleted(identifier))
+
+    async def _until_active(self, identifier: str) -> NetworkConnector:
+        decided = {NetworkConnectorState.ACTIVE, *_LOST}
         while True:
-            connector = await self._look(identifier)
+            connector = await self._look(identifier, decided)
+            if connector is None:
+                continue
             if connector.state == NetworkConnectorState.ACTIVE:
                 return connector
             if connector.state in _LOST:
                 raise _lost(connector)
-            await self._wait(connector)
 
-    async def until_updated(self, identifier: str, version: int | None) -> NetworkConnector:
-        """See `LambdaCoreClient.wait_until_network_connector_updated`."""
+    async def _until_updated(self, identifier: str, version: int | None) -> NetworkConnector:
         while True:
-            connector = await self._look(identifier)
+            # A listing does not tell how an update goes.
+            connector = await self._get_in_turn(identifier)
+            if connector is None:
+                continue
             if connector.state in _LOST:
                 raise _lost(connector)
             if connector.last_update_status != NetworkConnectorLastUpdateStatus.IN_PROGRESS:
@@ -137,28 +231,46 @@ class Waiter:
                 failure = await self._update_failure(connector, version)
                 if failure is not None:
                     raise failure
-            await self._wait(connector)
 
-    async def until_deleted(self, identifier: str) -> None:
-        """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
+    async def _until_deleted(self, identifier: str) -> None:
         while True:
             try:
-                connector = await self._look(identifier)
+                connector = await self._look(identifier, {NetworkConnectorState.DELETE_FAILED})
             except (ResourceNotFoundException, WaiterFailedError):
                 return
-            if connector.state == NetworkConnectorState.DELETE_FAILED:
+            if connector is not None and connector.state == NetworkConnectorState.DELETE_FAILED:
                 raise _lost(connector)
-            await self._wait(connector)
 
-    async def _look(self, identifier: str) -> NetworkConnector:
+    async def _look(self, identifier: str, decided: Container[object]) -> NetworkConnector | None:
+        """Look at the next tick; `None` if there is no more to see than a listing shows."""
+        sight = await self._poller.look(identifier, self._pause())
+        if isinstance(sight, LambdaCoreError):
+            self._missed(sight)
+            return None
+        if isinstance(sight, NetworkConnectorSummary):
+            listed = _as_connector(sight)
+            changed, self._listed = listed != self._listed, listed
+            if sight.state in decided or (changed and self._on_change is not None):
+                return await self._get(sight.id)
+            self._seen = listed if changed else self._seen
+            return None
+        return self._see(sight)
+
+    async def _get_in_turn(self, identifier: str) -> NetworkConnector | None:
+        if interval := self._pause():
+            await self._poller.pause(interval)
+        return await self._get(identifier)
+
+    async def _get(self, identifier: str) -> NetworkConnector | None:
+        """Get the connector; `None` if a passing failure kept it from being seen."""
         try:
-            connector = await self._get(identifier)
-        except ResourceNotFoundException as error:
-            if self._last is None:
-                raise
-            message = f"network connector {self._last.name} was deleted"
-            raise WaiterFailedError(message, state=None, last=self._last) from error
-        changed, self._last = connector != self._last, connector
+            return self._see(await self._poller.get(identifier))
+        except LambdaCoreError as error:
+            self._missed(error)
+            return None
+
+    def _see(self, connector: NetworkConnector) -> NetworkConnector:
+        changed, self._seen = connector != self._seen, connector
         if changed and self._on_change is not None:
             self._on_change(connector)
         return connector
@@ -175,27 +287,75 @@ class Waiter:
         code = connector.last_update_status_reason_code
         if version is not None:
             try:
-                own = await self._get(f"{connector.arn}:{version}")
+                own = await self._poller.get(f"{connector.arn}:{version}")
             except ResourceNotFoundException:
                 if connector.last_update_status != failed:
                     return None  # it is yet to be seen
+            except LambdaCoreError as error:
+                self._missed(error)
+                return None
             else:
                 if own.state != NetworkConnectorState.FAILED:
                     return None
                 reason, code = own.state_reason, own.state_reason_code
         return _failure(f"the update of {connector.name} failed", failed, reason, code, connector)
 
-    async def _wait(self, connector: NetworkConnector) -> None:
-        left = self._deadline - self._clock.monotonic()
-        if left <= 0:
-            status = filter(None, (connector.state, connector.last_update_status))
-            raise WaiterTimeoutError(
-                f"network connector {connector.name} is still {', '.join(status)} "
-                f"after {self._timeout:g} seconds",
-                last=connector,
-            )
-        await self._clock.sleep(min(self._pause * (0.75 + 0.25 * self._jitter()), left))
-        self._pause = min(self._pause * _GROWTH, self._poll_interval)
+
+class RuntimeWait(_Wait, Generic[Model]):
+    """One wait for a version or an alias of a runtime.
+
+    Args:
+        get: gets it; only for a lasting reason does it fail.
+        operation: the API operation's name.
+        poller: keeps the time.
+        timeout: seconds to wait, more than 0.
+        poll_interval: seconds between two looks, at the slowest, more than 0.
+        on_change: called with it at the first look and on each change.
+
+    Raises:
+        ParameterError: an argument is out of its bounds.
+    """
+
+    def __init__(
+        self,
+        get: Callable[[], Awaitable[Model]],
+        operation: str,
+        poller: Poller,
+        *,
+        timeout: float,
+        poll_interval: float,
+        on_change: Callable[[Model], object] | None,
+    ) -> None:
+        super().__init__(poller, timeout=timeout, poll_interval=poll_interval)
+        self._get = get
+        self.operation = operation
+        self._on_change = on_change
+
+    async def until_active(self) -> Model:
+        """See `LambdaCoreClient.wait_until_runtime_version_active` and its sibling."""
+        return await self._within_timeout(self._until_active())
+
+    async def _until_active(self) -> Model:
+        while True:
+            if interval := self._pause():
+                await self._poller.pause(interval)
+            try:
+                resource = await self._get()
+            except LambdaCoreError as error:
+                self._missed(error)
+                continue
+            changed, self._seen = resource != self._seen, resource
+            if changed and self._on_change is not None:
+                self._on_change(resource)
+            if resource.state == "ACTIVE":
+                return resource
+            if resource.state in _LOST_RUNTIME:
+                raise WaiterFailedError(
+                    f"{resource.name} is {resource.state}",
+                    state=resource.state,
+                    last=resource,
+                    operation=self.operation,
+                )
 
 
 def check_seconds(**durations: float) -> None:
@@ -207,6 +367,19 @@ def check_seconds(**durations: float) -> None:
     for parameter, seconds in durations.items():
         if not 0 < seconds < float("inf"):
             raise ParameterError(parameter, f"must be more than 0 and finite, got {seconds!r}")
+
+
+def _as_connector(summary: NetworkConnectorSummary) -> NetworkConnector:
+    """What a listing tells of a connector; it may leave out the rest, as any answer."""
+    return NetworkConnector(
+        arn=summary.arn,
+        name=summary.name,
+        id=summary.id,
+        state=summary.state,
+        last_modified=summary.last_modified,
+        latest_version_arn=summary.latest_version_arn,
+        latest_version=summary.latest_version,
+    )
 
 
 def _lost(connector: NetworkConnector) -> WaiterFailedError:
@@ -222,5 +395,11 @@ def _lost(connector: NetworkConnector) -> WaiterFailedError:
 def _failure(
     what: str, state: str | None, reason: str | None, code: str | None, last: NetworkConnector
 ) -> WaiterFailedError:
-    why = ": ".join(filter(None, (what, code, reason)))
-    return WaiterFailedError(why, state=state, reason=reason, reason_code=code, last=last)
+    return WaiterFailedError(
+        ": ".join(filter(None, (what, code, reason))),
+        state=state,
+        reason=reason,
+        reason_code=code,
+        last=last,
+        operation=operations.GET_NETWORK_CONNECTOR.name,
+    )

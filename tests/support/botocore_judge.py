@@ -391,3 +391,11 @@ def configured(
         retries["mode"],
         retries.get("total_max_attempts", 3),
     )
+
+
+def waiter_states(name: str) -> dict[str, str]:
+    """What a waiter of the model looks for in `State`: by what it ends with."""
+    waiters = _session().get_component("data_loader").load_service_model(SERVICE, "waiters-2")
+    acceptors = waiters["waiters"][name]["acceptors"]
+    assert all(acceptor["argument"] == "State" for acceptor in acceptors)
+    return {acceptor["state"]: acceptor["expected"] for acceptor in acceptors}

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable
-from heapq import heapify, heappush
+from heapq import heappop, heappush
 from typing import Any, Final
 
 from attrs import evolve
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from lambdacore_async import LambdaCoreClient
+from lambdacore_async.engine.pipeline import Pipeline, Settings
+from lambdacore_async.engine.regions import Regions
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.local import LocalLambdaCore, State
 from lambdacore_async.local.server import Server
@@ -25,37 +27,56 @@ _TURNS: Final = 20
 
 
 class EventClock(FakeClock):
-    """A clock that goes to the next moment that somebody sleeps until, once all others wait."""
+    """A clock that goes to the next moment that somebody sleeps until, once all others wait.
+
+    Attributes:
+        busy: how many do what takes turns of the loop, but no time.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._alarms: list[tuple[float, int]] = []
+        self.busy = 0
+        self._alarms: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
-        self._woken = 0
+        self._quiet_turns = 0
+        self._driving = False
 
     async def sleep(self, seconds: float) -> None:
-        alarm = (self.monotonic() + max(seconds, 0.0), next(self._numbers))
-        heappush(self._alarms, alarm)
+        loop = asyncio.get_running_loop()
+        rung = loop.create_future()
+        heappush(self._alarms, (self.monotonic() + max(seconds, 0.0), next(self._numbers), rung))
+        self._quiet_turns = 0
+        if not self._driving:
+            self._driving = True
+            loop.call_soon(self._turn, loop)
         self.sleepers += 1
         try:
-            await asyncio.sleep(0)
-            while self.monotonic() < alarm[0]:
-                if await self._is_quiet() and self._alarms[0] == alarm:
-                    self.advance(alarm[0] - self.monotonic())
-                    break  # as floats go, the sum may fall short of the moment
+            await rung
         finally:
             self.sleepers -= 1
-            self._alarms.remove(alarm)
-            heapify(self._alarms)
-            self._woken += 1
         self.sleeps.append(seconds)
 
-    async def _is_quiet(self) -> bool:
-        """Whether nobody wakes while all others have their turns."""
-        woken = self._woken
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
-        return woken == self._woken
+    def stir(self) -> None:
+        """Somebody did something; time stands until what follows from it is done."""
+        self._quiet_turns = 0
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._quiet_turns += 1
+        if self._quiet_turns > _TURNS and not self.busy:
+            while self._alarms and self._alarms[0][2].done():  # whoever slept was cancelled
+                heappop(self._alarms)
+            if not self._alarms:
+                self._driving = False
+                return
+            now = self._alarms[0][0]
+            self.advance(now - self.monotonic())
+            self._elapsed = max(self._elapsed, now)  # as floats go, a sum may fall short
+            while self._alarms and self._alarms[0][0] <= now:
+                rung = heappop(self._alarms)[2]
+                if not rung.done():
+                    rung.set_result(None)
+            self._quiet_turns = 0
+        loop.call_soon(self._turn, loop)
 
 
 class InProcess:
@@ -65,16 +86,22 @@ class InProcess:
         before: called with each request before the service has it, for others to act.
     """
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, clock: EventClock) -> None:
         self._server = server
+        self._clock = clock
         self.before: Callable[[Request], None] = lambda _: None
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """See `Transport.send`."""
-        await asyncio.sleep(0)
-        self.before(request)
-        answer = self._server.answer(request)
-        await asyncio.sleep(0)  # what was cancelled here has been done all the same
+        self._clock.busy += 1
+        try:
+            await asyncio.sleep(0)
+            self.before(request)
+            answer = self._server.answer(request)
+            await asyncio.sleep(0)  # what was cancelled here has been done all the same
+        finally:
+            self._clock.busy -= 1
+            self._clock.stir()
         return evolve(answer, headers=CIMultiDictProxy(CIMultiDict(answer.headers)))
 
     async def close(self) -> None:
@@ -104,20 +131,21 @@ class World:
         self.state: State = local.state
         self.faults = local.faults
         self.server = local._server
-        self.transport = InProcess(self.server)
+        self.transport = InProcess(self.server, self.clock)
 
     def client(self) -> LambdaCoreClient:
         """A client of the service."""
-        client = LambdaCoreClient(
-            self.state.account.region, credentials=CREDENTIALS, endpoint_url="https://simulated"
-        )
+        region, url = self.state.account.region, "https://simulated"
+        client = LambdaCoreClient(region, credentials=CREDENTIALS, endpoint_url=url)
         shared = evolve(
             client._pipeline.shared,
             transport=self.transport,
             clock=self.clock,
             jitter=lambda: 0.5,
         )
-        client._set_up(shared, client._options)
+        # No file is read, in a thread that no clock waits for.
+        client._pipeline = Pipeline(shared, Settings(region, url))
+        client._regions = Regions(client._pipeline)
         return client
 
     @property

@@ -12,6 +12,10 @@ from lambdacore_async import (
     Attempt,
     Cause,
     ComputeResourceType,
+    ConnectorAdded,
+    ConnectorDeleted,
+    ConnectorStateChanged,
+    ConnectorUpdated,
     Credentials,
     Drift,
     DriftValue,
@@ -136,8 +140,26 @@ async def provisioning(client: LambdaCoreClient, vpc: VpcEgressConfiguration) ->
 
 
 def causes(error: WaiterFailedError) -> None:
-    assert_type(error.last, NetworkConnector | None)
+    assert_type(error.last, NetworkConnector | RuntimeVersion | RuntimeAlias | None)
     assert_type(error.cause, Cause | None)
+
+
+async def watch(client: LambdaCoreClient) -> None:
+    async with client.watch_network_connectors() as changes:
+        assert_type(changes.snapshot, tuple[NetworkConnectorSummary, ...])
+        async for change in changes:
+            match change:
+                case ConnectorAdded(connector) | ConnectorDeleted(connector):
+                    assert_type(connector, NetworkConnectorSummary)
+                case ConnectorStateChanged(before, _) | ConnectorUpdated(before, _):
+                    assert_type(before, NetworkConnectorSummary)
+                case _:
+                    assert_never(change)
+
+
+async def runtime_waiters(client: LambdaCoreClient) -> None:
+    assert_type(await client.wait_until_runtime_version_active("python", "v1"), RuntimeVersion)
+    assert_type(await client.wait_until_runtime_alias_active("python", "live"), RuntimeAlias)
 
 
 async def runtimes(client: LambdaCoreClient, lifecycle: RuntimeReleaseLifecycle) -> None:
