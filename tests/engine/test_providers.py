@@ -360,6 +360,12 @@ def written(sections: Mapping[str, Mapping[str, str]], prefix: str) -> str:
     )
 
 
+def _keys(variables: Mapping[str, str]) -> Credentials | None:
+    key, secret = variables.get("AWS_ACCESS_KEY_ID"), variables.get("AWS_SECRET_ACCESS_KEY")
+    tokens = (variables.get("AWS_SECURITY_TOKEN"), variables.get("AWS_SESSION_TOKEN"))
+    return Credentials(key, secret, tokens[0] or tokens[1] or None) if key and secret else None
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(SECTIONS, SECTIONS, VARIABLES, st.sampled_from([None, "dev"]))
 def test_the_credentials_are_those_that_botocore_finds(
@@ -377,8 +383,11 @@ def test_the_credentials_are_those_that_botocore_finds(
             patch.setenv(name, value)
         try:
             theirs = judge.credentials(profile)
-        except judge.SETUP_ERRORS:
+        except judge.PartialCredentialsError:
             theirs = None
+        except judge.ProfileNotFoundError:
+            # The files are not asked for what the environment has; botocore opens them first.
+            theirs = _keys(variables) if profile is None else None
     try:
         ours = asyncio.run(chain(environ, profile)())
     except (CredentialsError, ConfigurationError):

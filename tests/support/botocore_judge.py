@@ -295,10 +295,8 @@ def configured_endpoint(profile: str) -> str | None:
 
 
 #: What botocore raises where files or variables are not as they should be.
-SETUP_ERRORS: tuple[type[Exception], ...] = (
-    _exceptions.PartialCredentialsError,
-    _exceptions.ProfileNotFound,
-)
+PartialCredentialsError: type[Exception] = _exceptions.PartialCredentialsError
+ProfileNotFoundError: type[Exception] = _exceptions.ProfileNotFound
 
 
 def credentials(profile: str | None = None) -> Credentials | None:
