@@ -14,13 +14,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
+from attrs import evolve
 from typer.testing import CliRunner, Result
 
-from lambdacore_async import LambdaCoreClient, NetworkConnector, UnknownMember
+from lambdacore_async import (
+    ConnectorAdded,
+    ConnectorChange,
+    ConnectorDeleted,
+    ConnectorStateChanged,
+    ConnectorUpdated,
+    LambdaCoreClient,
+    NetworkConnector,
+    NetworkConnectorSummary,
+    NetworkConnectorType,
+    UnknownMember,
+)
 from lambdacore_async.__main__ import main
 from lambdacore_async.cli import _one_of_each, app
 from lambdacore_async.engine.user_agent import VERSION
@@ -401,6 +414,153 @@ async def test_ensure_refuses_misuse(
     assert result.exit_code == 2
     assert complaint in result.stderr
     assert not service.calls
+
+
+# list
+
+
+async def test_list_shows_a_row_for_each_connector(service: LocalLambdaCore) -> None:
+    result = await run("list")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.search(r"^Name +Id +State +Version +Last modified *$", result.stdout, re.MULTILINE)
+    assert re.search(r"^prod +nc-\w+ +ACTIVE +1 +\d{4}-\d\d-\d\d ", result.stdout, re.MULTILINE)
+    failed = await run("list", "--state", "FAILED", "--output", "json")
+    assert [each["Name"] for each in json.loads(failed.stdout)] == ["full"]
+    lines = (await run("list", "--output", "jsonl")).stdout.splitlines()
+    assert {"prod", "full"} <= {json.loads(line)["Name"] for line in lines}
+
+
+async def test_list_of_nothing_is_nothing(service: LocalLambdaCore) -> None:
+    result = await run("list", "--state", "DELETE_FAILED")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+# wait
+
+
+async def test_wait_shows_the_connector_once_it_is_as_wanted(service: LocalLambdaCore) -> None:
+    for goal in ([], ["--for", "updated"]):
+        result = await run("wait", "prod", *goal)
+        assert (result.exit_code, result.stderr) == (0, "")
+        assert re.search(r"State +ACTIVE", result.stdout)
+
+
+async def test_wait_for_a_deletion_prints_nothing(service: LocalLambdaCore) -> None:
+    service.state.delete_network_connector("prod")
+    result = await run("wait", "prod", "--for", "deleted")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+async def test_wait_says_why_and_what_to_do(service: LocalLambdaCore) -> None:
+    result = await run("wait", "full", "--output", "json")
+    assert result.exit_code == 1
+    (failed,) = json.loads(result.stdout)
+    assert failed["error"]["code"] == "WaiterFailedError"
+    assert NO_ROOM in failed["error"]["message"]
+    assert "subnet" in failed["error"]["message"].lower()
+
+
+# watch
+
+
+async def test_watch_prints_lines_until_it_is_interrupted(service: LocalLambdaCore) -> None:
+    process = await start("watch", "--interval", "0.1")
+    assert process.stdout is not None
+    lines = [(await process.stdout.readline()).decode() for _ in range(2)]
+    assert {"prod ACTIVE added\n", "full FAILED added\n"} >= {
+        line for line in lines if not line.startswith("aws")
+    }
+    service.state.put_network_connector("late")
+    while (line := (await process.stdout.readline()).decode()) != "late ACTIVE added\n":
+        assert line
+    process.send_signal(signal.SIGINT)
+    _, complaints = await process.communicate()
+    assert (process.returncode, complaints) == (130, b"")
+
+
+class Changes:
+    """A watch that has an end."""
+
+    def __init__(self, *changes: ConnectorChange) -> None:
+        self.snapshot: tuple[NetworkConnectorSummary, ...] = ()
+        self._changes = iter(changes)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ConnectorChange:
+        change = next(self._changes, None)
+        if change is None:
+            raise StopAsyncIteration
+        others = [each for each in self.snapshot if each.id != change.connector.id]
+        gone = isinstance(change, ConnectorDeleted)
+        self.snapshot = (*others,) if gone else (*others, change.connector)
+        return change
+
+
+@pytest.fixture
+def changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A watch shows twelve connectors, of which one changes twice and is then gone."""
+    first, *others = [
+        NetworkConnectorSummary(
+            f"arn:{number}", f"c-{number:02}", f"nc-{number}", NetworkConnectorType.VPC_EGRESS
+        )
+        for number in range(12)
+    ]
+    active = evolve(first, state=NetworkConnectorState.ACTIVE)
+    newer = evolve(active, latest_version=2, last_modified=datetime(2026, 11, 24, tzinfo=UTC))
+    watch = Changes(
+        ConnectorAdded(first),
+        *map(ConnectorAdded, others),
+        ConnectorStateChanged(first, active),
+        ConnectorUpdated(active, newer),
+        ConnectorDeleted(newer),
+        *map(ConnectorDeleted, others),
+    )
+
+    def start(client: LambdaCoreClient, *, poll_interval: float) -> Changes:
+        return watch
+
+    monkeypatch.setattr(LambdaCoreClient, "watch_network_connectors", start)
+
+
+async def test_watch_prints_each_change_as_json(service: LocalLambdaCore, changes: None) -> None:
+    result = await run("watch", "--output", "jsonl")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["change"] for line in lines[11:15]] == [
+        "added",
+        "state changed",
+        "updated",
+        "deleted",
+    ]
+    assert lines[13]["connector"]["LatestVersion"] == 2
+
+
+async def test_watch_prints_a_line_a_change_where_there_is_no_terminal(
+    service: LocalLambdaCore, changes: None
+) -> None:
+    lines = (await run("watch")).stdout.splitlines()
+    assert lines[0] == "c-00  added"
+    assert lines[12:15] == [
+        "c-00 ACTIVE state changed",
+        "c-00 ACTIVE updated",
+        "c-00 ACTIVE deleted",
+    ]
+
+
+async def test_watch_keeps_a_table_on_a_terminal(service: LocalLambdaCore, changes: None) -> None:
+    result = await run("watch", env={"TTY_COMPATIBLE": "1", "FORCE_COLOR": "1", "COLUMNS": "120"})
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", result.stdout)
+    assert result.exit_code == 0
+    assert re.search(r"c-00 +nc-0 +ACTIVE +state changed", text)
+    assert re.search(r"c-00 +nc-0 +ACTIVE +2 +2026-11-24 00:00:00 +updated", text)
+    assert re.search(r"c-01 +nc-1 *\n", text)  # not among the latest any more
+    assert text.rstrip().endswith("none")
 
 
 # delete

@@ -1,4 +1,4 @@
-"""The command line: `lambdacore get`, `lookup`, `ensure`, `delete`, `demo` and `local`.
+"""The command line: `lambdacore get`, `lookup`, `list`, `ensure`, `wait`, `watch` and more.
 
 Results go to standard output; progress and complaints to standard error. The exit status is 0 if
 all went well, 1 if anything failed, 2 if the command was misused or lacks a region, credentials or
@@ -30,12 +30,13 @@ from collections.abc import (
 from concurrent.futures import Future
 from contextlib import aclosing, contextmanager
 from enum import StrEnum
-from typing import Annotated, Any, Final, NoReturn, TypeVar
+from typing import Annotated, Any, Final, NoReturn, TypeAlias, TypeVar
 
 import typer
 from attrs import frozen
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.live import Live
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -67,12 +68,20 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
+    NetworkConnectorSummary,
     NetworkProtocol,
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.codec import to_dict
 from lambdacore_async.waiters import WaiterFailedError
+from lambdacore_async.watching import (
+    ConnectorAdded,
+    ConnectorChange,
+    ConnectorDeleted,
+    ConnectorStateChanged,
+    ConnectorUpdated,
+)
 
 SOME_FAILED: Final = 1
 MISUSED: Final = 2
@@ -103,6 +112,21 @@ class Output(StrEnum):
     TABLE = "table"
     JSON = "json"
     JSONL = "jsonl"
+
+
+class WatchOutput(StrEnum):
+    """How changes are printed."""
+
+    TABLE = "table"
+    JSONL = "jsonl"
+
+
+class Goal(StrEnum):
+    """What can be waited for."""
+
+    ACTIVE = "active"
+    UPDATED = "updated"
+    DELETED = "deleted"
 
 
 class DemoOutput(StrEnum):
@@ -214,6 +238,39 @@ def lookup(
     _run(work())
 
 
+@app.command("list")
+def list_connectors(
+    *,
+    state: Annotated[
+        NetworkConnectorState | None, typer.Option(help="Only connectors in this state.")
+    ] = None,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    profile: Profile = None,
+    output: Annotated[
+        Output, typer.Option(help="How to print them; `jsonl` prints each as it comes.")
+    ] = Output.TABLE,
+) -> None:
+    """List the network connectors of the account in the region."""
+
+    async def work() -> int:
+        listed: list[NetworkConnectorSummary] = []
+        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+            async for connector in client.list_network_connectors(state=state):
+                if output is Output.JSONL:
+                    print(json.dumps(to_dict(connector)), flush=True)
+                else:
+                    listed.append(connector)
+        if output is Output.JSON:
+            print(json.dumps([to_dict(connector) for connector in listed], indent=2))
+        elif listed:
+            console = _StandardOutput()
+            console.print(_table([_summary_row(each) for each in listed], console.width))
+        return 0
+
+    _run(work())
+
+
 @app.command()
 def ensure(
     name: Annotated[str, typer.Argument(help="The connector's name.")],
@@ -309,6 +366,65 @@ def delete(
             return 0
         _show_failures(_StandardOutput(), [result])
         return SOME_FAILED
+
+    _run(work())
+
+
+@app.command()
+def wait(
+    identifier: Annotated[str, typer.Argument(help="An ID, name or ARN.")],
+    *,
+    goal: Annotated[Goal, typer.Option("--for", help="What to wait for.")] = Goal.ACTIVE,
+    timeout: WaitTimeout = 900.0,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    profile: Profile = None,
+    output: Annotated[Output, typer.Option(help="How to print the result.")] = Output.TABLE,
+) -> None:
+    """Wait until a network connector is active, updated or deleted; or say why not."""
+
+    async def work() -> int:
+        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+            with _progress(f"Waiting for {identifier}") as on_change:
+                waiting: Awaitable[NetworkConnector | None] = {
+                    Goal.ACTIVE: client.wait_until_network_connector_active,
+                    Goal.UPDATED: client.wait_until_network_connector_updated,
+                    Goal.DELETED: client.wait_until_network_connector_deleted,
+                }[goal](identifier, timeout=timeout, on_change=on_change)
+                result = await _or_failed(identifier, waiting)
+        if result is None:
+            return 0
+        found = result if isinstance(result, Failed) else Found(identifier, result)
+        return _print([found], output, _show_all)
+
+    _run(work())
+
+
+@app.command()
+def watch(
+    *,
+    interval: Annotated[
+        float, typer.Option(min=0.1, help="Seconds between two looks at the connectors.")
+    ] = 10.0,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    profile: Profile = None,
+    output: Annotated[
+        WatchOutput,
+        typer.Option(help="A table on a terminal, elsewhere a line a change; or lines of JSON."),
+    ] = WatchOutput.TABLE,
+) -> None:
+    """Watch all network connectors of the account in the region, until Ctrl-C."""
+
+    async def work() -> int:
+        async with (
+            LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
+            client.watch_network_connectors(poll_interval=interval) as changes,
+        ):
+            with _picture(output) as show:
+                async for change in changes:
+                    show(change, changes.snapshot)
+        return 0
 
     _run(work())
 
@@ -500,6 +616,51 @@ async def _or_failed(identifier: str, work: Awaitable[Result]) -> Result | Faile
         raise
     except LambdaCoreError as error:
         return Failed(identifier, error)
+
+
+# Watching
+
+_CHANGES: Final[Mapping[type[ConnectorChange], str]] = {
+    ConnectorAdded: "added",
+    ConnectorStateChanged: "state changed",
+    ConnectorUpdated: "updated",
+    ConnectorDeleted: "deleted",
+}
+#: So many of the latest changes are marked in the table.
+_LATEST: Final = 10
+
+Show: TypeAlias = Callable[[ConnectorChange, Iterable[NetworkConnectorSummary]], None]
+
+
+@contextmanager
+def _picture(output: WatchOutput) -> Generator[Show]:
+    """What shows each change: a live table on a terminal, lines elsewhere."""
+    console = _StandardOutput()
+    if output is WatchOutput.JSONL or not console.is_terminal:
+        yield lambda change, _: print(_line_of(change, output), flush=True)
+        return
+    latest: dict[str, str] = {}
+    with Live(console=console, auto_refresh=False) as live:
+
+        def show(change: ConnectorChange, connectors: Iterable[NetworkConnectorSummary]) -> None:
+            latest.pop(change.connector.id, None)
+            latest[change.connector.id] = _CHANGES[type(change)]
+            for forgotten in list(latest)[:-_LATEST]:
+                del latest[forgotten]
+            rows = [
+                {**_summary_row(each), "Change": latest.get(each.id, "")}
+                for each in sorted(connectors, key=lambda each: each.name)
+            ]
+            live.update(_table(rows, console.width) if rows else Text("none"), refresh=True)
+
+        yield show
+
+
+def _line_of(change: ConnectorChange, output: WatchOutput) -> str:
+    connector = change.connector
+    if output is WatchOutput.JSONL:
+        return json.dumps({"change": _CHANGES[type(change)], "connector": to_dict(connector)})
+    return f"{connector.name} {connector.state or ''} {_CHANGES[type(change)]}"
 
 
 # The demo and the embedded service
@@ -748,6 +909,18 @@ def _row(connector: NetworkConnector) -> dict[str, str]:
         ),
         "Protocol": vpc.network_protocol or "",
         "Subnets": str(len(vpc.subnet_ids)) if vpc.subnet_ids else "",
+    }
+
+
+def _summary_row(connector: NetworkConnectorSummary) -> dict[str, str]:
+    """What a table tells of a connector that was listed, by column."""
+    modified = connector.last_modified
+    return {
+        "Name": connector.name,
+        "Id": connector.id,
+        "State": connector.state or "",
+        "Version": "" if connector.latest_version is None else str(connector.latest_version),
+        "Last modified": "" if modified is None else f"{modified:%Y-%m-%d %H:%M:%S}",
     }
 
 
