@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
@@ -177,13 +177,13 @@ class Pipeline:
         self._configure = configure
         self._route: _Route | None = None
 
-    async def call(
+    def call(
         self,
         operation: Operation[Output],
         arguments: Mapping[str, object],
         *,
         patient: bool = False,
-    ) -> Output:
+    ) -> Coroutine[None, None, Output]:
         """Make one call, with as many attempts as the policy allows.
 
         Args:
@@ -193,17 +193,21 @@ class Pipeline:
                 one that failed for a passing reason is repeated for 20 seconds, unless nothing
                 has got through for as long; neither counts as an attempt or costs of the quota.
 
+        Returns:
+            What makes it when awaited. It raises `LambdaCoreError` if the call failed, for the
+            reason that its class and text tell.
+
         Raises:
-            LambdaCoreError: the call failed, for the reason that its class and text tell.
+            ParameterError: an argument cannot be sent.
         """
         new_id = self.shared.new_id
         if operation.token is not None and arguments.get(operation.token) is None:
             arguments = {**arguments, operation.token: new_id()}
-        request = operation.build_request(arguments)
-        call = _Call(operation, request, new_id(), patient)
+        call = _Call(operation, operation.build_request(arguments), new_id(), patient)
         total = self.settings.timeout.total
-        if total is None:
-            return await self._run(call)
+        return self._run(call) if total is None else self._run_within(total, call)
+
+    async def _run_within(self, total: float, call: _Call[Output]) -> Output:
         scope = asyncio.timeout(total)
         try:
             async with scope:
@@ -212,7 +216,7 @@ class Pipeline:
             if not scope.expired():
                 raise
             error = TransportTimeoutError(f"not done within {total:g} seconds")
-            error.operation, error.attempts = operation.name, call.attempts
+            error.operation, error.attempts = call.operation.name, call.attempts
             raise error from call.error
 
     async def _run(self, call: _Call[Output]) -> Output:
