@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from functools import lru_cache
 from types import FunctionType
 from typing import Final
 
@@ -38,14 +39,18 @@ def may_take(request: Request, session: aiohttp.ClientSession) -> bool:
     Who traces sessions, or has put something of their own in the place of `ClientSession._request`,
     as test doubles and monitoring agents do, wants to see the request.
     """
-    method = aiohttp.ClientSession._request  # noqa: SLF001 - it is what they replace
     return (
         _KNOWN_SERIES
-        and type(method) is FunctionType
-        and method.__code__.co_filename == aiohttp.client.__file__
+        and _is_genuine(aiohttp.ClientSession._request)  # noqa: SLF001 - it is what they replace
         and not session.trace_configs
         and (request.body is None or len(request.body) <= MAX_SENT)
     )
+
+
+@lru_cache(maxsize=1)
+def _is_genuine(method: object) -> bool:
+    """Whether a method of sessions is aiohttp's own."""
+    return type(method) is FunctionType and method.__code__.co_filename == aiohttp.client.__file__
 
 
 class FastLane:
@@ -127,13 +132,14 @@ def _serialized(request: Request) -> bytes:
     """
     lines = [f"{request.method} {request.target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
-    body = request.body or b""
+    body = request.body
     if body or request.method != "GET":
-        lines.append(f"content-length: {len(body)}")
+        lines.append(f"content-length: {len(body or b'')}")
+    lines += ("", "")
     head = "\r\n".join(lines)
     if head.count("\n") + head.count("\r") != 2 * len(lines) - 2:
         raise ValueError("a line break in a request's headers")
-    return f"{head}\r\n\r\n".encode() + body
+    return head.encode() + body if body else head.encode()
 
 
 class _Exchange:
@@ -159,7 +165,9 @@ class _Exchange:
         """Something came; the next part is due later, but not after the end of the attempt."""
         self.due = self._attempt_due
         if self._read is not None:
-            self.due = min(self.due, self._loop.time() + self._read)
+            due = self._loop.time() + self._read
+            if due < self.due:
+                self.due = due
 
     def expire(self) -> None:
         """Let whoever awaits the answer know that it is late."""
