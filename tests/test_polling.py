@@ -15,10 +15,12 @@ from lambdacore_async import (
     ComputeResourceType,
     ConnectorAdded,
     LambdaCoreClient,
+    LambdaCoreError,
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
     NetworkProtocol,
     ResourceNotFoundException,
+    TransportError,
     VpcEgressConfiguration,
     WaiterFailedError,
 )
@@ -129,6 +131,30 @@ async def test_who_may_not_list_is_served_by_gets() -> None:
     await wait(client, names, timeout=50)
     assert calls.by_kind["list"] == 1
     assert calls.by_kind["get"] == 9 * len(calls.at)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("boom", code="ServiceException", status_code=500),
+        ApiError("renew", code="ExpiredTokenException", status_code=403),
+        TransportError("the network is down"),
+    ],
+)
+async def test_waiters_list_again_once_listing_works_again(error: LambdaCoreError) -> None:
+    here = World(provisioning_seconds=HOUR)
+    names = pending(here, 200)
+    calls = Calls(here)
+
+    def fail(request: Request) -> None:
+        calls(request)
+        if is_listing(request) and 5 < here.clock.monotonic() < 100:
+            raise error
+
+    here.transport.before = fail
+    await wait(here.client(), names)
+    assert max(calls.at.values()) > 200
+    assert {count for moment, count in calls.at.items() if 150 < moment < 290} == {4}
 
 
 async def test_a_version_is_in_no_listing_and_asked_for_itself() -> None:

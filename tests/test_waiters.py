@@ -16,6 +16,7 @@ from lambdacore_async import (
     LambdaCoreClient,
     LambdaCoreError,
     NetworkConnector,
+    NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
     NetworkProtocol,
@@ -145,6 +146,21 @@ async def test_a_connector_that_is_deleted_meanwhile_is_a_failure_that_says_so(m
     assert isinstance(results[0].__cause__, ResourceNotFoundException)
 
 
+async def test_a_new_connector_of_the_same_name_is_not_the_one_waited_for() -> None:
+    here = world(deletion_seconds=0)
+    client = here.client()
+    there = here.state.put_network_connector("prod", state=NetworkConnectorState.PENDING)
+    waiting = asyncio.create_task(client.wait_until_network_connector_active("prod"))
+    await here.clock.sleep(5)
+    here.state.put_network_connector("prod")
+    here.state.delete_network_connector("prod")
+    await create(client)
+    with pytest.raises(WaiterFailedError, match="prod was deleted") as caught:
+        await waiting
+    assert isinstance(caught.value.last, NetworkConnector)
+    assert caught.value.last.id == there.id
+
+
 @pytest.mark.parametrize("many", [False, True])
 async def test_what_takes_too_long_tells_what_was_seen_last(many: bool) -> None:
     here = world(provisioning_seconds=1000)
@@ -197,6 +213,29 @@ async def test_each_change_is_told_once() -> None:
             (name, "PENDING", True),
             (name, "ACTIVE", True),
         ]
+
+
+async def test_a_change_that_could_not_be_read_is_told_at_the_next_look() -> None:
+    here = world(provisioning_seconds=1000)
+    client = here.client()
+    names = [f"c-{number}" for number in range(9)]
+    for name in names:
+        await create(client, name)
+    seen: list[str] = []
+
+    def fail(request: Request) -> None:
+        if "/network-connectors/" in request.target and here.clock.monotonic() < 50:
+            raise TransportError("the network is down")
+
+    here.transport.before = fail
+    waits = (
+        client.wait_until_network_connector_active(
+            name, timeout=100, on_change=lambda connector: seen.append(connector.name)
+        )
+        for name in names
+    )
+    await asyncio.gather(*waits, return_exceptions=True)
+    assert sorted(seen) == names
 
 
 # What passes
@@ -296,6 +335,41 @@ async def test_an_update_is_waited_for_and_not_an_earlier_one() -> None:
         assert connector.version == updated.version
         assert connector.last_update_status == "Successful"
         assert connector.configuration == configuration
+
+
+@pytest.mark.parametrize("form", ["connector", "version"])
+async def test_an_update_that_a_later_failed_one_follows_is_through(form: str) -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    updated = await client.update_network_connector("prod", configuration=OTHER_VPC)
+    await here.clock.sleep(40)
+    here.state.fail_next("UpdateNetworkConnector", NO_ROOM)
+    later = await client.update_network_connector("prod", configuration=VPC)
+    await here.clock.sleep(40)
+    if form == "connector":
+        connector = await client.wait_until_network_connector_updated(updated)
+    else:
+        waiting = client.wait_until_network_connector_updated(later, version=updated.version)
+        connector = await waiting
+    assert connector.configuration == OTHER_VPC
+    assert here.clock.monotonic() == 80
+    with pytest.raises(WaiterFailedError):
+        await client.wait_until_network_connector_updated(later)
+
+
+async def test_a_failed_update_is_not_through_because_the_version_before_it_is_active() -> None:
+    here = world()
+    there = here.state.put_network_connector(
+        "prod",
+        configuration=VPC,
+        operator_role=ROLE,
+        last_update_status=NetworkConnectorLastUpdateStatus.FAILED,
+    )
+    # What a service answers that makes no version for another role.
+    updated = evolve(there, operator_role=f"{ROLE}-2")
+    with pytest.raises(WaiterTimeoutError):
+        await here.client().wait_until_network_connector_updated(updated, timeout=50)
 
 
 async def test_an_update_that_fails_says_why() -> None:
@@ -399,6 +473,23 @@ async def test_a_deletion_is_over_when_nothing_is_found(count: int) -> None:
     await asyncio.gather(*map(client.wait_until_network_connector_deleted, names))
     assert 20 <= here.clock.monotonic() < 30
     await client.wait_until_network_connector_deleted("c-0")
+
+
+@pytest.mark.parametrize("count", [1, 9])
+async def test_a_new_connector_of_the_same_name_keeps_no_deletion_waiting(count: int) -> None:
+    here = world(deletion_seconds=6, provisioning_seconds=5000)
+    client = here.client()
+    names = [f"c-{number}" for number in range(count)]
+    for name in names:
+        here.state.put_network_connector(name)
+        await client.delete_network_connector(name)
+    waits = map(client.wait_until_network_connector_deleted, names)
+    waiting = asyncio.gather(*waits)
+    await here.clock.sleep(6)
+    for name in names:
+        await create(client, name)
+    await waiting
+    assert here.clock.monotonic() < 20
 
 
 async def test_a_deletion_that_fails_says_why() -> None:

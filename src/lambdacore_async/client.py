@@ -620,11 +620,12 @@ class LambdaCoreClient:
             WaiterFailedError: the update failed, and why; or the connector is being deleted.
             WaiterTimeoutError: the update is not through in time.
         """
-        if isinstance(identifier, NetworkConnector):
-            version = identifier.version if version is None else version
-            identifier = identifier.id
         wait = self._wait(timeout, poll_interval, on_change)
-        return await wait.until_updated(identifier, version)
+        if not isinstance(identifier, NetworkConnector):
+            return await wait.until_updated(identifier, version)
+        if version is not None:
+            return await wait.until_updated(identifier.id, version)
+        return await wait.until_updated(identifier.id, identifier.version, identifier)
 
     async def wait_until_network_connector_deleted(
         self,
@@ -637,7 +638,7 @@ class LambdaCoreClient:
         """Wait until a connector, or a version of it, is gone.
 
         Args:
-            identifier: its ID, for a name may soon be another connector's; or its name or ARN.
+            identifier: its ID, for a name may be another connector's already; or its name or ARN.
             timeout: seconds to wait, more than 0.
             poll_interval: seconds between two looks, at the slowest, more than 0.
             on_change: called with the connector at the first look and on each change.

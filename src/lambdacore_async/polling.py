@@ -140,8 +140,9 @@ class Poller:
                         self._pages = pages
                         return None
         except LambdaCoreError as error:
-            # Who may not list will not be allowed to at the next tick either.
-            self._pages = math.inf if isinstance(error, ApiError) else self._pages
+            # Who may not list will not be allowed to at the next tick either; all else may pass.
+            if isinstance(error, ApiError) and error.code == "AccessDeniedException":
+                self._pages = math.inf
             return error
         self._pages = pages
         return found

@@ -154,15 +154,15 @@ class _Wait:
     def _missed(self, error: LambdaCoreError) -> None:
         """Let a failed look be if the reason may pass; there is another look to come."""
         if isinstance(error, ResourceNotFoundException) and self._seen is not None:
-            raise WaiterFailedError(
-                f"{self._seen.name} was deleted",
-                state=None,
-                last=self._seen,
-                operation=self.operation,
-            ) from error
+            raise self._deleted(self._seen.name) from error
         if not (error.transient or error.throttling):
             raise error
         self._problem = error
+
+    def _deleted(self, name: str) -> WaiterFailedError:
+        return WaiterFailedError(
+            f"{name} was deleted", state=None, last=self._seen, operation=self.operation
+        )
 
 
 class ConnectorWait(_Wait):
@@ -191,14 +191,23 @@ class ConnectorWait(_Wait):
         super().__init__(poller, timeout=timeout, poll_interval=poll_interval)
         self._on_change = on_change
         self._listed: NetworkConnector | None = None
+        self._id: str | None = None
 
     async def until_active(self, identifier: str) -> NetworkConnector:
         """See `LambdaCoreClient.wait_until_network_connector_active`."""
         return await self._within_timeout(self._until_active(identifier))
 
-    async def until_updated(self, identifier: str, version: int | None) -> NetworkConnector:
-        """See `LambdaCoreClient.wait_until_network_connector_updated`."""
-        return await self._within_timeout(self._until_updated(identifier, version))
+    async def until_updated(
+        self, identifier: str, version: int | None, updated: NetworkConnector | None = None
+    ) -> NetworkConnector:
+        """See `LambdaCoreClient.wait_until_network_connector_updated`.
+
+        Args:
+            identifier: the connector's ID, name or ARN.
+            version: the version that the update made; `None` for any.
+            updated: what the update returned; its version may be older, if the update made none.
+        """
+        return await self._within_timeout(self._until_updated(identifier, version, updated))
 
     async def until_deleted(self, identifier: str) -> None:
         """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
@@ -215,7 +224,9 @@ class ConnectorWait(_Wait):
             if connector.state in _LOST:
                 raise _lost(connector)
 
-    async def _until_updated(self, identifier: str, version: int | None) -> NetworkConnector:
+    async def _until_updated(
+        self, identifier: str, version: int | None, updated: NetworkConnector | None
+    ) -> NetworkConnector:
         while True:
             # A listing does not tell how an update goes.
             connector = await self._get_in_turn(identifier)
@@ -228,9 +239,9 @@ class ConnectorWait(_Wait):
                 seen = version is None or (connector.version or 0) >= version
                 if seen and not failed:
                     return connector
-                failure = await self._update_failure(connector, version)
-                if failure is not None:
-                    raise failure
+                own = await self._own_version(connector, version)
+                if seen and own is not None and _is_through(own, updated):
+                    return connector  # it is a later update that failed
 
     async def _until_deleted(self, identifier: str) -> None:
         while True:
@@ -249,9 +260,14 @@ class ConnectorWait(_Wait):
             return None
         if isinstance(sight, NetworkConnectorSummary):
             listed = _as_connector(sight)
-            changed, self._listed = listed != self._listed, listed
+            self._recognise(listed)
+            changed = listed != self._listed
             if sight.state in decided or (changed and self._on_change is not None):
-                return await self._get(sight.id)
+                connector = await self._get(sight.id)
+                if connector is not None:  # else the change is yet to be told
+                    self._listed = listed
+                return connector
+            self._listed = listed
             self._seen = listed if changed else self._seen
             return None
         return self._see(sight)
@@ -269,18 +285,28 @@ class ConnectorWait(_Wait):
             self._missed(error)
             return None
 
+    def _recognise(self, connector: NetworkConnector) -> None:
+        """Tell the connector from another one that has its name since."""
+        if self._id not in (None, connector.id):
+            raise self._deleted(connector.name)
+        self._id = connector.id
+
     def _see(self, connector: NetworkConnector) -> NetworkConnector:
+        self._recognise(connector)
         changed, self._seen = connector != self._seen, connector
         if changed and self._on_change is not None:
             self._on_change(connector)
         return connector
 
-    async def _update_failure(
+    async def _own_version(
         self, connector: NetworkConnector, version: int | None
-    ) -> WaiterFailedError | None:
-        """How the update to this version failed, if it did.
+    ) -> NetworkConnector | None:
+        """The version that the update made; `None` if it cannot be seen yet.
 
         What the connector tells may be of an update before, or after; the version tells of its own.
+
+        Raises:
+            WaiterFailedError: the update failed.
         """
         failed = NetworkConnectorLastUpdateStatus.FAILED
         reason = connector.last_update_status_reason
@@ -290,15 +316,15 @@ class ConnectorWait(_Wait):
                 own = await self._poller.get(f"{connector.arn}:{version}")
             except ResourceNotFoundException:
                 if connector.last_update_status != failed:
-                    return None  # it is yet to be seen
+                    return None
             except LambdaCoreError as error:
                 self._missed(error)
                 return None
             else:
                 if own.state != NetworkConnectorState.FAILED:
-                    return None
+                    return own
                 reason, code = own.state_reason, own.state_reason_code
-        return _failure(f"the update of {connector.name} failed", failed, reason, code, connector)
+        raise _failure(f"the update of {connector.name} failed", failed, reason, code, connector)
 
 
 class RuntimeWait(_Wait, Generic[Model]):
@@ -367,6 +393,17 @@ def check_seconds(**durations: float) -> None:
     for parameter, seconds in durations.items():
         if not 0 < seconds < float("inf"):
             raise ParameterError(parameter, f"must be more than 0 and finite, got {seconds!r}")
+
+
+def _is_through(version: NetworkConnector, updated: NetworkConnector | None) -> bool:
+    """Whether the version is active, and holds what the update asked for, if that is known."""
+    return version.state == NetworkConnectorState.ACTIVE and (
+        updated is None
+        or (
+            updated.configuration in (None, version.configuration)
+            and updated.operator_role in (None, version.operator_role)
+        )
+    )
 
 
 def _as_connector(summary: NetworkConnectorSummary) -> NetworkConnector:
