@@ -674,6 +674,7 @@ HISTORIES = st.lists(st.tuples(st.floats(0, 90), st.sampled_from(sorted(OTHERS))
     stale=st.sampled_from([0, 5, 25]),
     role=st.sampled_from([0, 15]),
     limit=st.sampled_from([2, 100]),
+    versioned=st.booleans(),
     runs=st.integers(1, 3),
 )
 @settings(max_examples=300, deadline=None)
@@ -684,6 +685,7 @@ def test_whatever_others_do_ensure_ends_as_wanted_or_in_a_typed_cause(
     stale: float,
     role: float,
     limit: int,
+    versioned: bool,
     runs: int,
 ) -> None:
     provisioning, update, deletion = seconds
@@ -693,6 +695,7 @@ def test_whatever_others_do_ensure_ends_as_wanted_or_in_a_typed_cause(
         deletion_seconds=deletion,
         stale_seconds=stale,
         limits=Limits(network_connector_versions=limit),
+        versioned_roles=versioned,
     )
     here.faults.delay_roles(role)
 

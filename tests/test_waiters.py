@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import pickle
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 from attrs import evolve
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lambdacore_async import (
     ApiError,
@@ -43,6 +46,7 @@ VPC: Final = VpcEgressConfiguration(
 )
 OTHER_VPC: Final = evolve(VPC, subnet_ids=("subnet-b",))
 ROLE: Final = "arn:aws:iam::123456789012:role/operator"
+OTHER_ROLE: Final = f"{ROLE}-2"
 
 
 def world(**options: Any) -> World:
@@ -173,7 +177,7 @@ async def test_what_takes_too_long_tells_what_was_seen_last(many: bool) -> None:
     for error, name in zip(errors, names, strict=True):
         assert isinstance(error, WaiterTimeoutError)
         assert isinstance(error, TimeoutError)
-        assert "within 100 seconds" in str(error)
+        assert f"not within 100 seconds: {name} is PENDING" in str(error)
         assert isinstance(error.last, NetworkConnector)
         assert (error.last.name, error.last.state) == (name, "PENDING")
     assert here.clock.monotonic() == pytest.approx(100)
@@ -277,6 +281,7 @@ async def test_an_outage_that_outlasts_the_wait_is_the_cause_of_its_end() -> Non
         await client.wait_until_network_connector_active("prod", timeout=200)
     assert isinstance(caught.value.__cause__, TransportError)
     assert caught.value.last is None
+    assert "it was not seen" in str(caught.value)
     assert here.clock.monotonic() == pytest.approx(200, abs=1)
 
 
@@ -358,18 +363,101 @@ async def test_an_update_that_a_later_failed_one_follows_is_through(form: str) -
         await client.wait_until_network_connector_updated(later)
 
 
-async def test_a_failed_update_is_not_through_because_the_version_before_it_is_active() -> None:
+@given(
+    updates=st.lists(
+        st.tuples(
+            st.sampled_from([VPC, OTHER_VPC, None]),
+            st.sampled_from([ROLE, OTHER_ROLE, None]),
+            st.sampled_from([None, *NetworkConnectorStateReasonCode]),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    seconds=st.sampled_from([0, 3, 30, 300]),
+    stale=st.sampled_from([0, 2, 15, 55]),
+    versioned=st.booleans(),
+)
+@settings(max_examples=300, deadline=None)
+def test_every_update_ends_as_itself_and_not_as_the_one_before(
+    updates: list[
+        tuple[VpcEgressConfiguration | None, str | None, NetworkConnectorStateReasonCode | None]
+    ],
+    seconds: float,
+    stale: float,
+    versioned: bool,
+) -> None:
+    here = world(update_seconds=seconds, stale_seconds=stale, versioned_roles=versioned)
+    here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
+
+    async def play() -> None:
+        client = here.client()
+        for configuration, role, reason in updates:
+            if reason is not None:
+                here.state.fail_next("UpdateNetworkConnector", reason)
+            updated = await client.update_network_connector(
+                "prod", configuration=configuration or VPC, operator_role=role
+            )
+            (result,) = await asyncio.gather(
+                client.wait_until_network_connector_updated(updated), return_exceptions=True
+            )
+            if updated.last_update_status == "InProgress" and reason is not None:
+                assert isinstance(result, WaiterFailedError)
+                assert result.reason_code == reason
+            else:
+                assert isinstance(result, NetworkConnector)
+                assert result.operator_role == updated.operator_role
+                assert result.configuration == updated.configuration
+            here.state.account.orders.clear()  # an update that changed nothing took none
+
+    asyncio.run(play())
+
+
+async def test_an_update_of_the_role_that_another_followed_is_through() -> None:
+    here = world(versioned_roles=False)
+    here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
+    client = here.client()
+    updated = await client.update_network_connector("prod", operator_role=OTHER_ROLE)
+    await here.clock.sleep(40)
+    await client.update_network_connector("prod", configuration=OTHER_VPC, operator_role=ROLE)
+    connector = await client.wait_until_network_connector_updated(updated)
+    assert (connector.operator_role, here.clock.monotonic() >= 70) == (ROLE, True)
+
+
+@pytest.mark.parametrize(
+    ("role", "age", "seconds"), [(ROLE, -1, 0), (ROLE, 0, 60), (ROLE, 1, 60), (OTHER_ROLE, 1, 60)]
+)
+async def test_a_failure_is_the_update_s_own_if_no_older_read_could_show_it(
+    role: str, age: float, seconds: float
+) -> None:
     here = world()
     there = here.state.put_network_connector(
         "prod",
-        configuration=VPC,
-        operator_role=ROLE,
+        operator_role=role,
         last_update_status=NetworkConnectorLastUpdateStatus.FAILED,
+        last_update_status_reason_code=NO_ROOM,
     )
-    # What a service answers that makes no version for another role.
-    updated = evolve(there, operator_role=f"{ROLE}-2")
-    with pytest.raises(WaiterTimeoutError):
+    assert there.last_modified is not None
+    # As a service answers that makes no version for another role; it was never seen at work.
+    updated = evolve(
+        there, operator_role=OTHER_ROLE, last_modified=there.last_modified + timedelta(seconds=age)
+    )
+    with pytest.raises(WaiterFailedError, match=NO_ROOM):
+        await here.client().wait_until_network_connector_updated(updated)
+    assert seconds <= here.clock.monotonic() < seconds + 20
+
+
+async def test_a_wait_that_cannot_know_yet_tells_what_it_saw() -> None:
+    here = world()
+    there = here.state.put_network_connector(
+        "prod",
+        last_update_status=NetworkConnectorLastUpdateStatus.FAILED,
+        last_update_status_reason_code=NO_ROOM,
+        last_update_status_reason="no addresses",
+    )
+    updated = evolve(there, operator_role=OTHER_ROLE)
+    with pytest.raises(WaiterTimeoutError) as caught:
         await here.client().wait_until_network_connector_updated(updated, timeout=50)
+    assert f"prod is ACTIVE, its last update Failed, {NO_ROOM}, no addresses" in str(caught.value)
 
 
 async def test_an_update_that_fails_says_why() -> None:

@@ -55,7 +55,7 @@ from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.protocol.sigv4 import Credentials
 from lambdacore_async.provisioning import Provisioning, Wanted, prune
 from lambdacore_async.sweeps import Sweep, Target
-from lambdacore_async.waiters import ConnectorWait, OnChange, RuntimeWait
+from lambdacore_async.waiters import ConnectorWait, OnChange, RuntimeWait, Update
 from lambdacore_async.watching import NetworkConnectorWatch
 
 Output = TypeVar("Output")
@@ -622,10 +622,11 @@ class LambdaCoreClient:
         """
         wait = self._wait(timeout, poll_interval, on_change)
         if not isinstance(identifier, NetworkConnector):
-            return await wait.until_updated(identifier, version)
+            return await wait.until_updated(identifier, Update(version))
         if version is not None:
-            return await wait.until_updated(identifier.id, version)
-        return await wait.until_updated(identifier.id, identifier.version, identifier)
+            return await wait.until_updated(identifier.id, Update(version))
+        update = Update(identifier.version, identifier.operator_role, identifier.last_modified)
+        return await wait.until_updated(identifier.id, update)
 
     async def wait_until_network_connector_deleted(
         self,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container, Coroutine
+from datetime import datetime
 from typing import Final, Generic, TypeAlias, TypeVar
+
+from attrs import frozen
 
 from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
 from lambdacore_async.models.causes import CAUSES, Cause
@@ -26,6 +29,9 @@ Output = TypeVar("Output")
 
 #: Seconds between the first two looks; each pause is twice the one before.
 _FIRST_INTERVAL: Final = 1.0
+
+#: Seconds that a read may lag behind an update; a failure still shown then is the update's own.
+_LAG: Final = 60.0
 
 #: The states from which no connector becomes active.
 _LOST: Final = frozenset(
@@ -133,7 +139,7 @@ class _Wait:
             if not scope.expired():
                 raise
             raise WaiterTimeoutError(
-                f"it has not come about within {self._timeout:g} seconds",
+                f"not within {self._timeout:g} seconds: {_last_words(self._seen)}",
                 last=self._seen,
                 operation=self.operation,
             ) from self._problem
@@ -163,6 +169,42 @@ class _Wait:
         return WaiterFailedError(
             f"{name} was deleted", state=None, last=self._seen, operation=self.operation
         )
+
+
+@frozen
+class Update:
+    """What tells an update from those before it and after it; without any of it, it is any update.
+
+    Attributes:
+        version: the version that it made; the connector's version, if it made none.
+        operator_role: the role that the connector has by it.
+        began: when.
+    """
+
+    version: int | None = None
+    operator_role: str | None = None
+    began: datetime | None = None
+
+    def is_shown_by(self, connector: NetworkConnector) -> bool:
+        """Whether the connector is as the update makes it.
+
+        A version has one configuration, but an update of the role alone may have made no version.
+        """
+        return _agree(self.version, connector.version) and _agree(
+            self.operator_role, connector.operator_role
+        )
+
+    def made(self, version: NetworkConnector) -> bool:
+        """Whether the version that the connector has by the update was made by it."""
+        return _agree(self.operator_role, version.operator_role) and not (
+            self.began and version.last_modified and version.last_modified < self.began
+        )
+
+    def precedes(self, connector: NetworkConnector) -> bool:
+        """Whether the connector tells that it is seen as it was after the update began."""
+        if self.version and connector.version and connector.version != self.version:
+            return connector.version > self.version
+        return bool(self.began and connector.last_modified and connector.last_modified > self.began)
 
 
 class ConnectorWait(_Wait):
@@ -197,17 +239,9 @@ class ConnectorWait(_Wait):
         """See `LambdaCoreClient.wait_until_network_connector_active`."""
         return await self._within_timeout(self._until_active(identifier))
 
-    async def until_updated(
-        self, identifier: str, version: int | None, updated: NetworkConnector | None = None
-    ) -> NetworkConnector:
-        """See `LambdaCoreClient.wait_until_network_connector_updated`.
-
-        Args:
-            identifier: the connector's ID, name or ARN.
-            version: the version that the update made; `None` for any.
-            updated: what the update returned; its version may be older, if the update made none.
-        """
-        return await self._within_timeout(self._until_updated(identifier, version, updated))
+    async def until_updated(self, identifier: str, update: Update) -> NetworkConnector:
+        """See `LambdaCoreClient.wait_until_network_connector_updated`."""
+        return await self._within_timeout(self._until_updated(identifier, update))
 
     async def until_deleted(self, identifier: str) -> None:
         """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
@@ -224,9 +258,9 @@ class ConnectorWait(_Wait):
             if connector.state in _LOST:
                 raise _lost(connector)
 
-    async def _until_updated(
-        self, identifier: str, version: int | None, updated: NetworkConnector | None
-    ) -> NetworkConnector:
+    async def _until_updated(self, identifier: str, update: Update) -> NetworkConnector:
+        clock = self._poller.clock
+        fresh_at = clock.monotonic() + (0.0 if update == Update() else _LAG)
         while True:
             # A listing does not tell how an update goes.
             connector = await self._get_in_turn(identifier)
@@ -234,14 +268,46 @@ class ConnectorWait(_Wait):
                 continue
             if connector.state in _LOST:
                 raise _lost(connector)
-            if connector.last_update_status != NetworkConnectorLastUpdateStatus.IN_PROGRESS:
-                failed = connector.last_update_status == NetworkConnectorLastUpdateStatus.FAILED
-                seen = version is None or (connector.version or 0) >= version
-                if seen and not failed:
-                    return connector
-                own = await self._own_version(connector, version)
-                if seen and own is not None and _is_through(own, updated):
-                    return connector  # it is a later update that failed
+            if connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS:
+                fresh_at = clock.monotonic()
+            elif await self._is_through(connector, update, fresh=clock.monotonic() >= fresh_at):
+                return connector
+
+    async def _is_through(
+        self, connector: NetworkConnector, update: Update, *, fresh: bool
+    ) -> bool:
+        """Whether the update is through, if the connector is seen idle.
+
+        What the connector tells may be of an update before, or after; the version tells of its own.
+
+        Raises:
+            WaiterFailedError: the update failed.
+        """
+        failed = connector.last_update_status == NetworkConnectorLastUpdateStatus.FAILED
+        if not failed and update.is_shown_by(connector):
+            return True
+        if update.version is not None:
+            try:
+                version = await self._poller.get(f"{connector.arn}:{update.version}")
+            except ResourceNotFoundException:
+                pass  # not to be seen yet, or deleted
+            except LambdaCoreError as error:
+                self._missed(error)
+                return False
+            else:
+                if version.state == NetworkConnectorState.FAILED:
+                    raise _failed_update(connector, version.state_reason, version.state_reason_code)
+                if update.made(version):
+                    seen = update.is_shown_by(connector) or update.precedes(connector)
+                    return seen and version.state == NetworkConnectorState.ACTIVE
+        after = update.precedes(connector)
+        if failed and (after or fresh):
+            raise _failed_update(
+                connector,
+                connector.last_update_status_reason,
+                connector.last_update_status_reason_code,
+            )
+        return after and not failed
 
     async def _until_deleted(self, identifier: str) -> None:
         while True:
@@ -297,34 +363,6 @@ class ConnectorWait(_Wait):
         if changed and self._on_change is not None:
             self._on_change(connector)
         return connector
-
-    async def _own_version(
-        self, connector: NetworkConnector, version: int | None
-    ) -> NetworkConnector | None:
-        """The version that the update made; `None` if it cannot be seen yet.
-
-        What the connector tells may be of an update before, or after; the version tells of its own.
-
-        Raises:
-            WaiterFailedError: the update failed.
-        """
-        failed = NetworkConnectorLastUpdateStatus.FAILED
-        reason = connector.last_update_status_reason
-        code = connector.last_update_status_reason_code
-        if version is not None:
-            try:
-                own = await self._poller.get(f"{connector.arn}:{version}")
-            except ResourceNotFoundException:
-                if connector.last_update_status != failed:
-                    return None
-            except LambdaCoreError as error:
-                self._missed(error)
-                return None
-            else:
-                if own.state != NetworkConnectorState.FAILED:
-                    return own
-                reason, code = own.state_reason, own.state_reason_code
-        raise _failure(f"the update of {connector.name} failed", failed, reason, code, connector)
 
 
 class RuntimeWait(_Wait, Generic[Model]):
@@ -395,15 +433,20 @@ def check_seconds(**durations: float) -> None:
             raise ParameterError(parameter, f"must be more than 0 and finite, got {seconds!r}")
 
 
-def _is_through(version: NetworkConnector, updated: NetworkConnector | None) -> bool:
-    """Whether the version is active, and holds what the update asked for, if that is known."""
-    return version.state == NetworkConnectorState.ACTIVE and (
-        updated is None
-        or (
-            updated.configuration in (None, version.configuration)
-            and updated.operator_role in (None, version.operator_role)
-        )
-    )
+def _agree(one: object, other: object) -> bool:
+    """Whether two members are the same, as far as the service told them."""
+    return one is None or other is None or one == other
+
+
+def _last_words(seen: Awaited | None) -> str:
+    """What was seen last, in words."""
+    if seen is None:
+        return "it was not seen"
+    words = [f"{seen.name} is {seen.state}"]
+    if isinstance(seen, NetworkConnector) and seen.last_update_status is not None:
+        words.append(f"its last update {seen.last_update_status}")
+        words += filter(None, (seen.last_update_status_reason_code, seen.last_update_status_reason))
+    return ", ".join(words)
 
 
 def _as_connector(summary: NetworkConnectorSummary) -> NetworkConnector:
@@ -427,6 +470,13 @@ def _lost(connector: NetworkConnector) -> WaiterFailedError:
         connector.state_reason_code,
         connector,
     )
+
+
+def _failed_update(
+    connector: NetworkConnector, reason: str | None, code: str | None
+) -> WaiterFailedError:
+    what = f"the update of {connector.name} failed"
+    return _failure(what, NetworkConnectorLastUpdateStatus.FAILED, reason, code, connector)
 
 
 def _failure(

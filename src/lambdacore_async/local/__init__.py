@@ -95,6 +95,8 @@ class LocalLambdaCore:
         deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, by default 0.1 s.
         stale_seconds: how long GetNetworkConnector and ListNetworkConnectors show a connector as it
             was before an update; 0 to 1e9 s, by default 0 s.
+        versioned_roles: whether an update of a connector's role alone makes a new version, as one
+            of the configuration does; the API's documentation leaves it open.
         seed: for what is drawn; another one makes another run.
         limits: how many resources there may be; by default 1000 connectors, and 100 of all else.
         faults: what goes wrong; nothing by default, until the plan is filled.
@@ -120,6 +122,7 @@ class LocalLambdaCore:
         update_seconds: Seconds = 0.1,
         deletion_seconds: Seconds = 0.1,
         stale_seconds: Seconds = 0.0,
+        versioned_roles: bool = True,
         seed: int = 0,
         limits: Limits | None = None,
         faults: Faults | None = None,
@@ -134,6 +137,7 @@ class LocalLambdaCore:
                 update_seconds=update_seconds,
                 deletion_seconds=deletion_seconds,
                 stale_seconds=stale_seconds,
+                versioned_roles=versioned_roles,
                 seed=seed,
                 limits=Limits() if limits is None else limits,
             )

@@ -186,6 +186,7 @@ class Account:
         deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, by default 0.1 s.
         stale_seconds: how long reads show a connector as it was before an update; 0 to 1e9 s, by
             default 0 s.
+        versioned_roles: whether an update of a connector's role alone makes a version.
         seed: another one makes another run.
         limits: how many resources there may be.
         orders: the failures ordered and not yet taken.
@@ -202,6 +203,7 @@ class Account:
     update_seconds: Seconds = field(default=0.1, validator=_check_seconds)
     deletion_seconds: Seconds = field(default=0.1, validator=_check_seconds)
     stale_seconds: Seconds = field(default=0.0, validator=_check_seconds)
+    versioned_roles: bool = True
     seed: int = 0
     limits: Limits = field(factory=Limits)
     orders: list[Order] = field(factory=list[Order], init=False, repr=False, eq=False)

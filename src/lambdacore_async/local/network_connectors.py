@@ -102,7 +102,7 @@ class _Version:
 
     number: int
     configuration: VpcEgressConfiguration
-    operator_role: str
+    role: Change[str]
     modified: datetime
     life: Change[_Status | None]
 
@@ -123,8 +123,10 @@ class _Connector:
     versions: dict[int, _Version]
     #: What reads show for a while after an update: the connector before it.
     echo: Change[NetworkConnector | None] | None = None
-    #: What was asked with each client token of an update, and the version that resulted.
-    updates: dict[str, tuple[object, int]] = field(factory=dict[str, tuple[object, int]])
+    #: What was asked with each client token of an update, and answered.
+    updates: dict[str, tuple[object, NetworkConnector]] = field(
+        factory=dict[str, tuple[object, NetworkConnector]]
+    )
 
     def version_arn(self, version: _Version) -> str:
         return f"{self.arn}:{version.number}"
@@ -217,7 +219,7 @@ class NetworkConnectors:
         if configuration is None:
             configuration = _DEFAULT_CONFIGURATION if current is None else current.configuration
         if operator_role is None:
-            operator_role = self._default_role if current is None else current.operator_role
+            operator_role = self._default_role if current is None else current.role.status(now)
         _check_configuration(configuration)
         _check_role(operator_role)
         status = _Status(state, state_reason_code, _words(state_reason_code, state_reason))
@@ -225,7 +227,8 @@ class NetworkConnectors:
         if connector is None:
             connector = self._add(name, configuration, operator_role, life, now)
         version = connector.current(now)
-        version.configuration, version.operator_role = configuration, operator_role
+        version.configuration = configuration
+        version.role = _always(operator_role, now)
         # A connector that is not ready has no version that is; unless it has an older one.
         ready = state not in _UNREADY or len(connector.live_versions(now)) > 1
         version.life = Change(_ACTIVE, _ACTIVE, now) if ready else life
@@ -261,7 +264,7 @@ class NetworkConnectors:
             if connector.life.status(now) is not None:
                 if asked_before != asked:
                     raise conflict("The client token was used with other parameters")
-                return _created(connector, _status(connector.life, now))
+                return _created(connector, _status(connector.life, now), now)
         if self._live(name, now) is not None:
             raise conflict(f"Network connector already exists: {name}")
         if sum(1 for _ in self._all(now)) >= self._account.limits.network_connectors:
@@ -275,7 +278,7 @@ class NetworkConnectors:
         connector = self._add(name, vpc, role, Change(_PENDING, end, at), now)
         if client_token is not None:
             self._creations[client_token] = (asked, connector)
-        return _created(connector, _PENDING)
+        return _created(connector, _PENDING, now)
 
     def get_network_connector(self, identifier: str) -> NetworkConnector:
         """GetNetworkConnector: the connector as it is now, or one of its versions."""
@@ -290,7 +293,7 @@ class NetworkConnectors:
                 raise not_found("Network connector version", identifier)
             status = connector.version_status(version, now)
             return evolve(
-                _shown(connector, version, status),
+                _shown(connector, version, status, now),
                 version_arn=connector.version_arn(version),
                 last_modified=version.modified,
                 state_reason=status.reason,
@@ -307,7 +310,7 @@ class NetworkConnectors:
         current, latest = connector.current(now), connector.latest_active(now)
         update = connector.update.status(now)
         return evolve(
-            _shown(connector, current, status),
+            _shown(connector, current, status, now),
             latest_version_arn=None if latest is None else connector.version_arn(latest),
             latest_version=None if latest is None else latest.number,
             state_reason=status.reason,
@@ -332,13 +335,18 @@ class NetworkConnectors:
         _check_token(client_token)
         asked = (configuration, operator_role)
         if client_token is not None and client_token in connector.updates:
-            asked_before, number = connector.updates[client_token]
+            asked_before, answer = connector.updates[client_token]
             if asked_before != asked:
                 raise conflict("The client token was used with other parameters")
             update = connector.update.status(now)
-            return _updated(connector, connector.versions[number], update, now)
+            return evolve(
+                answer,
+                state=_status(connector.life, now).state,
+                last_update_status=update.status,
+                last_update_status_reason=update.reason,
+            )
         current = connector.current(now)
-        vpc, role = current.configuration, current.operator_role
+        vpc, role = current.configuration, current.role.status(now)
         if configuration is not None:
             vpc = _check_configuration(configuration, vpc)
         if operator_role is not None:
@@ -348,14 +356,21 @@ class NetworkConnectors:
             raise conflict(f"Network connector {connector.name} is {state}, not ACTIVE")
         if connector.update.status(now).status is _IN_PROGRESS.status:
             raise conflict(f"An update of network connector {connector.name} is in progress")
-        if (vpc, role) == (current.configuration, current.operator_role):
-            version, update = current, _SUCCESSFUL
+        version, update = current, _SUCCESSFUL
+        if (vpc, role) == (current.configuration, current.role.status(now)):
             connector.update = Change(_SUCCESSFUL, _SUCCESSFUL, now)
         else:
-            version, update = self._add_version(connector, vpc, role, now), _IN_PROGRESS
+            version, update = self._begin_update(connector, vpc, role, now), _IN_PROGRESS
+        answer = evolve(
+            _shown(connector, version, _ACTIVE, now),
+            version_arn=connector.version_arn(version),
+            operator_role=role,
+            last_update_status=update.status,
+            last_modified=now,
+        )
         if client_token is not None:
-            connector.updates[client_token] = (asked, version.number)
-        return _updated(connector, version, update, now)
+            connector.updates[client_token] = (asked, answer)
+        return answer
 
     def delete_network_connector(self, identifier: str) -> NetworkConnector:
         """DeleteNetworkConnector: DELETING first, then gone or DELETE_FAILED."""
@@ -367,7 +382,8 @@ class NetworkConnectors:
             if status is not None:
                 self._delete_version(connector, version, now)
             return evolve(
-                _shown(connector, version, _DELETING), version_arn=connector.version_arn(version)
+                _shown(connector, version, _DELETING, now),
+                version_arn=connector.version_arn(version),
             )
         if status is not None and not status.is_deleting:
             if status.state not in _DELETABLE:
@@ -381,7 +397,7 @@ class NetworkConnectors:
                 end = _failed(NetworkConnectorState.DELETE_FAILED, failure)
             at = self._account.deleted_at(connector.name, failure)
             connector.life = Change(_DELETING, end, at)
-        return evolve(_shown(connector, connector.current(now), _DELETING), version=None)
+        return evolve(_shown(connector, connector.current(now), _DELETING, now), version=None)
 
     def list_network_connectors(
         self,
@@ -515,18 +531,21 @@ class NetworkConnectors:
             arn,
             life,
             Change(_NO_UPDATE, _NO_UPDATE, now),
-            {1: _Version(1, configuration, operator_role, now, life)},
+            {1: _Version(1, configuration, _always(operator_role, now), now, life)},
         )
         self._connectors.append(connector)
         for identifier in (connector.id, name, arn):
             self._identifiers[identifier] = connector
         return connector
 
-    def _add_version(
+    def _begin_update(
         self, connector: _Connector, configuration: VpcEgressConfiguration, role: str, now: datetime
     ) -> _Version:
+        """Begin an update, and tell which version will have what is asked for."""
+        version = connector.current(now)
+        makes_version = self._account.versioned_roles or configuration != version.configuration
         limit = self._account.limits.network_connector_versions
-        if len(connector.live_versions(now)) >= limit:
+        if makes_version and len(connector.live_versions(now)) >= limit:
             raise connector_limit(
                 f"The connector has reached the maximum number of versions allowed: {limit}"
             )
@@ -540,10 +559,14 @@ class NetworkConnectors:
         shown = self._account.shown_at(connector.name)
         connector.echo = Change(self._view(connector, now), None, shown)
         at = self._account.updated_at(connector.name, failure)
-        number = max(connector.versions) + 1
-        version = _Version(number, configuration, role, now, Change(_PENDING, version_end, at))
-        connector.versions[number] = version
         connector.update = Change(_IN_PROGRESS, update_end, at)
+        if makes_version:
+            number = max(connector.versions) + 1
+            life: Change[_Status | None] = Change(_PENDING, version_end, at)
+            version = _Version(number, configuration, _always(role, now), now, life)
+            connector.versions[number] = version
+        elif failure is None:
+            version.role = Change(version.role.status(now), role, at)
         return version
 
     def _delete_version(self, connector: _Connector, version: _Version, now: datetime) -> None:
@@ -556,7 +579,9 @@ class NetworkConnectors:
             version.life = Change(_DELETING, None, self._account.deleted_at(connector.name))
 
 
-def _shown(connector: _Connector, version: _Version, status: _Status) -> NetworkConnector:
+def _shown(
+    connector: _Connector, version: _Version, status: _Status, now: datetime
+) -> NetworkConnector:
     """What all operations show of a connector."""
     return NetworkConnector(
         connector.arn,
@@ -564,26 +589,18 @@ def _shown(connector: _Connector, version: _Version, status: _Status) -> Network
         connector.id,
         version=version.number,
         configuration=version.configuration,
-        operator_role=version.operator_role,
+        operator_role=version.role.status(now),
         state=status.state,
     )
 
 
-def _created(connector: _Connector, status: _Status) -> NetworkConnector:
+def _created(connector: _Connector, status: _Status, now: datetime) -> NetworkConnector:
     first = connector.versions[1]
-    return evolve(_shown(connector, first, status), version_arn=connector.version_arn(first))
+    return evolve(_shown(connector, first, status, now), version_arn=connector.version_arn(first))
 
 
-def _updated(
-    connector: _Connector, version: _Version, update: _UpdateStatus, now: datetime
-) -> NetworkConnector:
-    return evolve(
-        _shown(connector, version, _status(connector.life, now)),
-        version_arn=connector.version_arn(version),
-        last_update_status=update.status,
-        last_update_status_reason=update.reason,
-        last_modified=version.modified,
-    )
+def _always(role: str, now: datetime) -> Change[str]:
+    return Change(role, role, now)
 
 
 def _failed(state: NetworkConnectorState, failure: Failure) -> _Status:
