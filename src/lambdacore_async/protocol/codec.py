@@ -32,6 +32,8 @@ StructureHook = Callable[[Any, Any], Any]
 
 #: What boto3 puts in place of a union member that it does not know.
 _BOTO3_UNKNOWN_MEMBER = "SDK_UNKNOWN_MEMBER"
+#: What is a model's as it comes.
+_TAKEN = (str, int, bool, ResponseMetadata)
 #: Raised while structuring or unstructuring what has not the shape that its type says.
 _MISMATCHES = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
@@ -97,9 +99,11 @@ def structure(kind: type[Model], data: object) -> Model:
         ValueError: naming each member that is missing or has the wrong type.
     """
     try:
-        return _lenient().structure(data, kind)
+        model: Model = _reader(kind)(data, kind)
     except _MISMATCHES:
         problems = _problems(kind, data, "")
+    else:
+        return model
     raise ValueError("; ".join(f"{path}: {problem}".lstrip(": ") for path, problem in problems))
 
 
@@ -157,6 +161,12 @@ def _lenient() -> Converter:
 
 
 @cache
+def _reader(kind: Any) -> StructureHook:
+    """How the lenient converter reads a kind, without asking it again."""
+    return _lenient().get_structure_hook(kind)
+
+
+@cache
 def _strict() -> Converter:
     """Explains each fault, and takes no number for text nor text for a number."""
     return _converter(detailed=True)
@@ -173,12 +183,12 @@ def _converter(*, detailed: bool) -> Converter:
     read_str = _read_exact_str if detailed else _read_str
 
     def class_hook(kind: type[attrs.AttrsInstance]) -> StructureHook:
+        if not detailed:
+            return _class_reader(kind, converter)
         hook = make_dict_structure_fn(kind, converter, **_renamed(kind))
 
         def read(data: Any, wanted: Any) -> Any:
-            if data.__class__ is dict or is_object(data):
-                return hook(data, kind)
-            return _none(data, wanted, "an object")
+            return hook(data, kind) if is_object(data) else _none(data, wanted, "an object")
 
         return read
 
@@ -227,8 +237,7 @@ def _converter(*, detailed: bool) -> Converter:
         return read
 
     def open_enum_hook(kind: Any) -> StructureHook:
-        (enum,) = (arg for arg in get_args(kind) if issubclass(arg, StrEnum))
-        known: dict[str, Any] = {member.value: member for member in enum}
+        known = _known_values(kind)
 
         def read(data: Any, wanted: Any) -> Any:
             try:
@@ -288,6 +297,49 @@ def _converter(*, detailed: bool) -> Converter:
     return converter
 
 
+def _class_reader(kind: type[attrs.AttrsInstance], converter: Converter) -> StructureHook:
+    """Make a function that reads a class, as cattrs makes them, but in half the time.
+
+    Most members are text, numbers, or known values of an enum. Those are told by their class, or
+    looked up, where cattrs calls a hook; all others go to their hooks here, too.
+    """
+    attrs.resolve_types(kind)
+    scope: dict[str, Any] = {"kind": kind, "is_object": is_object, "none": _none}
+    lines = [
+        "def read(data, wanted):",
+        "    if data.__class__ is not dict and not is_object(data):",
+        "        return none(data, wanted, 'an object')",
+        "    get = data.get",
+    ]
+    for number, member in enumerate(attrs.fields(kind)):
+        value, member_kind = f"value{number}", _without_none(member.type)
+        scope[f"kind{number}"] = member.type
+        scope[f"read{number}"] = converter.get_structure_hook(member.type)
+        scope[f"class{number}"] = member_kind
+        unread = [] if member.default is attrs.NOTHING else [f"{value} is not None"]
+        if member_kind in _TAKEN:
+            unread.insert(0, f"{value}.__class__ is not class{number}")
+        known = ""
+        if _is_open_enum(member_kind):
+            scope[f"known{number}"] = _known_values(member_kind)
+            known = f"known{number}.get({value}) or "
+        lines += [
+            f"    {value} = get({wire_name(member.name)!r})",
+            f"    if {' and '.join(unread) or True}:",
+            f"        {value} = {known}read{number}({value}, kind{number})",
+        ]
+    values = ", ".join(f"value{number}" for number in range(len(attrs.fields(kind))))
+    exec("\n".join([*lines, f"    return kind({values})"]), scope)  # noqa: S102 - of names alone
+    read: StructureHook = scope["read"]
+    return read
+
+
+def _known_values(kind: Any) -> dict[str, Any]:
+    """The members of an open enum, by what stands for them on the wire."""
+    (enum,) = (arg for arg in get_args(kind) if issubclass(arg, StrEnum))
+    return {member.value: member for member in enum}
+
+
 def _renamed(kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
     return {name: override(rename=wire_name(name)) for name in attrs.fields_dict(kind)}
 
@@ -314,6 +366,8 @@ def _is_tuple(kind: Any) -> bool:
 
 
 def _without_none(kind: Any) -> Any:
+    if not _is_optional(kind):
+        return kind
     return Union[tuple(arg for arg in get_args(kind) if arg is not types.NoneType)]  # noqa: UP007
 
 
