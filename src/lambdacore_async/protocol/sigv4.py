@@ -89,29 +89,73 @@ def sign(
         service: the signing name of the credential scope.
         unsigned: headers to add that stay out of the signature, names in lower case.
     """
-    timestamp = _timestamp(time.timestamp() // 1)
-    headers = {**request.headers, "host": host, "x-amz-date": timestamp}
-    if credentials.session_token is not None:
-        headers["x-amz-security-token"] = credentials.session_token
+    common = _common(
+        credentials.access_key_id,
+        credentials.secret_access_key,
+        credentials.session_token,
+        host,
+        region,
+        service,
+        time.timestamp() // 1,
+    )
+    headers = {**request.headers, **common.headers}
     signed = Request(request.method, request.target, headers, request.body)
-    names = ";".join(sorted(headers))
-    signature = sign_text(
-        string_to_sign(canonical_request(signed, names), timestamp, region, service),
-        signing_key(credentials.secret_access_key, timestamp[:8], region, service),
-    )
-    headers["authorization"] = (
-        f"{ALGORITHM} Credential={credentials.access_key_id}/"
-        f"{credential_scope(timestamp, region, service)}, "
-        f"SignedHeaders={names}, Signature={signature}"
-    )
+    names, lines = common.names, common.lines
+    if request.headers:
+        names = ";".join(sorted(headers))
+        lines = _canonical_headers(headers, names)
+    digest = sha256(_canonical_request(signed, names, lines).encode()).hexdigest()
+    signature = sign_text(common.text + digest, common.key)
+    headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
     headers.update(unsigned)
     return signed
 
 
-@lru_cache(maxsize=8)
-def _timestamp(seconds: float) -> str:
-    """A time in whole seconds since 1970, as a signature has it; all calls of a second share it."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+@frozen(eq=False)
+class _Common:
+    """What the signatures of one second have in common; of a GET, all but the target's part.
+
+    Attributes:
+        headers: those that every request gets.
+        names: of these headers, as a signature has them.
+        lines: of these headers, in the canonical request.
+        text: the string to sign, but for the digest.
+        key: what signs it.
+        authorization: the header, up to the names.
+    """
+
+    headers: Mapping[str, str] = field(repr=False)
+    names: str
+    lines: str = field(repr=False)
+    text: str
+    key: hmac.HMAC
+    authorization: str
+
+
+@lru_cache(maxsize=64)
+def _common(
+    access_key_id: str,
+    secret_access_key: str,
+    session_token: str | None,
+    host: str,
+    region: str,
+    service: str,
+    seconds: float,
+) -> _Common:
+    timestamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+    headers = {"host": host, "x-amz-date": timestamp}
+    if session_token is not None:
+        headers["x-amz-security-token"] = session_token
+    names = ";".join(sorted(headers))
+    scope = credential_scope(timestamp, region, service)
+    return _Common(
+        headers,
+        names,
+        _canonical_headers(headers, names),
+        _string_to_sign(timestamp, scope, digest=""),
+        signing_key(secret_access_key, timestamp[:8], region, service),
+        f"{ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders=",
+    )
 
 
 def canonical_request(request: Request, signed_headers: str) -> str:
@@ -121,15 +165,21 @@ def canonical_request(request: Request, signed_headers: str) -> str:
         request: its headers include all that are signed.
         signed_headers: their names, sorted, joined by semicolons.
     """
+    lines = _canonical_headers(request.headers, signed_headers)
+    return _canonical_request(request, signed_headers, lines)
+
+
+def _canonical_request(request: Request, signed_headers: str, header_lines: str) -> str:
     path, _, query = request.target.partition("?")
-    headers = [
-        f"{name}:{' '.join(request.headers[name].split())}\n" for name in signed_headers.split(";")
-    ]
     digest = sha256(request.body).hexdigest() if request.body else _EMPTY_SHA256
     return (
         f"{request.method}\n{canonical_path(path)}\n{canonical_query(query) if query else ''}\n"
-        f"{''.join(headers)}\n{signed_headers}\n{digest}"
+        f"{header_lines}\n{signed_headers}\n{digest}"
     )
+
+
+def _canonical_headers(headers: Mapping[str, str], names: str) -> str:
+    return "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";")])
 
 
 def canonical_path(path: str) -> str:
@@ -152,8 +202,12 @@ def credential_scope(timestamp: str, region: str, service: str = SERVICE) -> str
 
 def string_to_sign(canonical: str, timestamp: str, region: str, service: str = SERVICE) -> str:
     """What is signed: the canonical request's digest, and when and for what it is good."""
-    digest = sha256(canonical.encode()).hexdigest()
-    return f"{ALGORITHM}\n{timestamp}\n{credential_scope(timestamp, region, service)}\n{digest}"
+    scope = credential_scope(timestamp, region, service)
+    return _string_to_sign(timestamp, scope, sha256(canonical.encode()).hexdigest())
+
+
+def _string_to_sign(timestamp: str, scope: str, digest: str) -> str:
+    return f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
 
 
 @lru_cache(maxsize=256)
