@@ -84,19 +84,12 @@ class Member:
     blank: bool = False
     token: bool = False
 
-    def encode(self, value: object, operation: str) -> JSONValue:
+    def encode(self, value: object) -> JSONValue:
         """Check an argument, and give it as JSON.
 
         Raises:
             ParameterError: it cannot be sent.
         """
-        try:
-            return self._json(value)
-        except ParameterError as error:
-            error.operation = operation
-            raise
-
-    def _json(self, value: object) -> JSONValue:
         if self.required and value is None:
             raise ParameterError(self.name, "required")
         data = codec.unstructure(self.kind, value, self.name)
@@ -135,10 +128,6 @@ def _token_of(operation: Operation[Any]) -> str | None:
     return next((member.name for member in operation.members if member.token), None)
 
 
-def _segments_of(operation: Operation[Any]) -> tuple[str, ...]:
-    return tuple(operation.uri.split("/"))
-
-
 def _has_body(operation: Operation[Any]) -> bool:
     return any(member.location is Location.BODY for member in operation.members)
 
@@ -167,9 +156,6 @@ class Operation(Generic[Output]):
     readonly: bool = False
     idempotent: bool = False
     token: str | None = field(init=False, default=Factory(_token_of, takes_self=True))
-    _segments: tuple[str, ...] = field(
-        init=False, repr=False, default=Factory(_segments_of, takes_self=True)
-    )
     _has_body: bool = field(init=False, repr=False, default=Factory(_has_body, takes_self=True))
 
     def __str__(self) -> str:
@@ -189,7 +175,7 @@ class Operation(Generic[Output]):
         Raises:
             ParameterError: an argument is missing, or no server could accept it.
         """
-        labels: dict[str, str] = {}
+        target = self.uri
         queries: list[str] = []
         headers: dict[str, str] = {}
         content: dict[str, JSONValue] = {}
@@ -197,17 +183,20 @@ class Operation(Generic[Output]):
             value = arguments.get(member.name)
             if value is None and not member.required:
                 continue
-            data = member.encode(value, self.name)
+            try:
+                data = member.encode(value)
+            except ParameterError as error:
+                error.operation = self.name
+                raise
             match member.location:
                 case Location.PATH:
-                    labels[f"{{{member.wire}}}"] = _escape(str(data))
+                    target = target.replace(f"{{{member.wire}}}", _escape(str(data)))
                 case Location.QUERY:
                     queries.append(f"{member.wire}={_escape(str(data))}")
                 case Location.HEADER:
                     headers[member.wire] = str(data)
                 case _:  # the body
                     content[member.wire] = data
-        target = "/".join(labels.get(segment, segment) for segment in self._segments)
         if queries:
             target = f"{target}?{'&'.join(queries)}"
         if not self._has_body:
@@ -282,11 +271,11 @@ class Operation(Generic[Output]):
 
     def match(self, method: str, raw_path: str) -> dict[str, str] | None:
         """The path's labels, decoded, if this is the operation that a request is for."""
-        segments = raw_path.split("/")
-        if method != self.method or len(segments) != len(self._segments):
+        patterns, segments = self.uri.split("/"), raw_path.split("/")
+        if method != self.method or len(segments) != len(patterns):
             return None
         labels: dict[str, str] = {}
-        for pattern, segment in zip(self._segments, segments, strict=True):
+        for pattern, segment in zip(patterns, segments, strict=True):
             if pattern.startswith("{") and segment:
                 labels[pattern[1:-1]] = unquote(segment)
             elif pattern != segment:
