@@ -19,9 +19,8 @@ class Clock:
         """The time of day, with a time zone."""
         return datetime.now(UTC)
 
-    def monotonic(self) -> float:
-        """Seconds from some point in the past, never going back."""
-        return time.monotonic()
+    #: Seconds from some point in the past, never going back.
+    monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, seconds: float) -> None:
         """Let others run for so many seconds."""

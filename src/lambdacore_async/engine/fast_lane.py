@@ -17,6 +17,7 @@ from typing import Final
 import aiohttp
 import aiohttp.client
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from yarl import URL
 
@@ -64,7 +65,7 @@ class FastLane:
         self._connector = connector
         self._loop = asyncio.get_running_loop()
         self._deadlines = _Deadlines(self._loop)
-        self._destinations: dict[str, aiohttp.ClientRequest] = {}
+        self._destinations: dict[str, _Destination] = {}
         self._limits: dict[Timeout, aiohttp.ClientTimeout] = {}
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
@@ -109,10 +110,9 @@ class FastLane:
 
     async def _connect(self, url: str, timeout: Timeout) -> Connection:
         """Take an idle connection, or make one."""
-        # What the pool knows an endpoint by is a request to it; this one is never sent.
         destination = self._destinations.get(url)
         if destination is None:
-            destination = aiohttp.ClientRequest("GET", URL(url, encoded=True), loop=self._loop)
+            destination = _Destination(url, self._loop)
             self._destinations[url] = destination
         limits = self._limits.get(timeout)
         if limits is None:
@@ -122,6 +122,19 @@ class FastLane:
             return await self._connector.connect(destination, [], limits)
         except TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError from error
+
+
+class _Destination(aiohttp.ClientRequest):
+    """What the pool knows an endpoint by is a request to it; this one is never sent."""
+
+    def __init__(self, url: str, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__("GET", URL(url, encoded=True), loop=loop)
+        self._connection_key = super().connection_key
+
+    @property
+    def connection_key(self) -> ConnectionKey:
+        """Where connections must lead to that can be taken; the base class makes it each time."""
+        return self._connection_key
 
 
 def _serialized(request: Request) -> bytes:
@@ -135,11 +148,12 @@ def _serialized(request: Request) -> bytes:
     body = request.body
     if body or request.method != "GET":
         lines.append(f"content-length: {len(body or b'')}")
-    lines += ("", "")
-    head = "\r\n".join(lines)
-    if head.count("\n") + head.count("\r") != 2 * len(lines) - 2:
+    text = "".join(lines)
+    if "\n" in text or "\r" in text:
         raise ValueError("a line break in a request's headers")
-    return head.encode() + body if body else head.encode()
+    lines += ("", "")
+    head = "\r\n".join(lines).encode()
+    return head + body if body else head
 
 
 class _Exchange:

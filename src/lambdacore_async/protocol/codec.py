@@ -99,7 +99,7 @@ def structure(kind: type[Model], data: object) -> Model:
         ValueError: naming each member that is missing or has the wrong type.
     """
     try:
-        model: Model = _reader(kind)(data, kind)
+        model: Model = _lenient().get_structure_hook(kind)(data, kind)
     except _MISMATCHES:
         problems = _problems(kind, data, "")
     else:
@@ -158,12 +158,6 @@ def _explanation(error: BaseException) -> str:
 def _lenient() -> Converter:
     """Reads what the service sends, fast; it stops at the first fault and does not explain it."""
     return _converter(detailed=False)
-
-
-@cache
-def _reader(kind: Any) -> StructureHook:
-    """How the lenient converter reads a kind, without asking it again."""
-    return _lenient().get_structure_hook(kind)
 
 
 @cache
