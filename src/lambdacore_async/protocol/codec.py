@@ -99,7 +99,7 @@ def structure(kind: type[Model], data: object) -> Model:
         ValueError: naming each member that is missing or has the wrong type.
     """
     try:
-        model: Model = _lenient().get_structure_hook(kind)(data, kind)
+        model: Model = _reader(kind)(data, kind)  # type: ignore[arg-type] # a class is hashable
     except _MISMATCHES:
         problems = _problems(kind, data, "")
     else:
@@ -158,6 +158,11 @@ def _explanation(error: BaseException) -> str:
 def _lenient() -> Converter:
     """Reads what the service sends, fast; it stops at the first fault and does not explain it."""
     return _converter(detailed=False)
+
+
+@cache
+def _reader(kind: Any) -> StructureHook:
+    return _lenient().get_structure_hook(kind)
 
 
 @cache
@@ -294,35 +299,45 @@ def _converter(*, detailed: bool) -> Converter:
 def _class_reader(kind: type[attrs.AttrsInstance], converter: Converter) -> StructureHook:
     """Make a function that reads a class, as cattrs makes them, but in half the time.
 
-    Most members are text, numbers, or known values of an enum. Those are told by their class, or
-    looked up, where cattrs calls a hook; all others go to their hooks here, too.
+    Most members are text, numbers, known values of an enum, or lists of these. They are told by
+    their class, or looked up, where cattrs calls a hook; all others go to their hooks here, too.
     """
     attrs.resolve_types(kind)
     scope: dict[str, Any] = {"kind": kind, "is_object": is_object, "none": _none}
+
+    def named(value: Any) -> str:
+        name = f"value{len(scope)}"
+        scope[name] = value
+        return name
+
+    def expression(data: str, wanted: Any) -> str:
+        """Python for the value of what the data, a name, stands for."""
+        unusual = f"{named(converter.get_structure_hook(wanted))}({data}, {named(wanted)})"
+        usual = _without_none(wanted)
+        if usual in _TAKEN:
+            return f"{data} if {data}.__class__ is {named(usual)} else {unusual}"
+        if _is_open_enum(usual):
+            return f"{named(_known_values(usual))}.get({data}) or {unusual}"
+        if _is_tuple(usual):
+            item = expression("item", get_args(usual)[0])
+            items = f"[{item} for item in {data} if item is not None]"
+            return f"tuple({items}) if {data}.__class__ is list else {unusual}"
+        return unusual
+
     lines = [
         "def read(data, wanted):",
         "    if data.__class__ is not dict and not is_object(data):",
         "        return none(data, wanted, 'an object')",
         "    get = data.get",
     ]
-    for number, member in enumerate(attrs.fields(kind)):
-        value, member_kind = f"value{number}", _without_none(member.type)
-        scope[f"kind{number}"] = member.type
-        scope[f"read{number}"] = converter.get_structure_hook(member.type)
-        scope[f"class{number}"] = member_kind
-        unread = [] if member.default is attrs.NOTHING else [f"{value} is not None"]
-        if member_kind in _TAKEN:
-            unread.insert(0, f"{value}.__class__ is not class{number}")
-        known = ""
-        if _is_open_enum(member_kind):
-            scope[f"known{number}"] = _known_values(member_kind)
-            known = f"known{number}.get({value}) or "
+    for member in attrs.fields(kind):
+        name = f"_{member.name}"
+        present = member.default is attrs.NOTHING or f"{name} is not None"
         lines += [
-            f"    {value} = get({wire_name(member.name)!r})",
-            f"    if {' and '.join(unread) or True}:",
-            f"        {value} = {known}read{number}({value}, kind{number})",
+            f"    {name} = get({wire_name(member.name)!r})",
+            f"    if {present}: {name} = {expression(name, member.type)}",
         ]
-    values = ", ".join(f"value{number}" for number in range(len(attrs.fields(kind))))
+    values = ", ".join(f"_{member.name}" for member in attrs.fields(kind))
     exec("\n".join([*lines, f"    return kind({values})"]), scope)  # noqa: S102 - of names alone
     read: StructureHook = scope["read"]
     return read
@@ -395,8 +410,6 @@ def _read_bool(data: Any, wanted: Any) -> bool | None:
 
 
 def _read_int(data: Any, wanted: Any) -> int | None:
-    if type(data) is int:
-        return data
     return _none(data, wanted, "int") if data is None else int(data)
 
 
