@@ -34,7 +34,6 @@ from lambdacore_async.protocol.sigv4 import (
     canonical_request,
     credential_scope,
     sign,
-    sign_text,
     signing_key,
     string_to_sign,
 )
@@ -111,7 +110,7 @@ def test_each_stage_of_signing_is_as_in_the_vectors(case: Case) -> None:
     key = signing_key(credentials.secret_access_key, timestamp[:8], case["region"], case["service"])
     assert canonical == expected["canonical_request"]
     assert text == expected["string_to_sign"]
-    assert sign_text(text, key) == expected["signature"]
+    assert key.sign(text) == expected["signature"]
     assert signed.headers["authorization"] == expected["authorization"]
 
 
@@ -264,9 +263,7 @@ def test_a_key_is_derived_once_a_day_region_and_service() -> None:
 
 
 def test_keys_of_different_secrets_are_different() -> None:
-    signatures = {
-        sign_text("text", signing_key(secret, "20261124", "r")) for secret in ("one", "two")
-    }
+    signatures = {signing_key(secret, "20261124", "r").sign("text") for secret in ("one", "two")}
 
     assert len(signatures) == 2
 

@@ -21,7 +21,6 @@ from lambdacore_async.protocol.sigv4 import (
     SERVICE,
     Credentials,
     canonical_request,
-    sign_text,
     signing_key,
     string_to_sign,
 )
@@ -188,7 +187,7 @@ def _expected_signature(
     except UnicodeEncodeError:  # bytes in a header that are no text in any encoding
         raise _mismatch() from None
     key = signing_key(known.secret_access_key, authorization.day, region, service)
-    return sign_text(text, key).encode()
+    return key.sign(text).encode()
 
 
 def _refused(code: str, message: str) -> ApiError:

@@ -31,7 +31,8 @@ _KeyDerivation: TypeAlias = Callable[[str, str, str, str], bytes]
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "lambda"
-_EMPTY_SHA256: Final = sha256(b"").hexdigest()
+_BLANK: Final = sha256()
+_EMPTY_SHA256: Final = _BLANK.hexdigest()
 #: What stands in a path that is encoded as it should be.
 _PATH: Final = f"{ascii_letters}{digits}/-_.~%".encode()
 
@@ -104,8 +105,8 @@ def sign(
     if request.headers:
         names = ";".join(sorted(headers))
         lines = _canonical_headers(headers, names)
-    digest = sha256(_canonical_request(signed, names, lines).encode()).hexdigest()
-    signature = sign_text(common.text + digest, common.key)
+    digest = _sha256(_canonical_request(signed, names, lines).encode())
+    signature = common.key.sign(common.text + digest)
     headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
     headers.update(unsigned)
     return signed
@@ -128,7 +129,7 @@ class _Common:
     names: str
     lines: str = field(repr=False)
     text: str
-    key: hmac.HMAC
+    key: SigningKey
     authorization: str
 
 
@@ -171,7 +172,7 @@ def canonical_request(request: Request, signed_headers: str) -> str:
 
 def _canonical_request(request: Request, signed_headers: str, header_lines: str) -> str:
     path, _, query = request.target.partition("?")
-    digest = sha256(request.body).hexdigest() if request.body else _EMPTY_SHA256
+    digest = _sha256(request.body) if request.body else _EMPTY_SHA256
     return (
         f"{request.method}\n{canonical_path(path)}\n{canonical_query(query) if query else ''}\n"
         f"{header_lines}\n{signed_headers}\n{digest}"
@@ -203,17 +204,46 @@ def credential_scope(timestamp: str, region: str, service: str = SERVICE) -> str
 def string_to_sign(canonical: str, timestamp: str, region: str, service: str = SERVICE) -> str:
     """What is signed: the canonical request's digest, and when and for what it is good."""
     scope = credential_scope(timestamp, region, service)
-    return _string_to_sign(timestamp, scope, sha256(canonical.encode()).hexdigest())
+    return _string_to_sign(timestamp, scope, _sha256(canonical.encode()))
 
 
 def _string_to_sign(timestamp: str, scope: str, digest: str) -> str:
     return f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
 
 
+def _sha256(data: bytes) -> str:
+    """The digest in hexadecimal digits. OpenSSL copies a hash sooner than it makes one."""
+    digest = _BLANK.copy()
+    digest.update(data)
+    return digest.hexdigest()
+
+
+class SigningKey:
+    """A key of HMAC-SHA-256, kept as the two hashes that RFC 2104 has each signature start from.
+
+    Args:
+        key: at most 64 bytes.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def sign(self, text: str) -> str:
+        """The signature of a string to sign, in hexadecimal digits."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(text.encode())
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 @lru_cache(maxsize=256)
-def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> hmac.HMAC:
-    """The key of one day (`YYYYMMDD`), region and service, ready to sign with."""
-    return hmac.new(_key_derivation()(secret, day, region, service), digestmod=sha256)
+def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> SigningKey:
+    """The key of one day (`YYYYMMDD`), region and service."""
+    return SigningKey(_key_derivation()(secret, day, region, service))
 
 
 @cache
@@ -240,10 +270,3 @@ def _key_derivation() -> _KeyDerivation:
     from aws_requests_auth.aws_auth import getSignatureKey
 
     return getSignatureKey
-
-
-def sign_text(text: str, key: hmac.HMAC) -> str:
-    """The signature of a string to sign, in hexadecimal digits."""
-    signature = key.copy()
-    signature.update(text.encode())
-    return signature.hexdigest()
