@@ -79,6 +79,9 @@ class CountingPace(Pace):
         self.held = 0
         self.outcomes: list[tuple[Outcome, float | None]] = []
 
+    def acquire_nowait(self) -> None:
+        """There is never a turn for the asking, so that calls may be cancelled as they wait."""
+
     async def acquire(self) -> float:
         await asyncio.sleep(0)
         self.held += 1
@@ -103,7 +106,7 @@ def make(
         credentials=CredentialsSource(credentials or nobody),
         clock=FakeClock(),
         jitter=lambda: 1.0,
-        new_id=lambda: f"id-{next(numbers)}",
+        new_token=lambda: f"token-{next(numbers)}",
         **options,
     )
     return Pipeline(shared, settings or Settings(region="us-east-1"))
@@ -187,9 +190,9 @@ async def test_a_call_has_one_token_and_one_invocation_id_on_every_attempt() -> 
     await pipeline.call(CREATE_NETWORK_CONNECTOR, CREATE)
     await pipeline.call(CREATE_NETWORK_CONNECTOR, CREATE)
     bodies = [json.loads(request.body or b"") for request in transport.requests]
-    assert [body["ClientToken"] for body in bodies] == ["id-1"] * 3 + ["id-3"]
+    assert [body["ClientToken"] for body in bodies] == ["token-1"] * 3 + ["token-2"]
     ids = [request.headers["amz-sdk-invocation-id"] for request in transport.requests]
-    assert ids == ["id-2"] * 3 + ["id-4"]
+    assert ids[0] == ids[1] == ids[2] != ids[3]
     assert "client_token" not in CREATE
 
 
@@ -199,11 +202,23 @@ async def test_a_token_of_the_callers_own_is_sent() -> None:
     assert json.loads(transport.requests[0].body or b"")["ClientToken"] == "mine"
 
 
-def test_ids_are_unlike_each_other_unless_made_otherwise() -> None:
-    shared = Shared(transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS))
-    ids = {uuid.UUID(shared.new_id()) for _ in range(100)}
-    assert len(ids) == 100
+async def test_tokens_and_invocation_ids_are_random_uuids() -> None:
+    ids: set[uuid.UUID] = set()
+    for _ in range(10):  # clients, which may live in as many processes
+        transport = FakeTransport(*[CONNECTOR] * 10)
+        shared = Shared(transport=transport, credentials=CredentialsSource(CREDENTIALS))
+        pipeline = Pipeline(shared, Settings(region="us-east-1"))
+        for _ in range(10):
+            await pipeline.call(CREATE_NETWORK_CONNECTOR, CREATE)
+        for request in transport.requests:
+            ids.add(uuid.UUID(request.headers["amz-sdk-invocation-id"]))
+            ids.add(uuid.UUID(json.loads(request.body or b"")["ClientToken"]))
+    assert len(ids) == 200
     assert {(made.version, made.variant) for made in ids} == {(4, uuid.RFC_4122)}
+
+
+def test_jitter_is_a_part_of_one() -> None:
+    shared = Shared(transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS))
     assert all(0 <= shared.jitter() < 1 for _ in range(100))
 
 

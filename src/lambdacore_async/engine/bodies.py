@@ -13,6 +13,14 @@ from lambdacore_async.errors import ResponseError
 MAX_BODY: Final = 16 * 1024 * 1024
 
 
+def read_whole(stream: aiohttp.StreamReader, status: int, headers: Mapping[str, str]) -> bytes:
+    """Read a stream that has come to its end; like `read_body`, but there is nothing to await."""
+    body = stream.read_nowait()
+    if len(body) > MAX_BODY:
+        raise _too_large(status, headers, body)
+    return body
+
+
 async def read_body(
     stream: aiohttp.StreamReader,
     status: int,
@@ -25,28 +33,27 @@ async def read_body(
         stream: the body, as it comes in.
         status: of the answer, for the error.
         headers: of the answer, for the error.
-        on_part: called for each part of a body that comes in several.
+        on_part: called for each part.
 
     Raises:
         ResponseError: the body is larger than `MAX_BODY`; the rest of it was not read.
         aiohttp.ClientError: the body broke off, or cannot be decoded.
     """
-    whole = stream.is_eof()
-    part = stream.read_nowait() if whole else await stream.readany()
-    if whole and len(part) <= MAX_BODY:
-        return part  # as nearly always
     parts: list[bytes] = []
     size = 0
-    while part:
+    while part := await stream.readany():
         on_part()
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            raise ResponseError(
-                f"the answer is larger than {MAX_BODY} bytes",
-                status_code=status,
-                request_id=headers.get("x-amzn-requestid"),
-                body_start=b"".join(parts)[:256],
-            )
-        part = await stream.readany()
+            raise _too_large(status, headers, b"".join(parts))
     return b"".join(parts)
+
+
+def _too_large(status: int, headers: Mapping[str, str], body: bytes) -> ResponseError:
+    return ResponseError(
+        f"the answer is larger than {MAX_BODY} bytes",
+        status_code=status,
+        request_id=headers.get("x-amzn-requestid"),
+        body_start=body[:256],
+    )

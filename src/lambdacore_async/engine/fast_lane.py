@@ -18,10 +18,9 @@ import aiohttp
 import aiohttp.client
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
 from yarl import URL
 
-from lambdacore_async.engine.bodies import read_body
+from lambdacore_async.engine.bodies import read_body, read_whole
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
@@ -66,7 +65,6 @@ class FastLane:
         self._loop = asyncio.get_running_loop()
         self._deadlines = _Deadlines(self._loop)
         self._destinations: dict[str, _Destination] = {}
-        self._limits: dict[Timeout, aiohttp.ClientTimeout] = {}
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """Send a signed request as it stands, and read the whole answer.
@@ -79,7 +77,11 @@ class FastLane:
         """
         started = self._loop.time()
         message = _serialized(request)
-        connection = await self._connect(endpoint.url, timeout)
+        destination = self._destination(endpoint.url, timeout)
+        try:  # an idle connection, or a new one
+            connection = await self._connector.connect(destination, [], destination.limits)
+        except TimeoutError as error:
+            raise aiohttp.ConnectionTimeoutError from error
         protocol, pipe = connection.protocol, connection.transport
         if protocol is None or pipe is None:  # it was closed as soon as it was made
             connection.close()
@@ -95,7 +97,10 @@ class FastLane:
             while 100 <= head.code < 200:  # an interim answer; the real one follows
                 head, stream = await protocol.read()
             exchange.stream = stream
-            body = await read_body(stream, head.code, head.headers, exchange.extend)
+            if stream.is_eof():  # as nearly always
+                body = read_whole(stream, head.code, head.headers)
+            else:
+                body = await read_body(stream, head.code, head.headers, exchange.extend)
         except BaseException:
             connection.close()
             raise
@@ -108,20 +113,13 @@ class FastLane:
         """Stop the timer."""
         self._deadlines.close()
 
-    async def _connect(self, url: str, timeout: Timeout) -> Connection:
-        """Take an idle connection, or make one."""
+    def _destination(self, url: str, timeout: Timeout) -> _Destination:
         destination = self._destinations.get(url)
         if destination is None:
-            destination = _Destination(url, self._loop)
-            self._destinations[url] = destination
-        limits = self._limits.get(timeout)
-        if limits is None:
-            limits = aiohttp.ClientTimeout(connect=timeout.attempt, sock_connect=timeout.connect)
-            self._limits[timeout] = limits
-        try:
-            return await self._connector.connect(destination, [], limits)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError from error
+            destination = self._destinations[url] = _Destination(url, self._loop)
+        if destination.timeout is not timeout:
+            destination.limit(timeout)
+        return destination
 
 
 class _Destination(aiohttp.ClientRequest):
@@ -130,6 +128,13 @@ class _Destination(aiohttp.ClientRequest):
     def __init__(self, url: str, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__("GET", URL(url, encoded=True), loop=loop)
         self._connection_key = super().connection_key
+        self.timeout: Timeout | None = None
+        self.limits = aiohttp.ClientTimeout()
+
+    def limit(self, timeout: Timeout) -> None:
+        """Set for how long those who send next wait for a connection."""
+        self.timeout = timeout
+        self.limits = aiohttp.ClientTimeout(connect=timeout.attempt, sock_connect=timeout.connect)
 
     @property
     def connection_key(self) -> ConnectionKey:
@@ -169,7 +174,7 @@ class _Exchange:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._protocol = protocol
-        self._read = timeout.read
+        self._read = math.inf if timeout.read is None else timeout.read
         self._attempt_due = math.inf if timeout.attempt is None else started + timeout.attempt
         self._loop = loop
         self.stream: aiohttp.StreamReader | None = None
@@ -177,11 +182,8 @@ class _Exchange:
 
     def extend(self) -> None:
         """Something came; the next part is due later, but not after the end of the attempt."""
-        self.due = self._attempt_due
-        if self._read is not None:
-            due = self._loop.time() + self._read
-            if due < self.due:
-                self.due = due
+        due, latest = self._loop.time() + self._read, self._attempt_due
+        self.due = min(latest, due)
 
     def expire(self) -> None:
         """Let whoever awaits the answer know that it is late."""

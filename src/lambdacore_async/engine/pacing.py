@@ -328,20 +328,30 @@ class Pace:
         """Requests a second; `None` while there is no limit."""
         return self._limit.rate
 
+    def acquire_nowait(self) -> float | None:
+        """Take a turn if there is one for the asking: the ticket, as of `acquire`."""
+        now = self._clock.monotonic()
+        if self._waiting or not self._free or self._delay(now) > _INSTANT:
+            return None
+        self._free -= 1
+        self._limit.take(now)
+        return now
+
     async def acquire(self) -> float:
         """Wait for a turn.
 
         Returns:
             The ticket to give back with `release`: the monotonic time of the turn.
         """
-        now = self._clock.monotonic()
-        if self._waiting or not self._free or self._delay(now) > _INSTANT:
-            self._waiting += 1
-            try:
-                async with self._first_in_line:
-                    now = await self._wait()
-            finally:
-                self._waiting -= 1
+        ticket = self.acquire_nowait()
+        if ticket is not None:
+            return ticket
+        self._waiting += 1
+        try:
+            async with self._first_in_line:
+                now = await self._wait()
+        finally:
+            self._waiting -= 1
         # Nothing is taken before the last moment at which a cancellation may come.
         self._free -= 1
         self._limit.take(now)

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
+from itertools import count
 from typing import Final, Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
@@ -45,6 +46,12 @@ def _new_uuid() -> str:
     """A random UUID, as `uuid.uuid4` makes them, for a third of the cost."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+
+
+def _numbered_uuids() -> Iterator[str]:
+    """One random UUID after another, of which all but the last digits are the same."""
+    start = _new_uuid()[:-12]
+    return (f"{start}{number:012x}" for number in count())
 
 
 @frozen
@@ -96,7 +103,7 @@ class Shared:
         on_attempt: told of every attempt.
         clock: the machine's time.
         jitter: a random number from 0 to 1.
-        new_id: a fresh idempotency token or invocation id.
+        new_token: a fresh idempotency token.
         service_clock: the time as the service has it.
         quota: the budget of retries.
         paces: the limit of the send rate, for each region and retry mode.
@@ -109,7 +116,7 @@ class Shared:
     on_attempt: Callable[[Attempt], None] | None = None
     clock: Clock = field(factory=Clock)
     jitter: Callable[[], float] = random.random
-    new_id: Callable[[], str] = _new_uuid
+    new_token: Callable[[], str] = _new_uuid
     service_clock: ServiceClock = field(init=False)
     quota: RetryQuota = field(init=False, factory=RetryQuota)
     paces: dict[tuple[str, str], Pace] = field(init=False, factory=dict[tuple[str, str], Pace])
@@ -127,6 +134,7 @@ class _Route:
         endpoint: where it is.
         pace: its send rate.
         user_agent: the `User-Agent` header.
+        invocation_ids: tell its calls from all others, whoever makes them.
         failing_since: the monotonic time of the first passing failure since a request was served.
     """
 
@@ -134,6 +142,7 @@ class _Route:
     endpoint: Endpoint
     pace: Pace
     user_agent: str
+    invocation_ids: Iterator[str] = field(factory=_numbered_uuids)
     failing_since: float | None = None
 
 
@@ -143,8 +152,8 @@ class _Call(Generic[Output]):
 
     operation: Operation[Output]
     request: Request
-    invocation_id: str
     patient: bool
+    invocation_id: str = field(init=False)
     signed_at: datetime = field(init=False)
     credentials: Credentials | None = None
     renewed: bool = False
@@ -200,10 +209,9 @@ class Pipeline:
         Raises:
             ParameterError: an argument cannot be sent.
         """
-        new_id = self.shared.new_id
         if operation.token is not None and arguments.get(operation.token) is None:
-            arguments = {**arguments, operation.token: new_id()}
-        call = _Call(operation, operation.build_request(arguments), new_id(), patient)
+            arguments = {**arguments, operation.token: self.shared.new_token()}
+        call = _Call(operation, operation.build_request(arguments), patient)
         total = self.settings.timeout.total
         return self._run(call) if total is None else self._run_within(total, call)
 
@@ -221,6 +229,7 @@ class Pipeline:
 
     async def _run(self, call: _Call[Output]) -> Output:
         route = self._route or await self._find_route(call.operation.name)
+        call.invocation_id = next(route.invocation_ids)
         if route.endpoint.path:
             call.request = evolve(call.request, target=route.endpoint.path + call.request.target)
         while True:
@@ -246,7 +255,9 @@ class Pipeline:
         shared = self.shared
         call.response = None
         outcome, hint = Outcome.OTHER, None
-        ticket = await route.pace.acquire()
+        ticket = route.pace.acquire_nowait()
+        if ticket is None:
+            ticket = await route.pace.acquire()
         try:
             credentials = shared.credentials.current() or await shared.credentials.get()
             call.attempts += 1

@@ -1,13 +1,16 @@
-"""The two values that travel: one request, one response."""
+"""The two values that travel: one request, one response.
+
+Nobody changes one; they are not frozen only because that makes making them take twice as long.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import field, frozen
+from attrs import define, field
 
 
-@frozen
+@define
 class Request:
     """An HTTP request, exactly as it goes over the wire.
 
@@ -24,7 +27,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
 
 
-@frozen
+@define
 class Response:
     """A complete HTTP response.
 
