@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from functools import lru_cache
 from types import FunctionType
 from typing import Final
 
@@ -33,24 +32,30 @@ _READ: Final = 64 * 1024
 _KNOWN_SERIES: Final = aiohttp.__version__.startswith("3.")
 
 
-def may_take(request: Request, session: aiohttp.ClientSession) -> bool:
-    """Whether nobody will miss the session, if a request does not go through it.
+def _genuine(method: object) -> object:
+    """A method of sessions if it is aiohttp's own, or `None`."""
+    own = type(method) is FunctionType and method.__code__.co_filename == aiohttp.client.__file__
+    return method if own else None
 
-    Who traces sessions, or has put something of their own in the place of `ClientSession._request`,
-    as test doubles and monitoring agents do, wants to see the request.
+
+_REQUEST: Final = _genuine(aiohttp.ClientSession._request)  # noqa: SLF001 - it is what they replace
+
+
+def may_bypass(session: aiohttp.ClientSession) -> bool:
+    """Whether nobody will miss a session, if requests do not go through it."""
+    return _KNOWN_SERIES and not session.trace_configs
+
+
+def may_take(request: Request) -> bool:
+    """Whether a request may go past a session that may be bypassed.
+
+    Who has put something of their own in the place of `ClientSession._request`, as test doubles and
+    monitoring agents do, wants to see the request.
     """
     return (
-        _KNOWN_SERIES
-        and _is_genuine(aiohttp.ClientSession._request)  # noqa: SLF001 - it is what they replace
-        and not session.trace_configs
+        aiohttp.ClientSession._request is _REQUEST  # noqa: SLF001 - the same
         and (request.body is None or len(request.body) <= MAX_SENT)
     )
-
-
-@lru_cache(maxsize=1)
-def _is_genuine(method: object) -> bool:
-    """Whether a method of sessions is aiohttp's own."""
-    return type(method) is FunctionType and method.__code__.co_filename == aiohttp.client.__file__
 
 
 class FastLane:

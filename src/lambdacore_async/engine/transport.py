@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from lambdacore_async.engine.bodies import read_body
-from lambdacore_async.engine.fast_lane import FastLane, may_take
+from lambdacore_async.engine.fast_lane import FastLane, may_bypass, may_take
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.errors import (
     ConfigurationError,
@@ -101,8 +101,9 @@ class AiohttpTransport:
         session = self._open_session()
         try:
             proxy = self._proxy_to(endpoint.url) if self._trust_env else None
-            if self._fast_lane is not None and proxy is None and may_take(request, session):
-                return await self._fast_lane.send(endpoint, request, timeout)
+            lane = self._fast_lane
+            if lane is not None and proxy is None and may_take(request):
+                return await lane.send(endpoint, request, timeout)
             return await _send_through(session, endpoint, request, timeout, proxy)
         except _FAILURES as error:
             failure, cause = _mapped(error), _without_request(error)
@@ -146,7 +147,8 @@ class AiohttpTransport:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 middlewares=(_send_once,),
             )
-            self._fast_lane = FastLane(connector)
+            if may_bypass(self._session):
+                self._fast_lane = FastLane(connector)
         return self._session
 
 

@@ -32,7 +32,6 @@ _KeyDerivation: TypeAlias = Callable[[str, str, str, str], bytes]
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "lambda"
 _BLANK: Final = sha256()
-_EMPTY_SHA256: Final = _BLANK.hexdigest()
 #: What stands in a path that is encoded as it should be.
 _PATH: Final = f"{ascii_letters}{digits}/-_.~%".encode()
 
@@ -100,26 +99,25 @@ def sign(
         time.timestamp() // 1,
     )
     headers = {**request.headers, **common.headers}
-    signed = Request(request.method, request.target, headers, request.body)
-    names, lines = common.names, common.lines
-    if request.headers:
+    names, rest = common.names, common.rest
+    if request.headers or request.body:
         names = ";".join(sorted(headers))
-        lines = _canonical_headers(headers, names)
-    digest = _sha256(_canonical_request(signed, names, lines).encode())
+        rest = _canonical_rest(headers, names, request.body)
+    digest = _sha256(_canonical_start(request).encode(), rest)
     signature = common.key.sign(common.text + digest)
     headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
     headers.update(unsigned)
-    return signed
+    return Request(request.method, request.target, headers, request.body)
 
 
 @frozen(eq=False)
 class _Common:
-    """What the signatures of one second have in common; of a GET, all but the target's part.
+    """What the signatures of one second have in common; without a body, all but the target's part.
 
     Attributes:
         headers: those that every request gets.
         names: of these headers, as a signature has them.
-        lines: of these headers, in the canonical request.
+        rest: of the canonical request, what follows the target.
         text: the string to sign, but for the digest.
         key: what signs it.
         authorization: the header, up to the names.
@@ -127,7 +125,7 @@ class _Common:
 
     headers: Mapping[str, str] = field(repr=False)
     names: str
-    lines: str = field(repr=False)
+    rest: bytes = field(repr=False)
     text: str
     key: SigningKey
     authorization: str
@@ -152,7 +150,7 @@ def _common(
     return _Common(
         headers,
         names,
-        _canonical_headers(headers, names),
+        _canonical_rest(headers, names, None),
         _string_to_sign(timestamp, scope, digest=""),
         signing_key(secret_access_key, timestamp[:8], region, service),
         f"{ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders=",
@@ -166,21 +164,19 @@ def canonical_request(request: Request, signed_headers: str) -> str:
         request: its headers include all that are signed.
         signed_headers: their names, sorted, joined by semicolons.
     """
-    lines = _canonical_headers(request.headers, signed_headers)
-    return _canonical_request(request, signed_headers, lines)
+    rest = _canonical_rest(request.headers, signed_headers, request.body)
+    return _canonical_start(request) + rest.decode()
 
 
-def _canonical_request(request: Request, signed_headers: str, header_lines: str) -> str:
+def _canonical_start(request: Request) -> str:
     path, _, query = request.target.partition("?")
-    digest = _sha256(request.body) if request.body else _EMPTY_SHA256
-    return (
-        f"{request.method}\n{canonical_path(path)}\n{canonical_query(query) if query else ''}\n"
-        f"{header_lines}\n{signed_headers}\n{digest}"
-    )
+    query = canonical_query(query) if query else ""
+    return f"{request.method}\n{canonical_path(path)}\n{query}\n"
 
 
-def _canonical_headers(headers: Mapping[str, str], names: str) -> str:
-    return "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";")])
+def _canonical_rest(headers: Mapping[str, str], names: str, body: bytes | None) -> bytes:
+    lines = [f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";")]
+    return f"{''.join(lines)}\n{names}\n{_sha256(body or b'')}".encode()
 
 
 def canonical_path(path: str) -> str:
@@ -211,10 +207,11 @@ def _string_to_sign(timestamp: str, scope: str, digest: str) -> str:
     return f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
 
 
-def _sha256(data: bytes) -> str:
+def _sha256(*data: bytes) -> str:
     """The digest in hexadecimal digits. OpenSSL copies a hash sooner than it makes one."""
     digest = _BLANK.copy()
-    digest.update(data)
+    for part in data:
+        digest.update(part)
     return digest.hexdigest()
 
 
