@@ -8,6 +8,7 @@ workers down.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -142,8 +143,9 @@ class Lookups:
         self._clock = clock
         self._together = together
         self._denial: LambdaCoreError | None = None
-        # `None` in the queue says that all workers are done.
-        self._results: asyncio.Queue[tuple[int, Lookup] | None] = asyncio.Queue()
+        # `None` says that all workers are done.
+        self._results: deque[tuple[int, Lookup] | None] = deque()
+        self._arrived = asyncio.Event()
         # Workers wait for it together, and not at each result, while the consumer is behind.
         self._room = asyncio.Event()
         self._room.set()
@@ -214,13 +216,15 @@ class Lookups:
         if not self._running:
             raise RuntimeError("iterate over lookups inside `async with`, so that none is left")
         results = self._results
-        # Waiting is for empty queues: that costs several times as much.
-        result = await results.get() if results.empty() else results.get_nowait()
-        if results.qsize() <= self._concurrency // 2:
+        while not results:
+            self._arrived.clear()
+            await self._arrived.wait()
+        result = results.popleft()
+        if len(results) <= self._concurrency // 2:
             self._room.set()
         if result is not None:
             return result
-        self._results.put_nowait(None)  # for whoever asks again
+        self._give(None)  # to whoever asks again
         if self._fault is not None:
             raise self._fault
         raise StopAsyncIteration
@@ -241,9 +245,9 @@ class Lookups:
                 if pulled is None:
                     break
                 position, identifier = pulled
-                self._results.put_nowait((position, await self._look_up(identifier)))
+                self._give((position, await self._look_up(identifier)))
                 self._answers += 1
-                if self._results.qsize() >= self._concurrency:
+                if len(self._results) >= self._concurrency:
                     self._room.clear()
                 if not self._room.is_set():
                     await self._room.wait()
@@ -254,7 +258,11 @@ class Lookups:
             self._stopped = True
         self._working -= 1
         if not self._working:
-            self._results.put_nowait(None)
+            self._give(None)
+
+    def _give(self, result: tuple[int, Lookup] | None) -> None:
+        self._results.append(result)
+        self._arrived.set()
 
     async def _pull(self, source: AsyncGenerator[tuple[int, str]]) -> tuple[int, str] | None:
         """The next identifier of an asynchronous input, and its place there; `None` at the end."""
