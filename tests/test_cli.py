@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ from lambdacore_async import (
 )
 from lambdacore_async.__main__ import main
 from lambdacore_async.cli import _one_of_each, app
+from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.user_agent import VERSION
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.causes import CAUSES
@@ -385,9 +387,25 @@ async def test_ensure_says_why_a_connector_failed_and_what_to_do(service: LocalL
 async def test_ensure_gives_up_in_time_and_shows_a_terminal_the_state_until_then(
     service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    slept = 0.0
+    has_looked = asyncio.Event()
+
+    async def sleep(_: Clock, seconds: float) -> None:
+        nonlocal slept
+        if seconds > 60:  # until there is no time left
+            await has_looked.wait()
+        elif seconds:  # between two looks
+            has_looked.set()
+        slept += seconds
+
+    def monotonic() -> float:
+        return time.monotonic() + slept
+
+    monkeypatch.setattr(Clock, "sleep", sleep)
+    monkeypatch.setattr(Clock, "monotonic", staticmethod(monotonic))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     service.state.put_network_connector("slow", state=NetworkConnectorState.PENDING)
-    result = await run("ensure", "slow", *VPC, "--timeout", "0.1")
+    result = await run("ensure", "slow", *VPC, "--timeout", "900")
     assert result.exit_code == 1
     assert re.search(r"slow +WaiterTimeoutError", result.stdout)
     assert re.search(r"Ensuring slow +PENDING", result.stderr)

@@ -392,7 +392,7 @@ async def test_a_refused_connection_is_a_transport_error_that_names_the_operatio
             await client.get_network_connector("a")
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(st.text(min_size=1).filter(lambda text: text not in (".", "..")))
 def test_whatever_the_identifier_the_service_gets_it_whole_and_rightly_signed(text: str) -> None:
     async def run() -> str:

@@ -677,7 +677,7 @@ HISTORIES = st.lists(st.tuples(st.floats(0, 90), st.sampled_from(sorted(OTHERS))
     versioned=st.booleans(),
     runs=st.integers(1, 3),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_whatever_others_do_ensure_ends_as_wanted_or_in_a_typed_cause(
     before: list[tuple[float, str]],
     meanwhile: list[tuple[float, str]],

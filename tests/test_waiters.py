@@ -377,7 +377,7 @@ async def test_an_update_that_a_later_failed_one_follows_is_through(form: str) -
     stale=st.sampled_from([0, 2, 15, 55]),
     versioned=st.booleans(),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_update_ends_as_itself_and_not_as_the_one_before(
     updates: list[
         tuple[VpcEgressConfiguration | None, str | None, NetworkConnectorStateReasonCode | None]

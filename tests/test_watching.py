@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async import (
@@ -246,7 +246,6 @@ STEPS: Final = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STEPS)
 def test_the_picture_that_the_changes_paint_is_the_truth(steps: list[tuple[str, int]]) -> None:
     """Whatever happens, and wherever the watch is broken off and resumed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 from unittest.mock import patch
 
 import aiohttp
@@ -23,8 +23,6 @@ from lambdacore_async.protocol.messages import Request, Response
 from support.certificates import server_context, trusting_context
 from support.leaks import other_tasks, settle
 from support.wire import Step, http, wire
-
-SHORT: Final = 0.02
 
 
 def get(endpoint: Endpoint) -> Request:
@@ -169,12 +167,13 @@ async def test_a_connection_closed_as_soon_as_made_is_an_error_to_retry(
         await peer.hung_up()
 
 
+@pytest.mark.usefixtures("leaps")
 async def test_each_request_has_its_own_deadline() -> None:
     transport = AiohttpTransport()
     timeouts = [
         Timeout(),
-        Timeout(read=2 * SHORT),
-        Timeout(attempt=SHORT),
+        Timeout(read=20),
+        Timeout(attempt=10),
         Timeout(None, None, None),
     ]
     async with wire(*[[Step.WAIT]] * 3) as mute, wire([Step.GO, http()]) as peer:

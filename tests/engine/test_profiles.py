@@ -206,7 +206,7 @@ def written(sections: Mapping[str, Mapping[str, str]], *, config: bool) -> str:
     )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, SECTION), st.dictionaries(NAMES, SECTION), NAMES)
 def test_profiles_are_what_botocore_reads(
     tmp_path: Path,

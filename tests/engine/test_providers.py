@@ -366,7 +366,7 @@ def _keys(variables: Mapping[str, str]) -> Credentials | None:
     return Credentials(key, secret, tokens[0] or tokens[1] or None) if key and secret else None
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(SECTIONS, SECTIONS, VARIABLES, st.sampled_from([None, "dev"]))
 def test_the_credentials_are_those_that_botocore_finds(
     files: Callable[..., dict[str, str]],

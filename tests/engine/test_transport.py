@@ -33,7 +33,6 @@ from support.tunnel import tunnel
 from support.wire import Script, Step, Wire, http, talking, wire
 
 NOWHERE: Final = Endpoint("https://lambda.us-east-1.example", "lambda.us-east-1.example")
-SHORT: Final = 0.02
 
 
 def signed(
@@ -343,22 +342,24 @@ async def test_a_server_that_speaks_no_tls_is_a_failure_of_tls(
     assert "TLS failed" in str(error)
 
 
+@pytest.mark.usefixtures("leaps")
 async def test_a_connection_that_does_not_come_about_times_out_with_nothing_executed(
     transport: AiohttpTransport,
 ) -> None:
     async with wire() as peer:  # it waits for HTTP, the client for the handshake's answer
         endpoint = Endpoint(f"https://{peer.endpoint.host}", peer.endpoint.host)
-        error = await failure(transport, endpoint, timeout=Timeout(connect=SHORT))
+        error = await failure(transport, endpoint, timeout=Timeout(connect=10))
     assert type(error) is TransportTimeoutError
     assert (error.transient, error.not_executed) == (True, True)
     assert isinstance(error, TimeoutError)
 
 
+@pytest.mark.usefixtures("leaps")
 @pytest.mark.parametrize(
     ("timeout", "text"),
     [
-        (Timeout(read=SHORT), "the answer stopped coming"),
-        (Timeout(attempt=5 * SHORT), "no complete answer in time"),
+        (Timeout(read=10), "the answer stopped coming"),
+        (Timeout(attempt=10), "no complete answer in time"),
     ],
 )
 @pytest.mark.parametrize(
@@ -383,6 +384,7 @@ async def test_an_answer_that_stops_coming_times_out(
     assert len(peer.requests) == 1
 
 
+@pytest.mark.usefixtures("leaps")
 async def test_an_answer_that_keeps_trickling_ends_with_the_attempt(
     transport: AiohttpTransport,
 ) -> None:
@@ -391,11 +393,11 @@ async def test_an_answer_that_keeps_trickling_ends_with_the_attempt(
         while True:
             writer.write(b"x")
             await writer.drain()
-            await asyncio.sleep(SHORT / 20)
+            await asyncio.sleep(1)
 
     async with talking(trickle) as host:
         endpoint = Endpoint(f"http://{host}", host)
-        error = await failure(transport, endpoint, timeout=Timeout(read=10, attempt=SHORT))
+        error = await failure(transport, endpoint, timeout=Timeout(read=10, attempt=60))
         assert connections(transport) == (0, 0)
     assert type(error) is TransportTimeoutError
 

@@ -213,6 +213,7 @@ async def test_calls_are_counted_by_operation(
     assert server.calls == {"ListNetworkConnectors": 2, "GetNetworkConnector": 1}
 
 
+@pytest.mark.usefixtures("leaps")
 async def test_a_stopped_server_leaves_no_task_and_no_socket(
     state: State, clock: Clock, session: aiohttp.ClientSession
 ) -> None:
@@ -222,7 +223,7 @@ async def test_a_stopped_server_leaves_no_task_and_no_socket(
     port = URL(server.endpoint_url).port
     assert port is not None
     await send(session, server, Request("GET", CONNECTORS))  # its connection stays open
-    await asyncio.wait_for(server.stop(), timeout=0.5)
+    await asyncio.wait_for(server.stop(), timeout=10)
     assert asyncio.all_tasks() == before
     with socket.socket() as other:
         assert other.connect_ex(("127.0.0.1", port)) != 0
