@@ -1,0 +1,16 @@
+"""The table: all rows of all families."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lambdacore_async.protocol.operations import network_connectors, runtimes
+from lambdacore_async.protocol.restjson import Operation
+
+#: All of them, by the API's name.
+OPERATIONS: Final[dict[str, Operation[Any]]] = {
+    operation.name: operation
+    for family in (network_connectors, runtimes)
+    for operation in vars(family).values()
+    if isinstance(operation, Operation)
+}
