@@ -1,5 +1,7 @@
 """A typed asyncio client for AWS Lambda Core."""
 
+from typing import TYPE_CHECKING
+
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.credentials import CredentialsProvider
 from lambdacore_async.engine.pipeline import Attempt
@@ -24,8 +26,6 @@ from lambdacore_async.errors import (
     TransportError,
     TransportTimeoutError,
 )
-from lambdacore_async.lookups import Failed, Found, Lookup, LookupReport, Lookups
-from lambdacore_async.models.causes import Cause
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpConfiguration,
@@ -41,22 +41,6 @@ from lambdacore_async.models.network_connectors import (
     NetworkProtocol,
     VpcEgressConfiguration,
 )
-from lambdacore_async.models.runtimes import (
-    Compatibility,
-    CompatibilityPolicy,
-    IntegrationModel,
-    Platform,
-    RestoredRuntime,
-    Runtime,
-    RuntimeAlias,
-    RuntimeAliasState,
-    RuntimeArchitecture,
-    RuntimeReleaseLifecycle,
-    RuntimeReleaseState,
-    RuntimeState,
-    RuntimeVersion,
-    RuntimeVersionState,
-)
 from lambdacore_async.models.shared import (
     JSONValue,
     Page,
@@ -64,20 +48,78 @@ from lambdacore_async.models.shared import (
     UnknownMember,
     UnknownValue,
 )
-from lambdacore_async.pagination import Pager
+from lambdacore_async.on_demand import names_of
 from lambdacore_async.protocol.codec import from_dict, to_dict
 from lambdacore_async.protocol.sigv4 import Credentials
-from lambdacore_async.provisioning import Drift, DriftValue, diff_network_connector
-from lambdacore_async.sweeps import Sweep, Target
-from lambdacore_async.waiters import WaiterError, WaiterFailedError, WaiterTimeoutError
-from lambdacore_async.watching import (
-    ConnectorAdded,
-    ConnectorChange,
-    ConnectorDeleted,
-    ConnectorStateChanged,
-    ConnectorUpdated,
-    NetworkConnectorWatch,
-)
+
+if TYPE_CHECKING:
+    from lambdacore_async.lookups import Failed, Found, Lookup, LookupReport, Lookups
+    from lambdacore_async.models.causes import Cause
+    from lambdacore_async.models.runtimes import (
+        Compatibility,
+        CompatibilityPolicy,
+        IntegrationModel,
+        Platform,
+        RestoredRuntime,
+        Runtime,
+        RuntimeAlias,
+        RuntimeAliasState,
+        RuntimeArchitecture,
+        RuntimeReleaseLifecycle,
+        RuntimeReleaseState,
+        RuntimeState,
+        RuntimeVersion,
+        RuntimeVersionState,
+    )
+    from lambdacore_async.pagination import Pager
+    from lambdacore_async.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.sweeps import Sweep, Target
+    from lambdacore_async.waiters import WaiterError, WaiterFailedError, WaiterTimeoutError
+    from lambdacore_async.watching import (
+        ConnectorAdded,
+        ConnectorChange,
+        ConnectorDeleted,
+        ConnectorStateChanged,
+        ConnectorUpdated,
+        NetworkConnectorWatch,
+    )
+else:
+    # What a service that looks at single connectors does without.
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "lambdacore_async.lookups": ("Failed", "Found", "Lookup", "LookupReport", "Lookups"),
+            "lambdacore_async.models.causes": ("Cause",),
+            "lambdacore_async.models.runtimes": (
+                "Compatibility",
+                "CompatibilityPolicy",
+                "IntegrationModel",
+                "Platform",
+                "RestoredRuntime",
+                "Runtime",
+                "RuntimeAlias",
+                "RuntimeAliasState",
+                "RuntimeArchitecture",
+                "RuntimeReleaseLifecycle",
+                "RuntimeReleaseState",
+                "RuntimeState",
+                "RuntimeVersion",
+                "RuntimeVersionState",
+            ),
+            "lambdacore_async.pagination": ("Pager",),
+            "lambdacore_async.provisioning": ("Drift", "DriftValue", "diff_network_connector"),
+            "lambdacore_async.sweeps": ("Sweep", "Target"),
+            "lambdacore_async.waiters": ("WaiterError", "WaiterFailedError", "WaiterTimeoutError"),
+            "lambdacore_async.watching": (
+                "ConnectorAdded",
+                "ConnectorChange",
+                "ConnectorDeleted",
+                "ConnectorStateChanged",
+                "ConnectorUpdated",
+                "NetworkConnectorWatch",
+            ),
+        },
+    )
 
 __all__ = [
     "ApiError",

@@ -15,7 +15,7 @@ from collections.abc import (
 )
 from functools import cached_property, partial
 from types import TracebackType
-from typing import NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 from weakref import WeakValueDictionary
 
 import aiohttp
@@ -27,12 +27,10 @@ from lambdacore_async.engine.credentials import CredentialsProvider, Credentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
 from lambdacore_async.engine.providers import CredentialsLike, DefaultChain, origin_of
-from lambdacore_async.engine.regions import Regions
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import AiohttpTransport
 from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import LambdaCoreError, ParameterError
-from lambdacore_async.lookups import Lookup, Lookups
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorConfiguration,
@@ -40,23 +38,28 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorSummary,
     NetworkConnectorVersionSummary,
 )
-from lambdacore_async.models.runtimes import (
-    RestoredRuntime,
-    Runtime,
-    RuntimeAlias,
-    RuntimeReleaseLifecycle,
-    RuntimeVersion,
-)
 from lambdacore_async.models.shared import UnknownValue
-from lambdacore_async.pagination import Pager
-from lambdacore_async.polling import Poller
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.protocol.sigv4 import Credentials
-from lambdacore_async.provisioning import Provisioning, Wanted, prune
-from lambdacore_async.sweeps import Sweep, Target
-from lambdacore_async.waiters import ConnectorWait, OnChange, RuntimeWait, Update
-from lambdacore_async.watching import NetworkConnectorWatch
+
+if TYPE_CHECKING:
+    # What a service that looks at single connectors does without is imported where it is used.
+    from lambdacore_async.engine.regions import Regions
+    from lambdacore_async.lookups import Lookup, Lookups
+    from lambdacore_async.models.runtimes import (
+        RestoredRuntime,
+        Runtime,
+        RuntimeAlias,
+        RuntimeReleaseLifecycle,
+        RuntimeVersion,
+    )
+    from lambdacore_async.pagination import Pager
+    from lambdacore_async.polling import Poller
+    from lambdacore_async.provisioning import Provisioning
+    from lambdacore_async.sweeps import Sweep, Target
+    from lambdacore_async.waiters import ConnectorWait, OnChange
+    from lambdacore_async.watching import NetworkConnectorWatch
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -180,7 +183,12 @@ class LambdaCoreClient:
             Settings(timeout=options.timeout),
             partial(self._configuration.resolve, options),
         )
-        self._regions = Regions(self._pipeline)
+
+    @cached_property
+    def _regions(self) -> Regions:
+        from lambdacore_async.engine.regions import Regions
+
+        return Regions(self._pipeline)
 
     async def __aenter__(self) -> Self:
         return self
@@ -427,6 +435,8 @@ class LambdaCoreClient:
         deadline: float | None = None,
         together: bool = True,
     ) -> Lookups:
+        from lambdacore_async.lookups import Lookups
+
         return Lookups(
             self._look_up,
             identifiers,
@@ -477,6 +487,8 @@ class LambdaCoreClient:
             NetworkConnectorLimitExceededException: there is no room for another connector, or for
                 another version of it; see `prune_network_connector_versions`.
         """
+        from lambdacore_async.provisioning import Wanted
+
         wanted = Wanted(name, configuration, operator_role, tags)
         return await self._provisioning(timeout, poll_interval, on_change).ensure(wanted)
 
@@ -558,11 +570,15 @@ class LambdaCoreClient:
             ResourceNotFoundException: there is no such connector.
             ExceptionGroup: of the errors, if some versions could not be deleted.
         """
+        from lambdacore_async.provisioning import prune
+
         return await prune(self, identifier, keep)
 
     def _provisioning(
         self, timeout: float, poll_interval: float, on_change: OnChange | None
     ) -> Provisioning:
+        from lambdacore_async.provisioning import Provisioning
+
         return Provisioning(
             self,
             self._pipeline.shared.clock,
@@ -620,6 +636,8 @@ class LambdaCoreClient:
             WaiterFailedError: the update failed, and why; or the connector is being deleted.
             WaiterTimeoutError: the update is not through in time.
         """
+        from lambdacore_async.waiters import Update
+
         wait = self._wait(timeout, poll_interval, on_change)
         if not isinstance(identifier, NetworkConnector):
             return await wait.until_updated(identifier, Update(version))
@@ -673,6 +691,8 @@ class LambdaCoreClient:
             WaiterFailedError: it failed, or is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
+        from lambdacore_async.waiters import RuntimeWait
+
         operation = operations.GET_RUNTIME_VERSION
         get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
         return await RuntimeWait(
@@ -707,6 +727,8 @@ class LambdaCoreClient:
             WaiterFailedError: it is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
+        from lambdacore_async.waiters import RuntimeWait
+
         operation = operations.GET_RUNTIME_ALIAS
         get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
         return await RuntimeWait(
@@ -720,6 +742,9 @@ class LambdaCoreClient:
 
     @cached_property
     def _poller(self) -> Poller:
+        from lambdacore_async.pagination import Pager
+        from lambdacore_async.polling import Poller
+
         shared = self._pipeline.shared
         listing = Pager(
             partial(self._pipeline.call, patient=True),
@@ -737,6 +762,8 @@ class LambdaCoreClient:
     def _wait(
         self, timeout: float, poll_interval: float, on_change: OnChange | None
     ) -> ConnectorWait:
+        from lambdacore_async.waiters import ConnectorWait
+
         return ConnectorWait(
             self._poller, timeout=timeout, poll_interval=poll_interval, on_change=on_change
         )
@@ -761,6 +788,8 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
+        from lambdacore_async.watching import NetworkConnectorWatch
+
         return NetworkConnectorWatch(self._poller, snapshot, poll_interval)
 
     def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:
@@ -801,6 +830,8 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
+        from lambdacore_async.sweeps import Sweep
+
         self._lookups(identifiers, concurrency=concurrency)  # refuses what none could do
 
         async def look_up(target: Target) -> AsyncGenerator[Lookup]:
@@ -833,6 +864,7 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
+        from lambdacore_async.sweeps import Sweep
 
         async def list_there(target: Target) -> AsyncGenerator[Item | LambdaCoreError]:
             view = self.with_options(region=target.region, credentials=target.credentials)
@@ -1221,6 +1253,8 @@ class LambdaCoreClient:
     def _list(
         self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
     ) -> Pager[Item]:
+        from lambdacore_async.pagination import Pager
+
         return Pager(self._pipeline.call, operation, arguments, prefetch=prefetch)
 
 
