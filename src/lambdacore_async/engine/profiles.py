@@ -6,7 +6,6 @@ Source: https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 from __future__ import annotations
 
 import asyncio
-import configparser
 import os
 import shlex
 from collections.abc import Iterable, Mapping
@@ -133,19 +132,32 @@ def _named(config: Mapping[str, _Section], kind: str) -> dict[str, _Section]:
 def _read(path: str) -> dict[str, _Section]:
     """A file's sections; none if there is no file."""
     place = Path(os.path.expandvars(path)).expanduser()
+    try:
+        return _parse(place.read_text("utf-8")) if place.is_file() else {}
+    except OSError as error:
+        raise ConfigurationError(f"{place}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        # The parser's own words are not repeated: they quote the file, and it has secrets.
+        raise ConfigurationError(f"{place}: cannot be read: it is malformed") from None
+
+
+def _parse(content: str) -> dict[str, _Section]:
+    """The sections in what a file says.
+
+    Raises:
+        ValueError: it is malformed.
+    """
+    import configparser  # many a service has no file, and starts without it
+
     parser = configparser.RawConfigParser()
     try:
-        if place.is_file():
-            parser.read_string(place.read_text("utf-8"))
+        parser.read_string(content)
         return {
             head: {name: _setting(value) for name, value in parser.items(head)}
             for head in parser.sections()
         }
-    except OSError as error:
-        raise ConfigurationError(f"{place}: cannot be read: {error.strerror}") from None
-    except (configparser.Error, ValueError):
-        # The parser's own words are not repeated: they quote the file, and it has secrets.
-        raise ConfigurationError(f"{place}: cannot be read: it is malformed") from None
+    except configparser.Error:
+        raise ValueError("malformed") from None
 
 
 def _setting(value: str) -> Setting:

@@ -18,7 +18,6 @@ from attrs import frozen
 from lambdacore_async.engine import profiles
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.credentials import CredentialsProvider
-from lambdacore_async.engine.metadata import Metadata, instant
 from lambdacore_async.engine.profiles import Profile, Setting
 from lambdacore_async.engine.transport import Transport
 from lambdacore_async.errors import CredentialsError, ParameterError
@@ -109,6 +108,8 @@ class DefaultChain:
             return await self._from_botocore(profile)
         if (found := _from_section(profile.config, "config")) is not None:
             return found
+        from lambdacore_async.engine.metadata import Metadata  # only where there are no keys
+
         metadata = Metadata(self.environ, self.connect, self.clock)
         if (found := await metadata.container()) is not None:
             return found
@@ -145,6 +146,8 @@ def _expiration(environ: Mapping[str, str]) -> datetime | None:
     text = environ.get("AWS_CREDENTIAL_EXPIRATION")
     if not text:
         return None
+    from lambdacore_async.engine.metadata import instant
+
     try:
         return instant(text)
     except ValueError:
