@@ -23,7 +23,6 @@ from lambdacore_async.engine.configuration import Configuration, Options
 from lambdacore_async.engine.credentials import CredentialsSource
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
-from lambdacore_async.engine.retry import RetryPolicy
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from support import botocore_judge as judge
@@ -216,7 +215,7 @@ async def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
     empty = dict.fromkeys(EXPLICIT, "") | {"AWS_DEFAULT_REGION": "", "AWS_CA_BUNDLE": ""}
     settings = await resolve({**empty, "AWS_CONFIG_FILE": str(tmp_path / "config")}, Options())
     assert (settings.region, settings.use_fips) == ("eu-west-1", True)
-    assert settings.policy == RetryPolicy("standard", 5)
+    assert (settings.policy.mode, settings.policy.max_attempts) == ("standard", 5)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,9 @@ def test_without_files_the_default_profile_is_empty(tmp_path: Path) -> None:
         "AWS_CONFIG_FILE": str(tmp_path / "none"),
         "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path),
     }
-    assert load(environ) == Profile("default")
+    profile = load(environ)
+    assert profile.name == "default"
+    assert (profile.config, profile.credentials, profile.service) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("name", ["missing", "odd", "services"])

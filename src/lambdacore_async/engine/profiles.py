@@ -10,9 +10,8 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, TypeAlias
-
-from attrs import evolve, field, frozen
 
 from lambdacore_async.errors import ConfigurationError
 
@@ -21,24 +20,31 @@ Setting: TypeAlias = str | Mapping[str, str]
 _Section: TypeAlias = dict[str, Setting]
 
 _SERVICE: Final = "lambda_core"
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _PROFILE_VARIABLES: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # as botocore looks for them
 
 
-@frozen
 class Profile:
     """What the files say under one name.
 
-    Attributes:
+    Args:
         name: the profile's name.
         config: its section in the `config` file.
         credentials: its section in the `credentials` file.
         service: what the `services` section that it points to says about Lambda Core.
     """
 
-    name: str
-    config: Mapping[str, Setting] = field(factory=dict[str, Setting], repr=False)
-    credentials: Mapping[str, Setting] = field(factory=dict[str, Setting], repr=False)
-    service: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    def __init__(
+        self,
+        name: str,
+        config: Mapping[str, Setting] = _NOTHING,
+        credentials: Mapping[str, Setting] = _NOTHING,
+        service: Mapping[str, str] = _NOTHING,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.credentials = credentials
+        self.service = service
 
     def get(self, name: str) -> str | None:
         """A setting of the profile, wherever it stands; both files count, `credentials` first."""
@@ -99,7 +105,8 @@ def load(environ: Mapping[str, str], name: str | None = None) -> Profile:
     if chosen is not None and wanted not in profiles and wanted not in credentials:
         raise ConfigurationError(f"profile: neither file of AWS has a profile {wanted!r}")
     profile = Profile(wanted, profiles.get(wanted, {}), credentials.get(wanted, {}))
-    return evolve(profile, service=_service(profile, _named(config, "services")))
+    profile.service = _service(profile, _named(config, "services"))
+    return profile
 
 
 def _service(profile: Profile, services: Mapping[str, _Section]) -> Mapping[str, str]:

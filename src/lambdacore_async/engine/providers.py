@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeAlias
 
-from attrs import frozen
-
 from lambdacore_async.engine import profiles
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.credentials import CredentialsProvider
@@ -73,21 +71,27 @@ def origin_of(credentials: CredentialsLike) -> Credentials | CredentialsProvider
     )
 
 
-@frozen
 class DefaultChain:
     """Finds credentials as the AWS CLI does, anew at each refresh; the first that are found count.
 
-    Attributes:
+    Args:
         environ: the environment's variables.
         connect: opens a transport to a metadata service.
         clock: waits between attempts to ask one.
         profile: one that the caller named; then the keys in the environment do not count.
     """
 
-    environ: Mapping[str, str]
-    connect: Callable[[], Transport]
-    clock: Clock
-    profile: str | None = None
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        connect: Callable[[], Transport],
+        clock: Clock,
+        profile: str | None = None,
+    ) -> None:
+        self._environ = environ
+        self._connect = connect
+        self._clock = clock
+        self._profile = profile
 
     async def __call__(self) -> Credentials:
         """Look everywhere, in order.
@@ -96,10 +100,10 @@ class DefaultChain:
             CredentialsError: there are none, or those that are found first cannot be used.
             ConfigurationError: a file cannot be read, or the profile is not there.
         """
-        if self.profile is None and (found := from_environment(self.environ)) is not None:
+        if self._profile is None and (found := from_environment(self._environ)) is not None:
             return found
-        profile = await asyncio.to_thread(profiles.load, self.environ, self.profile)
-        web_identity = self.profile is None and self.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+        profile = await asyncio.to_thread(profiles.load, self._environ, self._profile)
+        web_identity = self._profile is None and self._environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
         if web_identity or profile.has(_BEFORE_KEYS):
             return await self._from_botocore(profile)
         if (found := _from_section(profile.credentials, "credentials")) is not None:
@@ -110,7 +114,7 @@ class DefaultChain:
             return found
         from lambdacore_async.engine.metadata import Metadata  # only where there are no keys
 
-        metadata = Metadata(self.environ, self.connect, self.clock)
+        metadata = Metadata(self._environ, self._connect, self._clock)
         if (found := await metadata.container()) is not None:
             return found
         try:
@@ -123,7 +127,7 @@ class DefaultChain:
             ) from None
 
     async def _from_botocore(self, profile: Profile) -> Credentials:
-        return await asyncio.to_thread(_from_botocore, self.profile, profile.name)
+        return await asyncio.to_thread(_from_botocore, self._profile, profile.name)
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials | None:

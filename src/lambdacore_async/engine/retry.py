@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from attrs import field, frozen
-
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 
 MODES: Final = ("standard", "adaptive")
@@ -26,29 +24,33 @@ _TRANSIENT_COST: Final = 14
 _SUCCESS_REFUND: Final = 1
 
 
-@frozen
 class RetryPolicy:
     """Which failures are worth another attempt, and when.
 
-    Attributes:
+    Args:
         mode: `standard`, or `adaptive`, which also paces sends as the SDKs' adaptive mode does.
         max_attempts: requests a call in all, at least 1.
+        max_backoff: seconds that a delay may last, unless the service asks for more.
 
     Raises:
-        ParameterError: an attribute is out of its bounds.
+        ParameterError: an argument is out of its bounds.
     """
 
-    mode: str = field(default="standard")
-    max_attempts: int = field(default=MAX_ATTEMPTS)
-    max_backoff: float = _MAX_BACKOFF
-
-    def __attrs_post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ParameterError("retry_mode", f"must be one of {MODES}, got {self.mode!r}")
-        if type(self.max_attempts) is not int or self.max_attempts < 1:
+    def __init__(
+        self,
+        mode: str = MODES[0],
+        max_attempts: int = MAX_ATTEMPTS,
+        max_backoff: float = _MAX_BACKOFF,
+    ) -> None:
+        if mode not in MODES:
+            raise ParameterError("retry_mode", f"must be one of {MODES}, got {mode!r}")
+        if type(max_attempts) is not int or max_attempts < 1:
             raise ParameterError(
-                "max_attempts", f"must be a whole number from 1, got {self.max_attempts!r}"
+                "max_attempts", f"must be a whole number from 1, got {max_attempts!r}"
             )
+        self.mode = mode
+        self.max_attempts = max_attempts
+        self.max_backoff = max_backoff
 
     def backoff(self, error: LambdaCoreError, attempt: int, jitter: float) -> float:
         """Seconds to wait before the attempt after this one.

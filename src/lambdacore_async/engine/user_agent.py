@@ -6,8 +6,6 @@ import platform
 from string import ascii_letters, digits
 from typing import Final
 
-from attrs import field, frozen
-
 from lambdacore_async.errors import ParameterError
 
 VERSION: Final = "0.1.0"
@@ -20,11 +18,10 @@ _SYSTEMS: Final = {
 } | {"darwin": "macos"}
 
 
-@frozen
 class UserAgent:
     """Makes the `User-Agent` header, in the form of AWS SDKs (2.1).
 
-    Attributes:
+    Args:
         extra: text of the caller's own, put at the end.
         execution_env: where the program runs, as `AWS_EXECUTION_ENV` says.
 
@@ -32,15 +29,13 @@ class UserAgent:
         ParameterError: the extra text is not printable ASCII, and could forge headers.
     """
 
-    extra: str | None = field(default=None)
-    execution_env: str | None = None
-
-    def __attrs_post_init__(self) -> None:
-        extra = self.extra
+    def __init__(self, extra: str | None = None, execution_env: str | None = None) -> None:
         if extra is not None and not (
             isinstance(extra, str) and extra.isascii() and extra.isprintable()
         ):
             raise ParameterError("user_agent_extra", "must be printable ASCII")
+        self._extra = extra
+        self._execution_env = execution_env
 
     def text(self, retry_mode: str, app_id: str | None = None) -> str:
         """The header's value.
@@ -57,12 +52,12 @@ class UserAgent:
         parts = [f"lambdacore-async/{VERSION}", "ua/2.1"]
         parts += _system(platform.system(), platform.release())
         parts += (_part(*fact) for fact in facts if fact[-1])
-        if self.execution_env:
-            parts.append(_part("exec-env", self.execution_env))
+        if self._execution_env:
+            parts.append(_part("exec-env", self._execution_env))
         parts.append(_part("cfg", "retry-mode", retry_mode))
         if app_id:
             parts.append(f"app/{_clean(app_id, '#')}")
-        return " ".join(parts + (self.extra or "").split())
+        return " ".join(parts + (self._extra or "").split())
 
 
 def _system(name: str, release: str) -> tuple[str, ...]:
