@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
-
-from attrs import frozen
 
 from lambdacore_async.errors import ConfigurationError
 
@@ -18,8 +16,7 @@ _HOST_NAME: Final = r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?\Z"
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
-@frozen
-class Endpoint:
+class Endpoint(NamedTuple):
     """A place to send requests to.
 
     Attributes:
@@ -33,8 +30,7 @@ class Endpoint:
     path: str = ""
 
 
-@frozen(eq=False)
-class Partition:
+class Partition(NamedTuple):
     """A group of AWS regions that share an identity service and a DNS suffix.
 
     Attributes:
