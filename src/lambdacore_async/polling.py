@@ -158,7 +158,7 @@ class Poller:
             return error
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Sweep:
     """What a tick showed.
 
@@ -171,7 +171,7 @@ class _Sweep:
     listing: Sequence[NetworkConnectorSummary] | LambdaCoreError
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class _Tick:
     """A moment to come, and who looks then; `None` stands for all connectors."""
 

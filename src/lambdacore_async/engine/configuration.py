@@ -36,7 +36,7 @@ _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
 _LEGACY: Final = "legacy"
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Options:
     """What the caller of a view gave; `None` leaves it to the environment and the profile.
 

@@ -43,7 +43,7 @@ _LIFE: Final = "21600"  # in seconds
 _SHOWN: Final = 100
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Metadata:
     """Asks the metadata services, over connections of its own, which no proxy sees.
 
@@ -142,7 +142,7 @@ class Metadata:
         return int(text)
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class _Service:
     """A metadata service, and how patient one is with it."""
 

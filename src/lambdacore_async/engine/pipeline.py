@@ -77,7 +77,7 @@ class Attempt:
     delay: float | None
 
 
-@frozen
+@frozen(eq=False, repr=False)
 class Settings:
     """What may differ between two views of one client."""
 
@@ -91,7 +91,7 @@ class Settings:
     app_id: str | None = None
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Shared:
     """What all views of one client have in common that act for the same account.
 
@@ -125,7 +125,7 @@ class Shared:
         object.__setattr__(self, "service_clock", ServiceClock(self.clock))
 
 
-@define
+@define(eq=False, repr=False)
 class _Route:
     """Where the requests of a view go, found at its first call, and since when none gets through.
 
@@ -146,7 +146,7 @@ class _Route:
     failing_since: float | None = None
 
 
-@define
+@define(eq=False, repr=False)
 class _Call(Generic[Output]):
     """A call under way."""
 

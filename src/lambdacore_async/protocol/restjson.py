@@ -62,7 +62,7 @@ class Location(Enum):
     BODY = auto()
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Member:
     """One input member of an operation.
 
@@ -132,7 +132,7 @@ def _has_body(operation: Operation[Any]) -> bool:
     return any(member.location is Location.BODY for member in operation.members)
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class Operation(Generic[Output]):
     """An operation of the API; the subclasses know what comes back.
 
@@ -329,7 +329,7 @@ class Operation(Generic[Output]):
         raise NotImplementedError
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class ModelOperation(Operation[Model]):
     """An operation that returns a resource."""
 
@@ -360,7 +360,7 @@ class EmptyOperation(Operation[None]):
         return {}
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class ListOperation(Operation[Page[Item]]):
     """An operation that returns one page of a listing.
 

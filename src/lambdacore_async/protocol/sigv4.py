@@ -110,7 +110,7 @@ def sign(
     return Request(request.method, request.target, headers, request.body)
 
 
-@frozen(eq=False)
+@frozen(eq=False, repr=False)
 class _Common:
     """What the signatures of one second have in common; without a body, all but the target's part.
 
