@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import pickle
@@ -10,11 +11,12 @@ import subprocess
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import Final
+from typing import Final, get_type_hints
 
 import pytest
 
 import lambdacore_async
+from lambdacore_async import LambdaCoreClient
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import operations
 
@@ -150,6 +152,13 @@ def test_no_other_name_is_found(module: ModuleType) -> None:
     assert not hasattr(module, "Nil")
     with pytest.raises(ImportError, match="cannot import name 'Nil'"):
         exec(f"from {module.__name__} import Nil")  # noqa: S102 - the same
+
+
+def test_hints_of_methods_are_found_among_the_public_names() -> None:
+    names = {name: getattr(lambdacore_async, name) for name in lambdacore_async.__all__}
+    for name, method in inspect.getmembers(LambdaCoreClient, inspect.isfunction):
+        if not name.startswith("_"):
+            assert get_type_hints(method, localns=names)
 
 
 def test_classes_found_on_demand_are_those_of_their_modules() -> None:

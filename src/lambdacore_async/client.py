@@ -37,6 +37,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorSummary,
     NetworkConnectorVersionSummary,
+    OnChange,
 )
 from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.protocol import operations
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
     from lambdacore_async.polling import Poller
     from lambdacore_async.provisioning import Provisioning
     from lambdacore_async.sweeps import Sweep, Target
-    from lambdacore_async.waiters import ConnectorWait, OnChange
+    from lambdacore_async.waiters import ConnectorWait
     from lambdacore_async.watching import NetworkConnectorWatch
 
 Output = TypeVar("Output")

@@ -29,10 +29,11 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorVersionSummary,
+    OnChange,
     VpcEgressConfiguration,
 )
 from lambdacore_async.protocol import operations
-from lambdacore_async.waiters import OnChange, WaiterFailedError, WaiterTimeoutError, check_seconds
+from lambdacore_async.waiters import WaiterFailedError, WaiterTimeoutError, check_seconds
 
 DriftValue: TypeAlias = (
     str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None

@@ -16,13 +16,11 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorSummary,
+    OnChange,
 )
 from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
 from lambdacore_async.polling import Poller
 from lambdacore_async.protocol import operations
-
-OnChange: TypeAlias = Callable[[NetworkConnector], object]
-"""Is told of a connector when it is first seen, and whenever it has changed."""
 
 Model = TypeVar("Model", bound=RuntimeVersion | RuntimeAlias)
 Output = TypeVar("Output")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -172,6 +172,10 @@ class NetworkConnector:
     last_update_status_reason_code: NetworkConnectorStateReasonCode | UnknownValue | None = None
     last_modified: datetime | None = None
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
+
+
+OnChange: TypeAlias = Callable[[NetworkConnector], object]
+"""Is told of a connector when it is first seen, and whenever it has changed."""
 
 
 @frozen
