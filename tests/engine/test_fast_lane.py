@@ -6,7 +6,7 @@ import asyncio
 import functools
 from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 import aiohttp
 import pytest
@@ -98,6 +98,16 @@ async def test_who_wraps_sessions_sees_every_request(
     monkeypatch.setattr(aiohttp.ClientSession, "_request", traced)
     await ask()
     assert (seen, taken) == (["PUT"], [])
+
+
+def test_who_wrapped_sessions_before_this_library_was_imported_is_seen() -> None:
+    def wrapper(*args: Any, **options: Any) -> Any:
+        return send(*args, **options)
+
+    send: Any = aiohttp.ClientSession._request
+    assert fast_lane._genuine(send) is send
+    assert fast_lane._genuine(wrapper) is None
+    assert fast_lane._genuine(Mock(wraps=send)) is None
 
 
 async def test_who_puts_an_object_in_the_place_of_the_method_sees_every_request(

@@ -420,6 +420,18 @@ async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
     assert "larger than 10 bytes" in str(error)
 
 
+async def test_an_answer_beyond_the_bound_is_refused_though_it_came_at_once(
+    transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdacore_async.engine.bodies.MAX_BODY", 10)
+    async with wire([http(b"0123456789a")]) as peer:
+        error = await failure(transport, peer.endpoint)
+        await peer.hung_up()
+        assert connections(transport) == (0, 0)
+    assert isinstance(error, ResponseError)
+    assert (error.status_code, error.body_start) == (200, b"0123456789a")
+
+
 async def test_a_compressed_answer_is_measured_as_it_unpacks(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,11 @@ def test_every_wire_name_is_the_one_that_botocore_turns_into_ours() -> None:
     assert {wire_name(judge.python_name(name)) for name in members} == members
 
 
+def test_a_list_may_be_a_tuple() -> None:
+    data = {"SubnetIds": ("subnet-1", None, "subnet-2")}
+    assert from_dict(VpcEgressConfiguration, data).subnet_ids == ("subnet-1", "subnet-2")
+
+
 def test_a_model_is_read_from_what_boto3_returns() -> None:
     connector = from_dict(
         NetworkConnector,

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from attrs import define, field
 
 
-@define
+@define(eq=False)
 class Request:
     """An HTTP request, exactly as it goes over the wire.
 
@@ -27,7 +27,7 @@ class Request:
     body: bytes | None = field(default=None, repr=False)
 
 
-@define
+@define(eq=False)
 class Response:
     """A complete HTTP response.
 
