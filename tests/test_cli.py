@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,11 +32,13 @@ from lambdacore_async import (
     NetworkConnector,
     NetworkConnectorSummary,
     NetworkConnectorType,
+    Timeout,
     UnknownMember,
 )
 from lambdacore_async.__main__ import main
 from lambdacore_async.cli import _one_of_each, app
 from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.transport import AiohttpTransport
 from lambdacore_async.engine.user_agent import VERSION
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.causes import CAUSES
@@ -45,6 +46,9 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
 )
+from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.messages import Request, Response
+from support.simulation import EventClock
 
 NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 boto3: Any = importlib.import_module("boto3")
@@ -53,10 +57,9 @@ COMMAND = (sys.executable, "-m", "lambdacore_async")
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of this machine counts, no colour, and no width but what a test asks for."""
-    for name in tuple(os.environ):
-        if name.startswith("AWS_") or name in ("FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
-            monkeypatch.delenv(name)
+    """No colour, and no width but what a test asks for."""
+    for name in ("FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
 
 
@@ -73,6 +76,33 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaC
             "full", state=NetworkConnectorState.FAILED, state_reason_code=NO_ROOM
         )
         yield service
+
+
+@pytest.fixture
+def unwaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command's time goes on to the end of the next sleep, once no request is under way."""
+    time, send = EventClock(), AiohttpTransport.send
+
+    # Like a real sleep, it is too long by a little: ticks are rounded to microseconds.
+    async def sleep(clock: Clock, seconds: float) -> None:
+        await time.sleep(seconds + 1e-6)
+
+    def monotonic(clock: Clock) -> float:
+        return time.monotonic()
+
+    async def busily(
+        transport: AiohttpTransport, endpoint: Endpoint, request: Request, timeout: Timeout
+    ) -> Response:
+        time.busy += 1
+        try:
+            return await send(transport, endpoint, request, timeout)
+        finally:
+            time.busy -= 1
+            time.stir()
+
+    monkeypatch.setattr(AiohttpTransport, "send", busily)
+    monkeypatch.setattr(Clock, "sleep", sleep)
+    monkeypatch.setattr(Clock, "monotonic", monotonic)
 
 
 def variables(service: LocalLambdaCore) -> dict[str, str]:
@@ -186,7 +216,7 @@ async def test_what_no_identifier_is_to_blame_for_is_one_line_and_status_2(
     assert re.fullmatch(rf"lambdacore: .*{complaint}.*\n", result.stderr)
 
 
-async def test_a_service_that_is_not_there_is_a_failed_lookup() -> None:
+async def test_a_service_that_is_not_there_is_a_failed_lookup(unwaited: None) -> None:
     async with LocalLambdaCore() as service:
         env = variables(service)
     result = await run("get", "prod", "--output", "jsonl", env=env)
@@ -385,27 +415,11 @@ async def test_ensure_says_why_a_connector_failed_and_what_to_do(service: LocalL
 
 
 async def test_ensure_gives_up_in_time_and_shows_a_terminal_the_state_until_then(
-    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch, unwaited: None
 ) -> None:
-    slept = 0.0
-    has_looked = asyncio.Event()
-
-    async def sleep(_: Clock, seconds: float) -> None:
-        nonlocal slept
-        if seconds > 60:  # until there is no time left
-            await has_looked.wait()
-        elif seconds:  # between two looks
-            has_looked.set()
-        slept += seconds
-
-    def monotonic() -> float:
-        return time.monotonic() + slept
-
-    monkeypatch.setattr(Clock, "sleep", sleep)
-    monkeypatch.setattr(Clock, "monotonic", staticmethod(monotonic))
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     service.state.put_network_connector("slow", state=NetworkConnectorState.PENDING)
-    result = await run("ensure", "slow", *VPC, "--timeout", "900")
+    result = await run("ensure", "slow", *VPC, "--timeout", "60")
     assert result.exit_code == 1
     assert re.search(r"slow +WaiterTimeoutError", result.stdout)
     assert re.search(r"Ensuring slow +PENDING", result.stderr)

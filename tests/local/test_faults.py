@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import json
 import logging
+import math
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -45,6 +46,7 @@ from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.sigv4 import Credentials, sign
 from local.clock import Clock
 from support.aws_sdk import Sdk, SdkError
+from support.leaps import leaping
 
 _config: Any = importlib.import_module("botocore.config")
 _session: Any = importlib.import_module("boto3.session")
@@ -156,22 +158,18 @@ class Connection:
 
     async def receive(self) -> Answer:
         """Read to the end of the answer, or of the connection."""
-        raw, size = bytearray(), None
-        scope = asyncio.timeout(5)
-        try:
-            async with scope:
-                while part := await self._reader.read(2**16):
-                    raw += part
-                    size = size or _size(raw)
-                    if size is not None and len(raw) >= size:
-                        # A server that ends the connection does so at once.
-                        scope.reschedule(asyncio.get_running_loop().time() + 0.02)
-        except TimeoutError:
-            assert size is not None
-            return Answer(bytes(raw), "kept")
-        except ConnectionError:
-            return Answer(bytes(raw), "reset")
-        return Answer(bytes(raw), "closed")
+        raw = bytearray()
+        with leaping(asyncio.get_running_loop()):
+            try:
+                async with asyncio.timeout(60):
+                    while part := await self._reader.read(2**16):
+                        raw += part
+            except TimeoutError:
+                assert len(raw) >= (_size(raw) or math.inf)
+                return Answer(bytes(raw), "kept")
+            except ConnectionError:
+                return Answer(bytes(raw), "reset")
+            return Answer(bytes(raw), "closed")
 
     async def ask(self, request: Request, *, ahead: float = 0) -> Answer:
         self.send(request, ahead=ahead)

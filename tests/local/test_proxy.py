@@ -213,6 +213,7 @@ async def test_the_slowest_line_passes_byte_by_byte(echo: Echo) -> None:
     assert sleeper.sleeps == [2.0] * 6
 
 
+@pytest.mark.usefixtures("leaps")
 async def test_a_stalled_proxy_passes_nothing_on_until_it_resumes(
     proxy: FaultProxy, echo: Echo
 ) -> None:
@@ -220,7 +221,7 @@ async def test_a_stalled_proxy_passes_nothing_on_until_it_resumes(
         await caller.ask(b"a")
         proxy.stall()
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.02):
+            async with asyncio.timeout(1):
                 await caller.ask(b"b")
         assert echo.received == b"a"
         async with Caller(proxy) as other:  # it still accepts
@@ -292,7 +293,7 @@ async def test_who_connects_in_the_moment_of_going_down_is_broken_too(echo: Echo
                 for _ in range(turns):
                     await asyncio.sleep(0)
                 await proxy.go_down()
-                connection.settimeout(1)
+                connection.settimeout(60)
                 with pytest.raises(ConnectionResetError):
                     await asyncio.to_thread(connection.recv, 1)
             accepted.append(proxy.accepted)

@@ -123,9 +123,9 @@ class _Common:
         authorization: the header, up to the names.
     """
 
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str]
     names: str
-    rest: bytes = field(repr=False)
+    rest: bytes
     text: str
     key: SigningKey
     authorization: str
