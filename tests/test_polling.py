@@ -9,6 +9,8 @@ from random import Random
 from typing import Any, Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdacore_async import (
     ApiError,
@@ -24,6 +26,7 @@ from lambdacore_async import (
     VpcEgressConfiguration,
     WaiterFailedError,
 )
+from lambdacore_async.polling import Poller
 from lambdacore_async.protocol.messages import Request
 from support.leaks import other_tasks, settle
 from support.simulation import World
@@ -34,6 +37,19 @@ VPC: Final = VpcEgressConfiguration(
     network_protocol=NetworkProtocol.IPV4,
     associated_compute_resource_types=(ComputeResourceType.MICRO_VM,),
 )
+
+
+@given(now=st.floats(0, 1e7), phase=st.floats(0, HOUR), interval=st.floats(1e-6, HOUR))
+def test_a_tick_is_yet_to_come_but_not_later_than_the_interval(
+    now: float, phase: float, interval: float
+) -> None:
+    here = World()
+    here.clock.advance(now)
+    client = here.client()
+    poller = Poller(
+        client.get_network_connector, client.list_network_connectors(), here.clock, phase
+    )
+    assert now < poller._next(interval) <= now + interval + 3e-6
 
 
 def is_listing(request: Request) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambdacore_async import (
@@ -676,6 +676,16 @@ HISTORIES = st.lists(st.tuples(st.floats(0, 90), st.sampled_from(sorted(OTHERS))
     limit=st.sampled_from([2, 100]),
     versioned=st.booleans(),
     runs=st.integers(1, 3),
+)
+@example(
+    before=[],
+    meanwhile=[(0.0, "create other"), (27.0, "role")],
+    seconds=(0.0, 0.0, 0.0),
+    stale=5,
+    role=15,
+    limit=2,
+    versioned=False,
+    runs=1,
 )
 @settings(max_examples=300)
 def test_whatever_others_do_ensure_ends_as_wanted_or_in_a_typed_cause(

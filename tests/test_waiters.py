@@ -412,6 +412,29 @@ def test_every_update_ends_as_itself_and_not_as_the_one_before(
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("configuration", [None, OTHER_VPC])
+async def test_an_update_whose_role_was_changed_in_the_same_moment_is_through(
+    configuration: VpcEgressConfiguration | None,
+) -> None:
+    here = world(update_seconds=0, versioned_roles=False)
+    here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
+    client = here.client()
+    updated = await client.update_network_connector(
+        "prod", configuration=configuration, operator_role=OTHER_ROLE
+    )
+    await client.update_network_connector("prod", operator_role=ROLE)
+    connector = await client.wait_until_network_connector_updated(updated)
+    assert connector.last_modified == updated.last_modified
+    assert (connector.operator_role, connector.configuration) == (ROLE, configuration or VPC)
+
+
+async def test_a_version_that_nobody_makes_does_not_come() -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
+    with pytest.raises(WaiterTimeoutError, match="prod is ACTIVE"):
+        await here.client().wait_until_network_connector_updated("prod", version=2)
+
+
 async def test_an_update_of_the_role_that_another_followed_is_through() -> None:
     here = world(versioned_roles=False)
     here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)

@@ -25,6 +25,9 @@ from lambdacore_async.pagination import Pager
 #: What a look shows: the connector, or what a listing tells of it, or that it could not be seen.
 Sight: TypeAlias = NetworkConnector | NetworkConnectorSummary | LambdaCoreError
 
+#: Seconds by which a moment is yet to come at least, so that rounding cannot make it the present.
+_INSTANT: Final = 1e-6
+
 #: Calls that a listing takes, as long as none has been made.
 _PAGES: Final = 2
 
@@ -83,7 +86,8 @@ class Poller:
 
     def _next(self, interval: float) -> float:
         """The first moment of the grid that is to come."""
-        turns = math.floor((self.clock.monotonic() - self._phase) / interval) + 1
+        now = self.clock.monotonic() + _INSTANT
+        turns = math.floor((now - self._phase) / interval) + 1
         return round(self._phase + turns * interval, 6)  # so that equal moments are equal
 
     async def _join(self, identifier: str | None, interval: float) -> _Sweep:

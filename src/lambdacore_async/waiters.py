@@ -258,7 +258,8 @@ class ConnectorWait(_Wait):
 
     async def _until_updated(self, identifier: str, update: Update) -> NetworkConnector:
         clock = self._poller.clock
-        fresh_at = clock.monotonic() + (0.0 if update == Update() else _LAG)
+        late = clock.monotonic() + (0.0 if update == Update() else _LAG)
+        was_busy = False
         while True:
             # A listing does not tell how an update goes.
             connector = await self._get_in_turn(identifier)
@@ -267,20 +268,30 @@ class ConnectorWait(_Wait):
             if connector.state in _LOST:
                 raise _lost(connector)
             if connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS:
-                fresh_at = clock.monotonic()
-            elif await self._is_through(connector, update, fresh=clock.monotonic() >= fresh_at):
+                was_busy = True
+            elif await self._is_through(
+                connector, update, late=clock.monotonic() >= late, was_busy=was_busy
+            ):
                 return connector
 
     async def _is_through(
-        self, connector: NetworkConnector, update: Update, *, fresh: bool
+        self, connector: NetworkConnector, update: Update, *, late: bool, was_busy: bool
     ) -> bool:
         """Whether the update is through, if the connector is seen idle.
 
         What the connector tells may be of an update before, or after; the version tells of its own.
 
+        Args:
+            connector: as it was seen.
+            update: that is waited for.
+            late: no look is so far behind that it shows what was before the update.
+            was_busy: an update has been seen in progress.
+
         Raises:
             WaiterFailedError: the update failed.
         """
+        # A version that somebody waits for may be yet to come; an update that was answered is not.
+        after = update.precedes(connector) or (late and update.began is not None)
         failed = connector.last_update_status == NetworkConnectorLastUpdateStatus.FAILED
         if not failed and update.is_shown_by(connector):
             return True
@@ -296,10 +307,9 @@ class ConnectorWait(_Wait):
                 if version.state == NetworkConnectorState.FAILED:
                     raise _failed_update(connector, version.state_reason, version.state_reason_code)
                 if update.made(version):
-                    seen = update.is_shown_by(connector) or update.precedes(connector)
+                    seen = after or update.is_shown_by(connector)
                     return seen and version.state == NetworkConnectorState.ACTIVE
-        after = update.precedes(connector)
-        if failed and (after or fresh):
+        if failed and (after or late or was_busy):
             raise _failed_update(
                 connector,
                 connector.last_update_status_reason,
