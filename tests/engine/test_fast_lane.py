@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterator
+import ssl
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import Mock, patch
 
@@ -15,6 +17,7 @@ from aiohttp.connector import Connection
 
 from lambdacore_async import TransportError, TransportTimeoutError
 from lambdacore_async.engine import fast_lane
+from lambdacore_async.engine.connections import Deadlines
 from lambdacore_async.engine.fast_lane import FastLane
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.engine.transport import AiohttpTransport
@@ -22,7 +25,7 @@ from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from support.certificates import server_context, trusting_context
 from support.leaks import other_tasks, settle
-from support.wire import Step, http, wire
+from support.wire import Script, Step, http, wire
 
 
 def get(endpoint: Endpoint) -> Request:
@@ -152,6 +155,138 @@ async def test_the_short_way_speaks_tls() -> None:
         await connector.close()
 
 
+# Which connection a request gets
+
+
+@pytest.fixture(params=["plain", "TLS"])
+def tls(request: pytest.FixtureRequest) -> ssl.SSLContext | None:
+    return server_context() if request.param == "TLS" else None
+
+
+async def answer(transport: AiohttpTransport, endpoint: Endpoint, body: bytes | None = None) -> str:
+    """Which of the script's answers a request gets."""
+    request = Request("POST", "/", {"host": endpoint.host}, body)
+    return (await transport.send(endpoint, request, Timeout())).body.decode()
+
+
+@asynccontextmanager
+async def pool(max_connections: int = 100) -> AsyncGenerator[AiohttpTransport]:
+    transport = AiohttpTransport(max_connections=max_connections, ssl_context=trusting_context)
+    yield transport
+    await transport.close()
+
+
+async def test_an_answer_that_nobody_asked_for_is_no_later_requests_answer(
+    tls: ssl.SSLContext | None,
+) -> None:
+    late = http(b"late", status="408 Request Timeout")
+    async with (
+        wire([http(b"1"), Step.GO, late], [http(b"2")], tls=tls) as peer,
+        pool() as transport,
+    ):
+        assert await answer(transport, peer.endpoint) == "1"
+        peer.go.set()
+        await peer.hung_up()
+        assert await answer(transport, peer.endpoint) == "2"
+        assert peer.connections == 2
+
+
+async def test_an_idle_connection_that_the_server_closed_is_not_used_again(
+    tls: ssl.SSLContext | None,
+) -> None:
+    script: Script = [http(b"1"), Step.GO, Step.CLOSE]
+    async with wire(script, [http(b"2")], tls=tls) as peer, pool() as transport:
+        assert await answer(transport, peer.endpoint) == "1"
+        peer.go.set()
+        await peer.hung_up()
+        assert await answer(transport, peer.endpoint) == "2"
+
+
+async def test_what_is_kept_for_one_endpoint_is_no_loss_for_another(
+    tls: ssl.SSLContext | None,
+) -> None:
+    async with (
+        wire([http(b"1")], [http(b"3")], tls=tls) as one,
+        wire([http(b"2")], tls=tls) as other,
+        pool(max_connections=1) as transport,
+    ):
+        endpoints = (one.endpoint, other.endpoint, one.endpoint)
+        assert [await answer(transport, endpoint) for endpoint in endpoints] == ["1", "2", "3"]
+        assert one.connections == 1
+
+
+async def test_what_is_kept_is_no_loss_for_the_session(tls: ssl.SSLContext | None) -> None:
+    large = bytes(fast_lane.MAX_SENT + 1)
+    bodies = (b"", large, b"", large)
+    scripts = [[http(b"%d" % number)] for number, _ in enumerate(bodies)]
+    async with wire(*scripts, tls=tls) as peer, pool(max_connections=1) as transport:
+        answers = [await answer(transport, peer.endpoint, body) for body in bodies]
+        assert answers == ["0", "1", "2", "3"]
+        assert peer.connections == 1
+
+
+async def test_who_waits_for_a_connection_gets_the_first_that_is_free(
+    tls: ssl.SSLContext | None,
+) -> None:
+    async with (
+        wire([Step.GO, http(b"1")], [http(b"2")], tls=tls) as one,
+        wire([http(b"3")], tls=tls) as other,
+        pool(max_connections=1) as transport,
+    ):
+        first = asyncio.create_task(answer(transport, one.endpoint))
+        await one.asked()
+        waiting = [
+            asyncio.create_task(answer(transport, endpoint))
+            for endpoint in (one.endpoint, other.endpoint)
+        ]
+        await settle()
+        one.go.set()
+        assert await asyncio.gather(first, *waiting) == ["1", "2", "3"]
+
+
+@pytest.mark.usefixtures("leaps")
+async def test_idle_connections_are_closed_in_time(
+    tls: ssl.SSLContext | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr("aiohttp.connector.monotonic", loop.time)
+    async with wire([http()], [http()], tls=tls) as peer, pool() as transport:
+        await answer(transport, peer.endpoint)
+        await asyncio.sleep(15)
+        await answer(transport, peer.endpoint)
+        assert peer.connections == 1
+        started = loop.time()
+        await peer.hung_up()
+        # The pool looks every 15 seconds for what has been idle for 15.
+        assert 15 <= loop.time() - started <= fast_lane.KEEP + 30
+
+
+async def test_an_answer_that_comes_while_the_client_closes_leaves_nothing_behind() -> None:
+    async with wire([Step.GO, http(b"1")]) as peer, pool() as transport:
+        call = asyncio.create_task(answer(transport, peer.endpoint))
+        await peer.asked()
+        lane = transport._fast_lane
+        assert lane is not None
+        lane.close()
+        peer.go.set()
+        assert await call == "1"
+        assert not any(lane._idle.values())
+        assert timers(FastLane) == []
+
+
+def timers(owner: type[object]) -> list[asyncio.TimerHandle]:
+    """Timers that are set and call a method of some class."""
+    loop: Any = asyncio.get_running_loop()
+    return [
+        timer
+        for timer in loop._scheduled
+        if not timer.cancelled() and owner.__qualname__ in repr(timer)
+    ]
+
+
+# What breaks
+
+
 class Broken(aiohttp.TCPConnector):
     """Makes connections that are closed by the time one has them."""
 
@@ -210,7 +345,6 @@ async def test_closing_leaves_no_timer() -> None:
     transport = AiohttpTransport()
     async with wire([http()]) as peer:
         await transport.send(peer.endpoint, get(peer.endpoint), Timeout())
-        loop: Any = asyncio.get_running_loop()
+        assert timers(FastLane)
         await transport.close()
-        timers = [timer for timer in loop._scheduled if not timer.cancelled()]
-        assert not [timer for timer in timers if "_Deadlines" in repr(timer)]
+    assert (timers(FastLane), timers(Deadlines)) == ([], [])

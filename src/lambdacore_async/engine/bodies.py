@@ -13,14 +13,6 @@ from lambdacore_async.errors import ResponseError
 MAX_BODY: Final = 16 * 1024 * 1024
 
 
-def read_whole(stream: aiohttp.StreamReader, status: int, headers: Mapping[str, str]) -> bytes:
-    """Read a stream that has come to its end; like `read_body`, but there is nothing to await."""
-    body = stream.read_nowait()
-    if len(body) > MAX_BODY:
-        raise _too_large(status, headers, body)
-    return body
-
-
 async def read_body(
     stream: aiohttp.StreamReader,
     status: int,
@@ -46,14 +38,10 @@ async def read_body(
         parts.append(part)
         size += len(part)
         if size > MAX_BODY:
-            raise _too_large(status, headers, b"".join(parts))
+            raise ResponseError(
+                f"the answer is larger than {MAX_BODY} bytes",
+                status_code=status,
+                request_id=headers.get("x-amzn-requestid"),
+                body_start=b"".join(parts)[:256],
+            )
     return b"".join(parts)
-
-
-def _too_large(status: int, headers: Mapping[str, str], body: bytes) -> ResponseError:
-    return ResponseError(
-        f"the answer is larger than {MAX_BODY} bytes",
-        status_code=status,
-        request_id=headers.get("x-amzn-requestid"),
-        body_start=body[:256],
-    )

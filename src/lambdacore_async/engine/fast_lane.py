@@ -2,32 +2,36 @@
 
 For each call, a `ClientSession` makes a request, a response, a writer and several context
 managers, and supports much that no call of this API needs. Here, aiohttp still resolves names,
-makes and keeps connections, does TLS and parses HTTP; only the request's lines are written, and
-its answer is awaited, by the code below.
+makes and keeps connections, does TLS and parses what is not plain; only the request's lines are
+written, and a plain answer is read, by this library.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
+from collections import defaultdict
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Final
 
 import aiohttp
 import aiohttp.client
-from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
-from lambdacore_async.engine.bodies import read_body, read_whole
+from lambdacore_async.engine.connections import Deadlines, LeasedConnection
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.http1 import serialized
 from lambdacore_async.protocol.messages import Request, Response
 
 #: A larger body may fill the socket's buffer; a session knows how to wait for that.
 MAX_SENT: Final = 64 * 1024
-#: What asyncio may read at once, it allocates for each read: 256 KiB, if nobody says less.
-_READ: Final = 64 * 1024
+#: Seconds for which connections are kept at most, before the pool has them back and keeps them on.
+KEEP: Final = 5.0
+#: Bytes that are read at once. Answers are smaller, but for long listings.
+_BUFFER: Final = 64 * 1024
 #: In another series, the connection and its parser may have changed.
 _KNOWN_SERIES: Final = aiohttp.__version__.startswith("3.")
 
@@ -61,6 +65,9 @@ def may_take(request: Request) -> bool:
 class FastLane:
     """Sends requests on the connections of one pool.
 
+    Connections that it is done with it keeps for the next request, since the pool takes its time
+    to give one. It does not keep them from the pool for long, nor while anybody else asks for one.
+
     Args:
         connector: the pool; it is not closed here.
     """
@@ -68,8 +75,12 @@ class FastLane:
     def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._connector = connector
         self._loop = asyncio.get_running_loop()
-        self._deadlines = _Deadlines(self._loop)
+        self._deadlines = Deadlines(self._loop)
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._destinations: dict[str, _Destination] = {}
+        self._idle: defaultdict[str, list[LeasedConnection]] = defaultdict(list)
+        self._timer: asyncio.TimerHandle | None = None
+        self._asking = 0
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """Send a signed request as it stands, and read the whole answer.
@@ -81,42 +92,64 @@ class FastLane:
             ResponseError: the answer is too large.
         """
         started = self._loop.time()
-        message = _serialized(request)
-        destination = self._destination(endpoint.url, timeout)
-        try:  # an idle connection, or a new one
-            connection = await self._connector.connect(destination, [], destination.limits)
-        except TimeoutError as error:
-            raise aiohttp.ConnectionTimeoutError from error
-        protocol, pipe = connection.protocol, connection.transport
-        if protocol is None or pipe is None:  # it was closed as soon as it was made
+        message = serialized(request)
+        idle = self._idle[endpoint.url]
+        while idle:
+            connection = idle.pop()
+            if not connection.ended:
+                break
             connection.close()
-            raise aiohttp.ServerDisconnectedError
-        exchange = _Exchange(protocol, timeout, started, self._loop)
-        self._deadlines.add(exchange)
-        if hasattr(pipe, "max_size"):  # of asyncio's own plain sockets; they do not document it
-            setattr(pipe, "max_size", _READ)  # noqa: B010 - no type has it
+        else:
+            connection = await self._connect(endpoint.url, timeout)
         try:
-            protocol.set_response_params()
-            pipe.write(message)
-            head, stream = await protocol.read()
-            while 100 <= head.code < 200:  # an interim answer; the real one follows
-                head, stream = await protocol.read()
-            exchange.stream = stream
-            if stream.is_eof():  # as nearly always
-                body = read_whole(stream, head.code, head.headers)
-            else:
-                body = await read_body(stream, head.code, head.headers, exchange.extend)
+            answer = connection.ask(message, timeout, started)
+            self._deadlines.add(connection)
+            response = await answer or await connection.read()
         except BaseException:
             connection.close()
             raise
         finally:
-            self._deadlines.discard(exchange)
-        connection.release()
-        return Response(head.code, head.headers, body)
+            self._deadlines.discard(connection)
+        if self._asking or connection.ended:
+            connection.give_back()
+        else:
+            idle.append(connection)
+            if self._timer is None:
+                self._timer = self._loop.call_later(KEEP, self._give_back)
+        return response
+
+    @contextmanager
+    def waived(self) -> Generator[None]:
+        """Keep no connection while somebody else asks the pool for one."""
+        self._give_back()
+        self._asking += 1
+        try:
+            yield
+        finally:
+            self._asking -= 1
 
     def close(self) -> None:
-        """Stop the timer."""
+        """Give all connections back, those in use as soon as they are not, and stop the timers."""
+        self._asking += 1
+        self._give_back()
         self._deadlines.close()
+
+    def _give_back(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().give_back()
+
+    async def _connect(self, url: str, timeout: Timeout) -> LeasedConnection:
+        destination = self._destination(url, timeout)
+        with self.waived():
+            try:
+                lease = await self._connector.connect(destination, [], destination.limits)
+            except TimeoutError as error:
+                raise aiohttp.ConnectionTimeoutError from error
+        return LeasedConnection(lease, self._buffer, self._loop)
 
     def _destination(self, url: str, timeout: Timeout) -> _Destination:
         destination = self._destinations.get(url)
@@ -145,96 +178,3 @@ class _Destination(aiohttp.ClientRequest):
     def connection_key(self) -> ConnectionKey:
         """Where connections must lead to that can be taken; the base class makes it each time."""
         return self._connection_key
-
-
-def _serialized(request: Request) -> bytes:
-    """The request's bytes.
-
-    Raises:
-        ValueError: a line has a line break in it.
-    """
-    lines = [f"{request.method} {request.target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in request.headers.items()]
-    body = request.body
-    if body or request.method != "GET":
-        lines.append(f"content-length: {len(body or b'')}")
-    text = "".join(lines)
-    if "\n" in text or "\r" in text:
-        raise ValueError("a line break in a request's headers")
-    lines += ("", "")
-    head = "\r\n".join(lines).encode()
-    return head + body if body else head
-
-
-class _Exchange:
-    """A request under way on a connection, and when its answer is due."""
-
-    __slots__ = ("_attempt_due", "_loop", "_protocol", "_read", "due", "stream")
-
-    def __init__(
-        self,
-        protocol: ResponseHandler,
-        timeout: Timeout,
-        started: float,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._protocol = protocol
-        self._read = math.inf if timeout.read is None else timeout.read
-        self._attempt_due = math.inf if timeout.attempt is None else started + timeout.attempt
-        self._loop = loop
-        self.stream: aiohttp.StreamReader | None = None
-        self.extend()
-
-    def extend(self) -> None:
-        """Something came; the next part is due later, but not after the end of the attempt."""
-        due, latest = self._loop.time() + self._read, self._attempt_due
-        self.due = min(latest, due)
-
-    def expire(self) -> None:
-        """Let whoever awaits the answer know that it is late."""
-        error: Exception = aiohttp.SocketTimeoutError()
-        if self.due == self._attempt_due:
-            error = TimeoutError()
-        self._protocol.set_exception(error)
-        if self.stream is not None:
-            self.stream.set_exception(error)
-
-
-class _Deadlines:
-    """One timer for all exchanges, since hardly any is ever late."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._pending: dict[_Exchange, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
-        self._fires_at = math.inf
-
-    def add(self, exchange: _Exchange) -> None:
-        """Watch an exchange; `extend` may put its deadline off, unseen."""
-        self._pending[exchange] = None
-        if exchange.due < self._fires_at:
-            self._set_timer(exchange.due)
-
-    def discard(self, exchange: _Exchange) -> None:
-        """Watch it no longer."""
-        del self._pending[exchange]
-
-    def close(self) -> None:
-        """Stop the timer."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _set_timer(self, when: float) -> None:
-        self.close()
-        self._fires_at = when
-        self._timer = self._loop.call_at(when, self._check)
-
-    def _check(self) -> None:
-        self._fires_at = math.inf
-        now = self._loop.time()
-        for exchange in self._pending:
-            if exchange.due <= now:
-                exchange.expire()
-        later = [exchange.due for exchange in self._pending if now < exchange.due < math.inf]
-        if later:
-            self._set_timer(min(later))

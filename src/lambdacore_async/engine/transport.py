@@ -14,7 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from lambdacore_async.engine.bodies import read_body
-from lambdacore_async.engine.fast_lane import FastLane, may_bypass, may_take
+from lambdacore_async.engine.fast_lane import KEEP, FastLane, may_bypass, may_take
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.errors import (
     ConfigurationError,
@@ -102,9 +102,12 @@ class AiohttpTransport:
         try:
             proxy = self._proxy_to(endpoint.url) if self._trust_env else None
             lane = self._fast_lane
-            if lane is not None and proxy is None and may_take(request):
+            if lane is None:
+                return await _send_through(session, endpoint, request, timeout, proxy)
+            if proxy is None and may_take(request):
                 return await lane.send(endpoint, request, timeout)
-            return await _send_through(session, endpoint, request, timeout, proxy)
+            with lane.waived():
+                return await _send_through(session, endpoint, request, timeout, proxy)
         except _FAILURES as error:
             failure, cause = _mapped(error), _without_request(error)
         # Out here, since what is raised in a handler keeps the handled error as its context.
@@ -138,7 +141,7 @@ class AiohttpTransport:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=self._max_connections,
-                keepalive_timeout=_KEEPALIVE,
+                keepalive_timeout=_KEEPALIVE - KEEP,
                 ttl_dns_cache=_DNS_CACHE,
                 ssl=self._ssl_context() or True,
             )

@@ -33,7 +33,7 @@ class Response:
 
     Attributes:
         status: the HTTP status code.
-        headers: a mapping that ignores the case of names.
+        headers: by name; a name in lower case finds its value.
         body: the decoded body's bytes.
     """
 

@@ -1,0 +1,250 @@
+"""A connection leased from aiohttp's pool: one exchange after another, each due in time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import aiohttp
+from aiohttp.connector import Connection
+
+from lambdacore_async.engine.bodies import read_body
+from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.protocol.http1 import read_plain
+from lambdacore_async.protocol.messages import Response
+
+
+class LeasedConnection(asyncio.BufferedProtocol):
+    """Stands between the transport and aiohttp's protocol for as long as the lease lasts.
+
+    It reads plain answers itself. All others it passes on to aiohttp's protocol, which parses them
+    from their first byte. What comes without having been asked for ends the connection.
+
+    Args:
+        lease: what the pool gave.
+        buffer: where the transport puts what it reads. All connections of a loop may have the same
+            one: it is emptied at once.
+
+    Attributes:
+        due: when the answer has to be there, in the loop's time.
+        ended: nothing more can be asked here.
+
+    Raises:
+        aiohttp.ServerDisconnectedError: it is closed already.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_attempt_due",
+        "_buffer",
+        "_came",
+        "_handler",
+        "_lease",
+        "_loop",
+        "_passes_on",
+        "_read",
+        "_size",
+        "_stream",
+        "_transport",
+        "due",
+        "ended",
+    )
+
+    def __init__(
+        self, lease: Connection, buffer: memoryview, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        handler, transport = lease.protocol, lease.transport
+        if handler is None or transport is None:
+            lease.close()
+            raise aiohttp.ServerDisconnectedError
+        self._lease, self._handler, self._transport = lease, handler, transport
+        self._buffer = buffer
+        self._loop = loop
+        self._answer: asyncio.Future[Response | None] | None = None
+        self._came, self._size = b"", 0
+        self._stream: aiohttp.StreamReader | None = None
+        self._read = self._attempt_due = self.due = math.inf
+        self._passes_on = self.ended = False
+        transport.set_protocol(self)
+
+    def ask(
+        self, message: bytes, timeout: Timeout, started: float
+    ) -> asyncio.Future[Response | None]:
+        """Send a request.
+
+        Args:
+            message: its bytes.
+            timeout: how long its answer may take.
+            started: the time from which on an attempt counts.
+
+        Returns:
+            What will be the answer, or `None`: then it is for `read` to read.
+        """
+        self._read = math.inf if timeout.read is None else timeout.read
+        self._attempt_due = math.inf if timeout.attempt is None else started + timeout.attempt
+        self._extend()
+        self._answer = answer = self._loop.create_future()
+        self._transport.write(message)
+        return answer
+
+    async def read(self) -> Response:
+        """Read an answer that is not plain.
+
+        Raises:
+            aiohttp.ClientError: no complete answer came.
+            aiohttp.http_exceptions.HttpProcessingError: what came is not HTTP.
+            TimeoutError: it did not come in time.
+            ResponseError: the answer is too large.
+        """
+        head, stream = await self._handler.read()
+        while 100 <= head.code < 200:  # an interim answer; the real one follows
+            head, stream = await self._handler.read()
+        self._stream = stream
+        body = await read_body(stream, head.code, head.headers, self._extend)
+        self._stream = None
+        self._passes_on = False
+        self.ended = self.ended or self._handler.should_close
+        return Response(head.code, head.headers, body)
+
+    def expire(self) -> None:
+        """Let whoever awaits the answer know that it is late."""
+        error: Exception = aiohttp.SocketTimeoutError()
+        if self.due == self._attempt_due:
+            error = TimeoutError()
+        if self._passes_on:
+            self._handler.set_exception(error)
+        if self._stream is not None:
+            self._stream.set_exception(error)
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(error)
+
+    def give_back(self) -> None:
+        """End the lease: the pool closes the connection, or keeps it for whoever asks next."""
+        if self.ended:
+            self.close()
+        else:
+            self._transport.set_protocol(self._handler)
+            self._lease.release()
+
+    def close(self) -> None:
+        """Close the connection, which ends the lease too."""
+        self.ended = True
+        self._lease.close()
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it is large enough
+        """See `asyncio.BufferedProtocol`."""
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        data = bytes(self._buffer[:nbytes])
+        if self._passes_on:
+            self._handler.data_received(data)
+        elif self._answer is None:
+            self.ended = True
+            self._transport.close()
+        else:
+            self._receive(data)
+
+    def eof_received(self) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        self.ended = True
+        self._handler.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        self.ended = True
+        if self._came:
+            self._pass_on(self._came)
+        self._handler.connection_lost(exc)
+        self._settle(None)
+
+    def pause_writing(self) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        """See `asyncio.BufferedProtocol`."""
+        self._handler.resume_writing()
+
+    def _receive(self, data: bytes) -> None:
+        data = self._came + data
+        if len(data) < self._size:
+            self._keep(data, self._size)
+            return
+        plain = read_plain(data)
+        if plain is None:
+            self._pass_on(data)
+            return
+        response, missing = plain
+        if not missing:
+            self._came, self._size = b"", 0
+            self._settle(response)
+        elif 0 < missing <= len(self._buffer):
+            self._keep(data, len(data) + missing)
+        else:
+            self._pass_on(data)
+
+    def _keep(self, data: bytes, size: int) -> None:
+        """Wait for the rest of a plain answer."""
+        self._came, self._size = data, size
+        self._extend()
+
+    def _pass_on(self, data: bytes) -> None:
+        """Leave the answer to aiohttp's protocol, from its first byte on."""
+        self._came, self._size = b"", 0
+        self._passes_on = True
+        self._extend()
+        self._handler.set_response_params()
+        self._handler.data_received(data)
+        self._settle(None)
+
+    def _settle(self, response: Response | None) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None and not answer.done():  # a cancelled one is
+            answer.set_result(response)
+
+    def _extend(self) -> None:
+        """Something came; the next part is due later, but not after the end of the attempt."""
+        due, latest = self._loop.time() + self._read, self._attempt_due
+        self.due = min(latest, due)
+
+
+class Deadlines:
+    """One timer for all exchanges, since hardly any is ever late."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._pending: dict[LeasedConnection, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires_at = math.inf
+
+    def add(self, connection: LeasedConnection) -> None:
+        """Watch the exchange on a connection; its deadline may be put off later, unseen."""
+        self._pending[connection] = None
+        if connection.due < self._fires_at:
+            self._set_timer(connection.due)
+
+    def discard(self, connection: LeasedConnection) -> None:
+        """Watch it no longer."""
+        self._pending.pop(connection, None)
+
+    def close(self) -> None:
+        """Stop the timer."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _set_timer(self, when: float) -> None:
+        self.close()
+        self._fires_at = when
+        self._timer = self._loop.call_at(when, self._check)
+
+    def _check(self) -> None:
+        self._fires_at = math.inf
+        now = self._loop.time()
+        for connection in self._pending:
+            if connection.due <= now:
+                connection.expire()
+        later = [x.due for x in self._pending if now < x.due < math.inf]
+        if later:
+            self._set_timer(min(later))

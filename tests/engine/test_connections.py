@@ -1,0 +1,220 @@
+"""Exchanges on one connection: in whatever parts an answer comes, it is what aiohttp reads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any, Final
+
+import pytest
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambdacore_async.engine.connections import LeasedConnection
+from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.protocol.messages import Response
+from support.generation import thorough
+from support.leaks import settle
+from support.wire import http
+
+ROOM: Final = 256
+
+
+class Socket(asyncio.Transport):
+    """A transport that goes nowhere: the test says what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = b""
+        self.closed = False
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def read(self, data: bytes) -> None:
+        """Let some bytes come."""
+        protocol = self.protocol
+        if isinstance(protocol, asyncio.BufferedProtocol):
+            memoryview(protocol.get_buffer(-1))[: len(data)] = data
+            protocol.buffer_updated(len(data))
+        else:
+            assert isinstance(protocol, asyncio.Protocol)
+            protocol.data_received(data)
+
+
+class Lease:
+    """A connection that the pool gave away, and how it came back."""
+
+    def __init__(self) -> None:
+        self.transport = Socket()
+        self.protocol = ResponseHandler(asyncio.get_running_loop())
+        self.transport.set_protocol(self.protocol)
+        self.protocol.connection_made(self.transport)
+        self.ended: str | None = None
+
+    def close(self) -> None:
+        self.ended = "closed"
+        self.transport.close()
+
+    def release(self) -> None:
+        self.ended = "released"
+
+
+def leased() -> tuple[LeasedConnection, Lease]:
+    lease: Any = Lease()
+    loop = asyncio.get_running_loop()
+    return LeasedConnection(lease, memoryview(bytearray(ROOM)), loop), lease
+
+
+async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[], bool]) -> object:
+    """The answer and whether it is the last; the class of the error; `None` if nothing comes."""
+    task = asyncio.create_task(reading)
+    await settle()
+    if not task.done():
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        return None
+    if (error := task.exception()) is not None:
+        return type(error)
+    response = task.result()
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return response.status, headers, response.body, has_ended()
+
+
+async def by_us(parts: list[bytes], *, closed: bool) -> object:
+    """What comes of an exchange whose answer has these parts."""
+    connection, lease = leased()
+    answer = connection.ask(b"request", Timeout(), 0)
+
+    async def read() -> Response:
+        return await answer or await connection.read()
+
+    for part in parts:
+        lease.transport.read(part)
+    if closed:
+        connection.connection_lost(None)
+    return await outcome(read(), lambda: connection.ended)
+
+
+async def by_aiohttp(parts: list[bytes], *, closed: bool) -> object:
+    """The same, as aiohttp's own protocol has it."""
+    lease = Lease()
+    handler = lease.protocol
+    handler.set_response_params()
+
+    async def read() -> Response:
+        head, stream = await handler.read()
+        while 100 <= head.code < 200:
+            head, stream = await handler.read()
+        return Response(head.code, head.headers, await stream.read())
+
+    for part in parts:
+        lease.transport.read(part)
+    if closed:
+        handler.connection_lost(None)
+    return await outcome(read(), lambda: handler.should_close)
+
+
+ANSWERS: Final = (
+    http(b'{"a": 1}', "X-Amzn-RequestId: id-1"),
+    http(b"", "Connection: keep-alive"),
+    http(b"x" * 200),
+    http(b"x" * 2 * ROOM),
+    http(b"{}", "Connection: close"),
+    http(b"", status="204 No Content"),
+    http(b"{}", length=3),
+    b"HTTP/1.1 103 Early Hints\r\n\r\n" + http(b"{}"),
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz",
+    b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+)
+
+
+@thorough
+@given(
+    data=st.sampled_from(ANSWERS),
+    cuts=st.lists(st.integers(0, 2 * ROOM), max_size=4),
+    closed=st.booleans(),
+)
+def test_in_whatever_parts_an_answer_comes_it_is_what_aiohttp_reads(
+    data: bytes, cuts: list[int], closed: bool
+) -> None:
+    ends = sorted({*cuts, *range(0, len(data), ROOM), len(data)})
+    parts = [data[a:b] for a, b in zip([0, *ends], ends, strict=False) if data[a:b]]
+    assert asyncio.run(by_us(parts, closed=closed)) == asyncio.run(by_aiohttp(parts, closed=closed))
+
+
+async def test_what_nobody_asked_for_ends_the_connection() -> None:
+    connection, lease = leased()
+    lease.transport.read(http(status="408 Request Timeout"))
+    assert (connection.ended, lease.transport.closed) == (True, True)
+
+
+async def test_what_comes_before_a_cancelled_request_is_cleared_away_reaches_nobody() -> None:
+    connection, lease = leased()
+    answer = connection.ask(b"request", Timeout(), 0)
+    answer.cancel()
+    lease.transport.read(http())
+    lease.transport.read(http())
+    assert connection.ended
+    connection.close()
+    assert lease.ended == "closed"
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_connection_goes_back_as_it_came_unless_it_is_over(over: bool) -> None:
+    connection, lease = leased()
+    assert lease.transport.protocol is connection
+    if over:
+        connection.eof_received()
+    connection.give_back()
+    assert lease.ended == ("closed" if over else "released")
+    assert (lease.transport.protocol is connection) is over
+
+
+async def test_aiohttp_hears_when_the_transport_is_full() -> None:
+    connection, lease = leased()
+    connection.pause_writing()
+    assert lease.protocol._paused
+    connection.resume_writing()
+    assert not lease.protocol._paused
+
+
+async def test_an_answer_that_is_there_is_not_late() -> None:
+    connection, lease = leased()
+    answer = connection.ask(b"request", Timeout(attempt=10), 0)
+    lease.transport.read(http())
+    connection.expire()
+    assert await answer is not None
+    assert lease.protocol.exception() is None
+
+
+@pytest.mark.parametrize("cut", [45, 38, 40])
+async def test_more_than_an_answer_is_the_last_that_comes(cut: int) -> None:
+    """All at once, it is not HTTP to aiohttp, since the rest is none; else the answer counts."""
+    data = http(b"{}") + b"more"
+    found = await by_us([part for part in (data[:cut], data[cut:]) if part], closed=False)
+    assert found in (HttpProcessingError, (200, {"content-length": "2"}, b"{}", True))
