@@ -29,7 +29,7 @@ def judged(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
         head, stream = await handler.read()
         if not stream.is_eof() or handler.should_close:
             return None
-        headers = {name.lower(): value for name, value in head.headers.items()}
+        headers = {name.lower(): head.headers[name] for name in head.headers}
         return head.code, headers, stream.read_nowait()
 
     return asyncio.run(read())
@@ -62,7 +62,7 @@ UNUSUAL: Final = {
 @thorough
 @given(
     st.sampled_from(["200 OK", "200", "200 ", "404 Not Found", "429 Slow Down", "503 Oh"]),
-    st.lists(fields, max_size=6, unique_by=lambda field: field[0].lower()),
+    st.lists(fields, max_size=6),
     st.binary(max_size=30),
 )
 def test_a_plain_answer_is_read_as_by_a_full_parser(
@@ -134,7 +134,6 @@ def test_what_follows_an_answer_shows() -> None:
         pytest.param(http().replace(b": 2", b": +2"), id="a length with a sign"),
         pytest.param(http(b"{}", length=10**9), id="a length beyond all bounds"),
         pytest.param(http(b"{}", "Content-Length: 2"), id="two lengths"),
-        pytest.param(http(b"{}", "X: 1", "x: 2"), id="a header twice"),
         pytest.param(http(b"{}", "Transfer-Encoding: chunked"), id="chunks"),
         pytest.param(http(b"{}", "Transfer-Encoding : chunked"), id="a blank behind a name"),
         pytest.param(http(b"{}", "Content-Encoding: gzip"), id="compressed"),
@@ -161,7 +160,12 @@ def test_a_connection_that_stays_is_plain(value: str) -> None:
     assert found == judged(http(b"{}", f"Connection: {value}"))
 
 
-def test_names_of_headers_are_in_lower_case_and_values_as_they_come() -> None:
-    plain = read_plain(http(b"", "X-Amzn-ErrorType:  Some.Thing#Else \t"))
+def test_headers_are_found_by_their_names_in_lower_case() -> None:
+    plain = read_plain(http(b"", "X-Amzn-ErrorType:  Some.Thing#Else \t", "Via: a", "via: b"))
     assert plain is not None
-    assert plain[0].headers["x-amzn-errortype"] == "Some.Thing#Else"
+    headers = plain[0].headers
+    assert dict(headers) == {
+        "content-length": "0", "x-amzn-errortype": "Some.Thing#Else", "via": "a"
+    }  # fmt: skip
+    assert len(headers) == 3
+    assert headers.get("date") is None

@@ -10,22 +10,31 @@ Source: https://www.rfc-editor.org/rfc/rfc9112
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from lambdacore_async.protocol.messages import Request, Response
 
 #: More than plain heads have; other parsers draw the line here too.
 _MAX_HEAD: Final = 8190
-#: What stands in the lines of a plain head.
-_VISIBLE: Final = bytes(range(ord(" "), ord("~") + 1)) + b"\t"
-_STATUS_LINE: Final = re.compile(r"HTTP/1\.1 ([2-5][0-9][0-9])(?: .*)?")
-_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_LENGTH: Final = re.compile(r"[0-9]{1,9}")
-#: Statuses whose answers have no body, whatever their headers say.
-_WITHOUT_BODY: Final = frozenset({204, 304})
-#: Headers with which the body is not what follows, as it is.
-_UNUSUAL: Final = frozenset({"content-encoding", "transfer-encoding", "upgrade"})
+_OTHER_HEADERS: Final = r"""
+    (?:
+        (?: connection: [ \t]*+ keep-alive [ \t]*+
+          | (?! connection: | content-encoding: | content-length: | transfer-encoding: | upgrade: )
+            [a-z0-9!#$%&'*+.^_`|~-]++ : [\t -~]*+
+        ) \r\n
+    )*+
+"""
+#: A plain head, in lower case: visible ASCII, a status with which there is a body, one length.
+_PLAIN: Final = re.compile(
+    rf"""
+    http/1[.]1 [ ] (?! 204 | 304 ) ([2-5][0-9][0-9]) (?: [ ] [\t -~]*+ )? \r\n
+    {_OTHER_HEADERS}
+    content-length: [ \t]*+ ([0-9]{{1,9}}) [ \t]*+ \r\n
+    {_OTHER_HEADERS}
+    """.encode(),
+    re.VERBOSE,
+)
 
 
 def serialized(request: Request) -> bytes:
@@ -54,50 +63,37 @@ def read_plain(data: bytes) -> tuple[Response, int] | None:
         The answer with what there is of its body, and how many bytes are missing there, below 0
         where there are too many; `None` if it is not plain, or its head is not whole.
     """
-    head, end, body = data.partition(b"\r\n\r\n")
-    if not end or len(head) > _MAX_HEAD or head.replace(b"\r\n", b"").translate(None, _VISIBLE):
+    end = data.find(b"\r\n\r\n")
+    if not 0 < end <= _MAX_HEAD:
         return None
-    status_line, *lines = head.decode().split("\r\n")
-    headers: dict[str, str] = {}
-    try:
-        status = _status(status_line)
-        for line in lines:
-            name, colon, value = line.partition(":")
-            if not colon:
-                return None
-            headers[_lowered(name)] = value.strip()
-        length = _length(headers["content-length"])
-    except (ValueError, KeyError):
+    head = data[: end + 2]
+    lowered = head.lower()
+    plain = _PLAIN.fullmatch(lowered)
+    if plain is None:
         return None
-    if (
-        len(headers) != len(lines)  # a name came twice
-        or not _UNUSUAL.isdisjoint(headers)
-        or headers.get("connection", "keep-alive").lower() != "keep-alive"
-    ):
-        return None
-    return Response(status, headers, body), length - len(body)
+    body = data[end + 4 :]
+    return Response(int(plain[1]), _Headers(head, lowered), body), int(plain[2]) - len(body)
 
 
-# The same few come again and again.
+class _Headers(Mapping[str, str]):
+    """The headers of a plain answer, looked for when somebody asks for one, in lower case."""
 
+    __slots__ = ("_head", "_lowered")
 
-@lru_cache(maxsize=64)
-def _status(line: str) -> int:
-    match = _STATUS_LINE.fullmatch(line)
-    if match is None or (status := int(match[1])) in _WITHOUT_BODY:
-        raise ValueError("not the first line of a plain answer")
-    return status
+    def __init__(self, head: bytes, lowered: bytes) -> None:
+        self._head = head
+        self._lowered = lowered
 
+    def __getitem__(self, name: str) -> str:
+        start = self._lowered.find(f"\r\n{name}:".encode())
+        if start < 0:
+            raise KeyError(name)
+        start += len(name) + 3
+        return self._head[start : self._head.find(b"\r\n", start)].decode().strip()
 
-@lru_cache(maxsize=256)
-def _lowered(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise ValueError("not the name of a header")
-    return name.lower()
+    def __iter__(self) -> Iterator[str]:
+        lines = self._lowered.decode().split("\r\n")[1:-1]
+        return iter(dict.fromkeys(line.partition(":")[0] for line in lines))
 
-
-@lru_cache(maxsize=256)
-def _length(text: str) -> int:
-    if not _LENGTH.fullmatch(text):
-        raise ValueError("not the length of a plain answer")
-    return int(text)
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
