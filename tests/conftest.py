@@ -4,19 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from support.leaps import leaping
 
+LOOPS: Final = {"asyncio": asyncio.new_event_loop}
+if sys.platform != "win32":
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.new_event_loop
+
 # How long an example takes says something of the machine alone.
 settings.register_profile(
     "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("patient")
+
+
+def pytest_asyncio_loop_factories(
+    item: pytest.Function,
+) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests run on asyncio's own loop, and where they are marked so on uvloop too."""
+    both = item.get_closest_marker("on_both_loops") and "leaps" not in item.fixturenames
+    return LOOPS if both else {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
