@@ -193,6 +193,22 @@ async def test_an_answer_that_nobody_asked_for_is_no_later_requests_answer(
         assert peer.connections == 2
 
 
+async def test_an_answer_that_came_unasked_to_the_pool_is_no_later_requests_answer() -> None:
+    script: Script = [http(b"1"), Step.GO, http(b"late", status="408 Request Timeout")]
+    async with wire(script, [http(b"2")]) as peer, pool() as transport:
+        assert await answer(transport, peer.endpoint) == "1"
+        lane = transport._fast_lane
+        assert lane is not None
+        lane._give_back()
+        peer.go.set()
+        await settle()
+        with pytest.raises(TransportError, match="of no use") as caught:
+            await answer(transport, peer.endpoint)
+        assert (caught.value.transient, caught.value.not_executed) == (True, True)
+        assert await answer(transport, peer.endpoint) == "2"
+        assert peer.connections == 2
+
+
 async def test_an_answer_whose_body_comes_later_is_waited_for(tls: ssl.SSLContext | None) -> None:
     head, body = http(b"1" * 5000)[:41], http(b"1" * 5000)[41:]
     async with wire([head, Step.GO, body], [http(b"2")], tls=tls) as peer, pool() as transport:
@@ -312,7 +328,8 @@ async def test_a_connection_closed_as_soon_as_made_is_an_error_to_retry(
     async with wire() as peer:
         with pytest.raises(TransportError) as caught:
             await transport.send(peer.endpoint, get(peer.endpoint), Timeout())
-        assert (type(caught.value), caught.value.transient) == (TransportError, True)
+        assert type(caught.value) is TransportError
+        assert (caught.value.transient, caught.value.not_executed) == (True, True)
         await transport.close()
         await peer.hung_up()
 

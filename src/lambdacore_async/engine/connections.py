@@ -14,6 +14,10 @@ from lambdacore_async.protocol.http1 import read_plain
 from lambdacore_async.protocol.messages import Response
 
 
+class UnusableConnectionError(aiohttp.ServerDisconnectedError):
+    """A connection on which nothing can be sent: it is closed, or something came unasked."""
+
+
 class LeasedConnection(asyncio.BufferedProtocol):
     """Stands between the transport and aiohttp's protocol for as long as the lease lasts.
 
@@ -30,7 +34,7 @@ class LeasedConnection(asyncio.BufferedProtocol):
         ended: nothing more can be asked here.
 
     Raises:
-        aiohttp.ServerDisconnectedError: it is closed already.
+        UnusableConnectionError: nothing can be sent on it.
     """
 
     __slots__ = (
@@ -54,9 +58,9 @@ class LeasedConnection(asyncio.BufferedProtocol):
         self, lease: Connection, buffer: memoryview, loop: asyncio.AbstractEventLoop
     ) -> None:
         handler, transport = lease.protocol, lease.transport
-        if handler is None or transport is None:
+        if handler is None or transport is None or handler.should_close:
             lease.close()
-            raise aiohttp.ServerDisconnectedError
+            raise UnusableConnectionError
         self._lease, self._handler, self._transport = lease, handler, transport
         self._buffer = buffer
         self._loop = loop

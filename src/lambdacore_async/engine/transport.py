@@ -14,6 +14,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from lambdacore_async.engine.bodies import read_body
+from lambdacore_async.engine.connections import UnusableConnectionError
 from lambdacore_async.engine.fast_lane import KEEP, FastLane, may_bypass, may_take
 from lambdacore_async.engine.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -222,6 +223,8 @@ def _mapped(error: Exception) -> LambdaCoreError:
             return TransportError(f"TLS failed: {error}", not_executed=True)
         case aiohttp.ClientConnectorError():
             return TransportError(f"no connection: {error}", not_executed=True)
+        case UnusableConnectionError():
+            return TransportError("the connection was of no use", not_executed=True)
         case aiohttp.ServerDisconnectedError():
             return TransportError("the connection was closed before an answer came")
         case aiohttp.ClientPayloadError():
