@@ -246,6 +246,23 @@ async def test_what_is_kept_for_one_endpoint_is_no_loss_for_another(
         assert one.connections == 1
 
 
+async def test_endpoints_in_turn_keep_a_connection_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect = aiohttp.TCPConnector.connect
+    asked: list[ClientRequest] = []
+
+    async def spy(pool: Any, request: ClientRequest, *args: Any) -> Connection:
+        asked.append(request)
+        return await connect(pool, request, *args)
+
+    monkeypatch.setattr(aiohttp.TCPConnector, "connect", spy)
+    scripts = [[http(b"%d" % number)] for number in range(3)]
+    async with wire(*scripts) as one, wire(*scripts) as other, pool() as transport:
+        for expected in "012":
+            for peer in (one, other):
+                assert await answer(transport, peer.endpoint) == expected
+    assert len(asked) == 2
+
+
 async def test_what_is_kept_is_no_loss_for_the_session(tls: ssl.SSLContext | None) -> None:
     large = bytes(fast_lane.MAX_SENT + 1)
     bodies = (b"", large, b"", large)
@@ -290,6 +307,15 @@ async def test_idle_connections_are_closed_in_time(
         await peer.hung_up()
         # The pool looks every 15 seconds for what has been idle for 15.
         assert 15 <= loop.time() - started <= fast_lane.KEEP + 30
+
+
+async def test_chunked_and_plain_answers_come_in_any_order(tls: ssl.SSLContext | None) -> None:
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n"
+    order = "cpccpp"
+    scripts = [[chunked if kind == "c" else http(b"p")] for kind in order]
+    async with wire(*scripts, tls=tls) as peer, pool() as transport:
+        assert [await answer(transport, peer.endpoint) for _ in order] == list(order)
+        assert peer.connections == 1
 
 
 async def test_an_answer_that_comes_while_the_client_closes_leaves_nothing_behind() -> None:

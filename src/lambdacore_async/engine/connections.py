@@ -145,8 +145,7 @@ class LeasedConnection(asyncio.BufferedProtocol):
         if self._passes_on:
             self._handler.data_received(data)
         elif self._answer is None:
-            self.ended = True
-            self._transport.close()
+            self.close()
         else:
             self._receive(data)
 
@@ -215,23 +214,27 @@ class LeasedConnection(asyncio.BufferedProtocol):
 
 
 class Deadlines:
-    """One timer for all exchanges, since hardly any is ever late."""
+    """One timer for all exchanges, since hardly any is ever late.
+
+    Attributes:
+        pending: the connections with an exchange under way.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._pending: dict[LeasedConnection, None] = {}
+        self.pending: dict[LeasedConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = math.inf
 
     def add(self, connection: LeasedConnection) -> None:
         """Watch the exchange on a connection; its deadline may be put off later, unseen."""
-        self._pending[connection] = None
+        self.pending[connection] = None
         if connection.due < self._fires_at:
             self._set_timer(connection.due)
 
     def discard(self, connection: LeasedConnection) -> None:
         """Watch it no longer."""
-        self._pending.pop(connection, None)
+        self.pending.pop(connection, None)
 
     def close(self) -> None:
         """Stop the timer."""
@@ -246,9 +249,9 @@ class Deadlines:
     def _check(self) -> None:
         self._fires_at = math.inf
         now = self._loop.time()
-        for connection in self._pending:
+        for connection in self.pending:
             if connection.due <= now:
                 connection.expire()
-        later = [x.due for x in self._pending if now < x.due < math.inf]
+        later = [x.due for x in self.pending if now < x.due < math.inf]
         if later:
             self._set_timer(min(later))

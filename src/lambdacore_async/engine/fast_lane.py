@@ -66,7 +66,7 @@ class FastLane:
     """Sends requests on the connections of one pool.
 
     Connections that it is done with it keeps for the next request, since the pool takes its time
-    to give one. It does not keep them from the pool for long, nor while anybody else asks for one.
+    to give one: not for long, and none that somebody may wait for.
 
     Args:
         connector: the pool; it is not closed here.
@@ -119,9 +119,11 @@ class FastLane:
         return response
 
     @contextmanager
-    def waived(self) -> Generator[None]:
-        """Keep no connection while somebody else asks the pool for one."""
-        self._give_back()
+    def asking(self) -> Generator[None]:
+        """Keep from the pool nothing that it may need while somebody asks it for a connection."""
+        idle = sum(map(len, self._idle.values()))
+        if idle + len(self._deadlines.pending) + self._asking >= self._connector.limit:
+            self._give_back()
         self._asking += 1
         try:
             yield
@@ -144,7 +146,7 @@ class FastLane:
 
     async def _connect(self, url: str, timeout: Timeout) -> LeasedConnection:
         destination = self._destination(url, timeout)
-        with self.waived():
+        with self.asking():
             try:
                 lease = await self._connector.connect(destination, [], destination.limits)
             except TimeoutError as error:

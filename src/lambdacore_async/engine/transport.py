@@ -107,7 +107,7 @@ class AiohttpTransport:
                 return await _send_through(session, endpoint, request, timeout, proxy)
             if proxy is None and may_take(request):
                 return await lane.send(endpoint, request, timeout)
-            with lane.waived():
+            with lane.asking():
                 return await _send_through(session, endpoint, request, timeout, proxy)
         except _FAILURES as error:
             failure, cause = _mapped(error), _without_request(error)
