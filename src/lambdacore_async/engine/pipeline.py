@@ -9,9 +9,9 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
 from itertools import count
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from lambdacore_async.engine.clock import Clock, ServiceClock
 from lambdacore_async.engine.credentials import CredentialsSource
@@ -77,8 +77,7 @@ class Attempt:
     delay: float | None
 
 
-@frozen(eq=False, repr=False)
-class Settings:
+class Settings(NamedTuple):
     """What may differ between two views of one client."""
 
     region: str = ""
@@ -86,8 +85,8 @@ class Settings:
     use_fips: bool = False
     use_dualstack: bool = False
     allow_plain_http: bool = False
-    policy: RetryPolicy = field(factory=RetryPolicy)
-    timeout: Timeout = field(factory=Timeout)
+    policy: RetryPolicy = RetryPolicy()
+    timeout: Timeout = Timeout()
     app_id: str | None = None
 
 
@@ -125,45 +124,41 @@ class Shared:
         object.__setattr__(self, "service_clock", ServiceClock(self.clock))
 
 
-@define(eq=False, repr=False)
 class _Route:
-    """Where the requests of a view go, found at its first call, and since when none gets through.
+    """Where the requests of a view go, found at its first call.
 
     Attributes:
-        region: the AWS region.
-        endpoint: where it is.
-        pace: its send rate.
-        user_agent: the `User-Agent` header.
         invocation_ids: tell its calls from all others, whoever makes them.
         failing_since: the monotonic time of the first passing failure since a request was served.
     """
 
-    region: str
-    endpoint: Endpoint
-    pace: Pace
-    user_agent: str
-    invocation_ids: Iterator[str] = field(factory=_numbered_uuids)
-    failing_since: float | None = None
+    def __init__(self, region: str, endpoint: Endpoint, pace: Pace, user_agent: str) -> None:
+        self.region = region
+        self.endpoint = endpoint
+        self.pace = pace
+        self.user_agent = user_agent
+        self.invocation_ids = _numbered_uuids()
+        self.failing_since: float | None = None
 
 
-@define(eq=False, repr=False)
 class _Call(Generic[Output]):
-    """A call under way."""
+    """A call under way, and what has come of it so far."""
 
-    operation: Operation[Output]
-    request: Request
-    patient: bool
-    invocation_id: str = field(init=False)
-    signed_at: datetime = field(init=False)
-    credentials: Credentials | None = None
-    renewed: bool = False
-    attempts: int = 0
-    charged_attempts: int = 0
-    failing_since: float | None = None
-    retry_cost: int | None = None
-    response: Response | None = None
-    error: LambdaCoreError | None = None
-    seconds: float = 0.0
+    invocation_id: str
+    signed_at: datetime
+
+    def __init__(self, operation: Operation[Output], request: Request, *, patient: bool) -> None:
+        self.operation = operation
+        self.request = request
+        self.patient = patient
+        self.attempts = self.charged_attempts = 0
+        self.renewed = False
+        self.seconds = 0.0
+        self.credentials: Credentials | None = None
+        self.response: Response | None = None
+        self.error: LambdaCoreError | None = None
+        self.retry_cost: int | None = None
+        self.failing_since: float | None = None
 
 
 class Pipeline:
@@ -211,7 +206,7 @@ class Pipeline:
         """
         if operation.token is not None and arguments.get(operation.token) is None:
             arguments = {**arguments, operation.token: self.shared.new_token()}
-        call = _Call(operation, operation.build_request(arguments), patient)
+        call = _Call(operation, operation.build_request(arguments), patient=patient)
         total = self.settings.timeout.total
         return self._run(call) if total is None else self._run_within(total, call)
 

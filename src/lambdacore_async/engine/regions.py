@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import evolve
-
 from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol import arns
@@ -50,6 +48,6 @@ class Regions:
             return self._home
         if arn.region not in self._others:
             self._others[arn.region] = Pipeline(
-                self._home.shared, evolve(settings, region=arn.region)
+                self._home.shared, settings._replace(region=arn.region)
             )
         return self._others[arn.region]

@@ -13,7 +13,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from string import ascii_letters, digits
 from types import MappingProxyType
-from typing import Any, Generic, Never, TypeVar
+from typing import Any, Generic, NamedTuple, Never, TypeVar
 from urllib.parse import quote, unquote
 
 from attrs import Factory, evolve, field, frozen
@@ -62,8 +62,7 @@ class Location(Enum):
     BODY = auto()
 
 
-@frozen(eq=False, repr=False)
-class Member:
+class Member(NamedTuple):
     """One input member of an operation.
 
     Attributes:
