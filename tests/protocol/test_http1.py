@@ -29,7 +29,8 @@ def judged(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
         head, stream = await handler.read()
         if not stream.is_eof() or handler.should_close:
             return None
-        headers = {name.lower(): head.headers[name] for name in head.headers}
+        # White space around a value is no part of it; aiohttp 3.14.0 keeps what is behind it.
+        headers = {name.lower(): head.headers[name].strip(" \t") for name in head.headers}
         return head.code, headers, stream.read_nowait()
 
     return asyncio.run(read())
