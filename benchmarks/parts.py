@@ -31,6 +31,7 @@ import botocore.retries.standard
 import botocore.serialize
 import botocore.session
 import cattrs
+from aiohttp.client_proto import ResponseHandler
 from attrs import define, field, fields_dict, frozen
 from cattrs.gen import make_dict_structure_fn, override
 
@@ -48,9 +49,10 @@ from lambdacore_async.models import network_connectors as models
 from lambdacore_async.models.network_connectors import NetworkConnectorConfiguration
 from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.protocol import codec, sigv4
+from lambdacore_async.protocol.http1 import read_plain
 from lambdacore_async.protocol.messages import Response
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
-from static_server import CONNECTOR
+from static_server import CONNECTOR, answer
 
 REGION: Final = "us-east-1"
 HOST: Final = f"lambda.{REGION}.amazonaws.com"
@@ -58,6 +60,9 @@ IDENTIFIER: Final = str(CONNECTOR["Arn"])
 CREDENTIALS: Final = Credentials("ASIAEXAMPLE", "made-up/" * 5, "made-up/" * 80)
 BODY: Final = json.dumps(CONNECTOR).encode()
 HEADERS: Final = {"x-amzn-requestid": "00000000-0000-4000-8000-000000000000"}
+ANSWER: Final = answer(
+    "200 OK", BODY, "Date: Wed, 25 Nov 2026 10:00:00 GMT", "Connection: keep-alive"
+)
 REQUEST: Final = GET_NETWORK_CONNECTOR.build_request({"identifier": IDENTIFIER})
 URL: Final = f"https://{HOST}{REQUEST.target}"
 OPERATION: Final = (
@@ -149,6 +154,21 @@ def aws_requests_auth_signer() -> Callable[[], object]:
 
 
 # Answers
+
+
+def read_answer() -> object:
+    plain = read_plain(ANSWER)
+    assert plain is not None
+    return plain[0].headers["x-amzn-requestid"], plain[0].body
+
+
+async def aiohttp_reading(calls: int) -> None:
+    handler = ResponseHandler(asyncio.get_running_loop())
+    for _ in range(calls):
+        handler.set_response_params()
+        handler.data_received(ANSWER)
+        head, stream = await handler.read()
+        _ = head.headers["x-amzn-requestid"], stream.read_nowait()
 
 
 def botocore_parser() -> Callable[[], object]:
@@ -264,6 +284,8 @@ def parts() -> list[Part]:
             5_000,
         ),
         ("structure", "botocore", repeated(botocore_structuring()), 1_000),
+        ("read HTTP", "this library", repeated(read_answer), 10_000),
+        ("read HTTP", "aiohttp", aiohttp_reading, 5_000),
         ("decode JSON", "json", repeated(lambda: json.loads(BODY)), 10_000),
         (
             "bytes to result",

@@ -125,7 +125,7 @@ class Shared:
 
 
 class _Route:
-    """Where the requests of a view go, found at its first call.
+    """Where the requests of a view go, found at its first call, and since when none gets through.
 
     Attributes:
         invocation_ids: tell its calls from all others, whoever makes them.
