@@ -43,7 +43,7 @@ from lambdacore_async import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.pacing import Outcome, Pace
+from lambdacore_async.engine.rate_limit import Outcome, RateLimiter
 from lambdacore_async.engine.retry import RetryQuota
 from lambdacore_async.models import network_connectors as models
 from lambdacore_async.models.network_connectors import NetworkConnectorConfiguration
@@ -230,12 +230,12 @@ def botocore_retries() -> Callable[[], object]:
 
 
 async def retries_and_pace(calls: int) -> None:
-    pace, quota = Pace(Clock()), RetryQuota()
+    rate_limiter, quota = RateLimiter(Clock()), RetryQuota()
     for _ in range(calls):
-        ticket = pace.acquire_nowait()
-        if ticket is None:
-            ticket = await pace.acquire()
-        pace.release(ticket, Outcome.SUCCESS)
+        permit = rate_limiter.acquire_nowait()
+        if permit is None:
+            permit = await rate_limiter.acquire()
+        rate_limiter.release(permit, Outcome.SUCCESS)
         quota.release(None)
 
 

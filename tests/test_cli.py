@@ -38,14 +38,14 @@ from lambdacore_async import (
 from lambdacore_async.__main__ import main
 from lambdacore_async.cli import _one_of_each, app
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.engine.user_agent import VERSION
 from lambdacore_async.local import LocalLambdaCore
-from lambdacore_async.models.causes import CAUSES
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
 )
+from lambdacore_async.models.reason_codes import CAUSES
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from support.simulation import EventClock

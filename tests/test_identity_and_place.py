@@ -70,7 +70,7 @@ async def test_plain_http_to_other_machines_must_be_asked_for(aws: LocalLambdaCo
         with pytest.raises(ConfigurationError, match="unless allow_plain_http is set"):
             await client.get_network_connector("a")
     async with aws.client(endpoint_url=url, allow_plain_http=True) as client:
-        assert (await client._pipeline.settle("x")).allow_plain_http
+        assert (await client._pipeline.resolve_settings("x")).allow_plain_http
 
 
 async def test_a_ca_bundle_is_all_that_is_trusted(
@@ -267,7 +267,7 @@ async def test_views_with_equal_credentials_share_pace_and_quota_and_no_others_d
         assert same._pipeline.shared is mine
         assert two._pipeline.shared is theirs
         assert theirs.transport is mine.transport
-        assert theirs.paces is not mine.paces
+        assert theirs.rate_limiters is not mine.rate_limiters
         assert theirs.quota is not mine.quota
         assert len(client._accounts) == 2
         del one, two, theirs

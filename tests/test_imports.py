@@ -26,21 +26,21 @@ NOT_NEEDED: Final = {
         f"lambdacore_async.{name}"
         for name in (
             "cli",
-            "engine.metadata",
+            "engine.identity.metadata",
             "engine.regions",
             "local",
-            "lookups",
-            "models.causes",
+            "models.reason_codes",
             "models.runtimes",
-            "pagination",
-            "polling",
             "protocol.arns",
             "protocol.operations.runtimes",
             "protocol.operations.table",
-            "provisioning",
-            "sweeps",
-            "waiters",
-            "watching",
+            "workflows.lookups",
+            "workflows.pagination",
+            "workflows.polling",
+            "workflows.provisioning",
+            "workflows.targets",
+            "workflows.waiters",
+            "workflows.watching",
         )
     ),
     "aws_requests_auth.aws_auth",
@@ -79,7 +79,7 @@ assert not set(lambdacore_async.__all__) - set(globals())
     "dir shows all public names before any of them is used": """
 import lambdacore_async, sys
 assert not set(lambdacore_async.__all__) - set(dir(lambdacore_async))
-assert "lambdacore_async.waiters" not in sys.modules
+assert "lambdacore_async.workflows.waiters" not in sys.modules
 """,
     "a name is found once": """
 import lambdacore_async

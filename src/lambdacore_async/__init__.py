@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING
 
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.engine.credentials import CredentialsProvider
+from lambdacore_async.engine.identity.chain import CredentialsLike
+from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.pipeline import Attempt
-from lambdacore_async.engine.providers import CredentialsLike
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.engine.user_agent import VERSION as __version__  # noqa: N811 - its usual name
 from lambdacore_async.errors import (
     ApiError,
@@ -53,8 +53,7 @@ from lambdacore_async.protocol.codec import from_dict, to_dict
 from lambdacore_async.protocol.sigv4 import Credentials
 
 if TYPE_CHECKING:
-    from lambdacore_async.lookups import Failed, Found, Lookup, LookupReport, Lookups
-    from lambdacore_async.models.causes import Cause
+    from lambdacore_async.models.reason_codes import Cause
     from lambdacore_async.models.runtimes import (
         Compatibility,
         CompatibilityPolicy,
@@ -71,11 +70,16 @@ if TYPE_CHECKING:
         RuntimeVersion,
         RuntimeVersionState,
     )
-    from lambdacore_async.pagination import Pager
-    from lambdacore_async.provisioning import Drift, DriftValue, diff_network_connector
-    from lambdacore_async.sweeps import Sweep, Target
-    from lambdacore_async.waiters import WaiterError, WaiterFailedError, WaiterTimeoutError
-    from lambdacore_async.watching import (
+    from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
+    from lambdacore_async.workflows.pagination import Pager
+    from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.workflows.targets import MultiTargetRun, Target
+    from lambdacore_async.workflows.waiters import (
+        WaiterError,
+        WaiterFailedError,
+        WaiterTimeoutError,
+    )
+    from lambdacore_async.workflows.watching import (
         ConnectorAdded,
         ConnectorChange,
         ConnectorDeleted,
@@ -88,8 +92,14 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "lambdacore_async.lookups": ("Failed", "Found", "Lookup", "LookupReport", "Lookups"),
-            "lambdacore_async.models.causes": ("Cause",),
+            "lambdacore_async.workflows.lookups": (
+                "Failed",
+                "Found",
+                "Lookup",
+                "LookupReport",
+                "Lookups",
+            ),
+            "lambdacore_async.models.reason_codes": ("Cause",),
             "lambdacore_async.models.runtimes": (
                 "Compatibility",
                 "CompatibilityPolicy",
@@ -106,11 +116,19 @@ else:
                 "RuntimeVersion",
                 "RuntimeVersionState",
             ),
-            "lambdacore_async.pagination": ("Pager",),
-            "lambdacore_async.provisioning": ("Drift", "DriftValue", "diff_network_connector"),
-            "lambdacore_async.sweeps": ("Sweep", "Target"),
-            "lambdacore_async.waiters": ("WaiterError", "WaiterFailedError", "WaiterTimeoutError"),
-            "lambdacore_async.watching": (
+            "lambdacore_async.workflows.pagination": ("Pager",),
+            "lambdacore_async.workflows.provisioning": (
+                "Drift",
+                "DriftValue",
+                "diff_network_connector",
+            ),
+            "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
+            "lambdacore_async.workflows.waiters": (
+                "WaiterError",
+                "WaiterFailedError",
+                "WaiterTimeoutError",
+            ),
+            "lambdacore_async.workflows.watching": (
                 "ConnectorAdded",
                 "ConnectorChange",
                 "ConnectorDeleted",
@@ -152,6 +170,7 @@ __all__ = [
     "Lookup",
     "LookupReport",
     "Lookups",
+    "MultiTargetRun",
     "NetworkConnector",
     "NetworkConnectorConfiguration",
     "NetworkConnectorLastUpdateStatus",
@@ -183,7 +202,6 @@ __all__ = [
     "RuntimeVersionState",
     "ServiceException",
     "ServiceQuotaExceededException",
-    "Sweep",
     "Target",
     "ThrottleReason",
     "Timeout",

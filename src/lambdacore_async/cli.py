@@ -61,7 +61,6 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.network_connectors import MANAGED_CONNECTORS
-from lambdacore_async.lookups import Failed, Found, Lookup, Lookups
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     NetworkConnector,
@@ -74,8 +73,9 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.codec import to_dict
-from lambdacore_async.waiters import WaiterFailedError
-from lambdacore_async.watching import (
+from lambdacore_async.workflows.lookups import Failed, Found, Lookup, Lookups
+from lambdacore_async.workflows.waiters import WaiterFailedError
+from lambdacore_async.workflows.watching import (
     ConnectorAdded,
     ConnectorChange,
     ConnectorDeleted,

@@ -23,12 +23,12 @@ from attrs import evolve
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.configuration import Configuration, Options
-from lambdacore_async.engine.credentials import CredentialsProvider, CredentialsSource
+from lambdacore_async.engine.identity.chain import CredentialsLike, DefaultChain, as_provider
+from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
-from lambdacore_async.engine.providers import CredentialsLike, DefaultChain, origin_of
-from lambdacore_async.engine.timeouts import Timeout
-from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.engine.transport.session import AiohttpTransport
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.models.network_connectors import (
@@ -47,7 +47,6 @@ from lambdacore_async.protocol.sigv4 import Credentials
 if TYPE_CHECKING:
     # What a service that looks at single connectors does without is imported where it is used.
     from lambdacore_async.engine.regions import Regions
-    from lambdacore_async.lookups import Lookup, Lookups
     from lambdacore_async.models.runtimes import (
         RestoredRuntime,
         Runtime,
@@ -55,12 +54,13 @@ if TYPE_CHECKING:
         RuntimeReleaseLifecycle,
         RuntimeVersion,
     )
-    from lambdacore_async.pagination import Pager
-    from lambdacore_async.polling import Poller
-    from lambdacore_async.provisioning import Provisioning
-    from lambdacore_async.sweeps import Sweep, Target
-    from lambdacore_async.waiters import ConnectorWait
-    from lambdacore_async.watching import NetworkConnectorWatch
+    from lambdacore_async.workflows.lookups import Lookup, Lookups
+    from lambdacore_async.workflows.pagination import Pager
+    from lambdacore_async.workflows.polling import Poller
+    from lambdacore_async.workflows.provisioning import Provisioning
+    from lambdacore_async.workflows.targets import MultiTargetRun, Target
+    from lambdacore_async.workflows.waiters import ConnectorWait
+    from lambdacore_async.workflows.watching import NetworkConnectorWatch
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -147,11 +147,11 @@ class LambdaCoreClient:
         origin = (
             DefaultChain(os.environ, AiohttpTransport, clock, profile)
             if credentials is None
-            else origin_of(credentials)
+            else as_provider(credentials)
         )
         shared = Shared(
             transport=transport,
-            credentials=CredentialsSource(origin, clock=clock),
+            credentials=RefreshingCredentials(origin, clock=clock),
             clock=clock,
             user_agent=UserAgent(user_agent_extra, os.environ.get("AWS_EXECUTION_ENV")),
             max_in_flight=max_connections,
@@ -255,10 +255,10 @@ class LambdaCoreClient:
         return view
 
     def _shared_of(self, credentials: CredentialsLike) -> Shared:
-        origin = origin_of(credentials)
+        origin = as_provider(credentials)
         shared = self._accounts.get(_account(origin))
         if shared is None:
-            source = CredentialsSource(origin, clock=self._pipeline.shared.clock)
+            source = RefreshingCredentials(origin, clock=self._pipeline.shared.clock)
             shared = evolve(self._pipeline.shared, credentials=source)
             self._accounts[_account(origin)] = shared
         return shared
@@ -434,9 +434,9 @@ class LambdaCoreClient:
         *,
         concurrency: int,
         deadline: float | None = None,
-        together: bool = True,
+        fail_fast: bool = True,
     ) -> Lookups:
-        from lambdacore_async.lookups import Lookups
+        from lambdacore_async.workflows.lookups import Lookups
 
         return Lookups(
             self._look_up,
@@ -444,7 +444,7 @@ class LambdaCoreClient:
             concurrency=concurrency,
             deadline=deadline,
             clock=self._pipeline.shared.clock,
-            together=together,
+            fail_fast=fail_fast,
         )
 
     async def ensure_network_connector(
@@ -488,7 +488,7 @@ class LambdaCoreClient:
             NetworkConnectorLimitExceededException: there is no room for another connector, or for
                 another version of it; see `prune_network_connector_versions`.
         """
-        from lambdacore_async.provisioning import Wanted
+        from lambdacore_async.workflows.provisioning import Wanted
 
         wanted = Wanted(name, configuration, operator_role, tags)
         return await self._provisioning(timeout, poll_interval, on_change).ensure(wanted)
@@ -571,14 +571,14 @@ class LambdaCoreClient:
             ResourceNotFoundException: there is no such connector.
             ExceptionGroup: of the errors, if some versions could not be deleted.
         """
-        from lambdacore_async.provisioning import prune
+        from lambdacore_async.workflows.provisioning import prune
 
         return await prune(self, identifier, keep)
 
     def _provisioning(
         self, timeout: float, poll_interval: float, on_change: OnChange | None
     ) -> Provisioning:
-        from lambdacore_async.provisioning import Provisioning
+        from lambdacore_async.workflows.provisioning import Provisioning
 
         return Provisioning(
             self,
@@ -637,7 +637,7 @@ class LambdaCoreClient:
             WaiterFailedError: the update failed, and why; or the connector is being deleted.
             WaiterTimeoutError: the update is not through in time.
         """
-        from lambdacore_async.waiters import Update
+        from lambdacore_async.workflows.waiters import Update
 
         wait = self._wait(timeout, poll_interval, on_change)
         if not isinstance(identifier, NetworkConnector):
@@ -692,7 +692,7 @@ class LambdaCoreClient:
             WaiterFailedError: it failed, or is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        from lambdacore_async.waiters import RuntimeWait
+        from lambdacore_async.workflows.waiters import RuntimeWait
 
         operation = operations.GET_RUNTIME_VERSION
         get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
@@ -728,7 +728,7 @@ class LambdaCoreClient:
             WaiterFailedError: it is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        from lambdacore_async.waiters import RuntimeWait
+        from lambdacore_async.workflows.waiters import RuntimeWait
 
         operation = operations.GET_RUNTIME_ALIAS
         get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
@@ -743,12 +743,12 @@ class LambdaCoreClient:
 
     @cached_property
     def _poller(self) -> Poller:
-        from lambdacore_async.pagination import Pager
-        from lambdacore_async.polling import Poller
+        from lambdacore_async.workflows.pagination import Pager
+        from lambdacore_async.workflows.polling import Poller
 
         shared = self._pipeline.shared
         listing = Pager(
-            partial(self._pipeline.call, patient=True),
+            partial(self._pipeline.call, outlasts_throttling=True),
             operations.LIST_NETWORK_CONNECTORS,
             {"max_items": 100},
         )
@@ -758,12 +758,12 @@ class LambdaCoreClient:
     def _get_patiently(
         self, operation: Operation[Output], **arguments: object
     ) -> Coroutine[None, None, Output]:
-        return self._pipeline.call(operation, arguments, patient=True)
+        return self._pipeline.call(operation, arguments, outlasts_throttling=True)
 
     def _wait(
         self, timeout: float, poll_interval: float, on_change: OnChange | None
     ) -> ConnectorWait:
-        from lambdacore_async.waiters import ConnectorWait
+        from lambdacore_async.workflows.waiters import ConnectorWait
 
         return ConnectorWait(
             self._poller, timeout=timeout, poll_interval=poll_interval, on_change=on_change
@@ -789,7 +789,7 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        from lambdacore_async.watching import NetworkConnectorWatch
+        from lambdacore_async.workflows.watching import NetworkConnectorWatch
 
         return NetworkConnectorWatch(self._poller, snapshot, poll_interval)
 
@@ -797,13 +797,13 @@ class LambdaCoreClient:
         if isinstance(identifier, str) and identifier.startswith("arn:"):
             return self._look_up_arn(identifier)
         return self._pipeline.call(
-            operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, patient=True
+            operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, outlasts_throttling=True
         )
 
     async def _look_up_arn(self, arn: str) -> NetworkConnector:
         operation = operations.GET_NETWORK_CONNECTOR
         pipeline = await self._regions.pipeline_of(arn, operation.name)
-        return await pipeline.call(operation, {"identifier": arn}, patient=True)
+        return await pipeline.call(operation, {"identifier": arn}, outlasts_throttling=True)
 
     # Many accounts
 
@@ -814,7 +814,7 @@ class LambdaCoreClient:
         *,
         concurrency: int = 10,
         targets_at_once: int = 10,
-    ) -> Sweep[Lookup]:
+    ) -> MultiTargetRun[Lookup]:
         """Get network connectors in many accounts and regions: pairs of a target and a lookup.
 
         Iterate over the run inside `async with`. Each identifier is `Found` or `Failed` once for
@@ -831,18 +831,18 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        from lambdacore_async.sweeps import Sweep
+        from lambdacore_async.workflows.targets import MultiTargetRun
 
         self._lookups(identifiers, concurrency=concurrency)  # refuses what none could do
 
         async def look_up(target: Target) -> AsyncGenerator[Lookup]:
             view = self.with_options(region=target.region, credentials=target.credentials)
-            run = view._lookups(identifiers, concurrency=concurrency, together=False)  # noqa: SLF001 - one of us
+            run = view._lookups(identifiers, concurrency=concurrency, fail_fast=False)  # noqa: SLF001 - one of us
             async with run:
                 async for lookup in run:
                     yield lookup
 
-        return Sweep(targets, look_up, targets_at_once=targets_at_once)
+        return MultiTargetRun(targets, look_up, targets_at_once=targets_at_once)
 
     def list_across(
         self,
@@ -850,7 +850,7 @@ class LambdaCoreClient:
         listing: Callable[[LambdaCoreClient], AsyncIterable[Item]],
         *,
         targets_at_once: int = 10,
-    ) -> Sweep[Item | LambdaCoreError]:
+    ) -> MultiTargetRun[Item | LambdaCoreError]:
         """List in many accounts and regions: pairs of a target and an item, or its error.
 
         Iterate over the run inside `async with`. A target whose listing fails yields the error as
@@ -865,7 +865,7 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        from lambdacore_async.sweeps import Sweep
+        from lambdacore_async.workflows.targets import MultiTargetRun
 
         async def list_there(target: Target) -> AsyncGenerator[Item | LambdaCoreError]:
             view = self.with_options(region=target.region, credentials=target.credentials)
@@ -879,7 +879,7 @@ class LambdaCoreClient:
                 if isinstance(items, AsyncGenerator):
                     await items.aclose()
 
-        return Sweep(targets, list_there, targets_at_once=targets_at_once)
+        return MultiTargetRun(targets, list_there, targets_at_once=targets_at_once)
 
     # Runtimes
 
@@ -1254,7 +1254,7 @@ class LambdaCoreClient:
     def _list(
         self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
     ) -> Pager[Item]:
-        from lambdacore_async.pagination import Pager
+        from lambdacore_async.workflows.pagination import Pager
 
         return Pager(self._pipeline.call, operation, arguments, prefetch=prefetch)
 

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from lambdacore_async import ConfigurationError, LambdaCoreError, ParameterError
 from lambdacore_async.engine.configuration import Configuration, Options
-from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from support import botocore_judge as judge
 from support.certificates import self_signed
@@ -121,7 +121,7 @@ async def ours(
     transport = FakeTransport(CONNECTOR)
     resolve = Configuration(environ, SharedConfig(environ, profile)).resolve
     pipeline = Pipeline(
-        Shared(transport=transport, credentials=CredentialsSource(CREDENTIALS)),
+        Shared(transport=transport, credentials=RefreshingCredentials(CREDENTIALS)),
         Settings(),
         partial(resolve, options),
     )

@@ -30,12 +30,12 @@ from lambdacore_async import (
     TransportTimeoutError,
     VpcEgressConfiguration,
 )
-from lambdacore_async.engine.credentials import CredentialsProvider, CredentialsSource
-from lambdacore_async.engine.pacing import AdaptivePace, Outcome, Pace
+from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
 from lambdacore_async.engine.retry import RetryPolicy
-from lambdacore_async.engine.timeouts import Timeout
-from lambdacore_async.engine.transport import AiohttpTransport, Transport
+from lambdacore_async.engine.transport.session import AiohttpTransport, Transport
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import CLOCK_SKEW_CODES, EXPIRED_CODES
 from lambdacore_async.protocol.messages import Request, Response
@@ -66,7 +66,7 @@ CREATE: Final[dict[str, object]] = {
 WRITE: Final = evolve(GET_NETWORK_CONNECTOR, name="Write", method="PUT", readonly=False)
 
 
-class CountingPace(Pace):
+class CountingPace(RateLimiter):
     """Lets everything pass, and counts.
 
     Attributes:
@@ -86,7 +86,7 @@ class CountingPace(Pace):
         self.held += 1
         return 0.0
 
-    def release(self, ticket: float, outcome: Outcome, retry_after: float | None = None) -> None:
+    def release(self, permit: float, outcome: Outcome, retry_after: float | None = None) -> None:
         self.held -= 1
         self.outcomes.append((outcome, retry_after))
 
@@ -102,7 +102,7 @@ def make(
     numbers = itertools.count(1)
     shared = Shared(
         transport=transport,
-        credentials=CredentialsSource(credentials or nobody),
+        credentials=RefreshingCredentials(credentials or nobody),
         clock=FakeClock(),
         jitter=lambda: 1.0,
         new_token=lambda: f"token-{next(numbers)}",
@@ -118,9 +118,11 @@ async def nobody() -> Credentials:
 
 def count(pipeline: Pipeline) -> CountingPace:
     """Put a pace that counts in the place of the one of us-east-1."""
-    pace = CountingPace()
-    pipeline.shared.paces["https://lambda.us-east-1.amazonaws.com", "standard"] = pace
-    return pace
+    rate_limiter = CountingPace()
+    pipeline.shared.rate_limiters["https://lambda.us-east-1.amazonaws.com", "standard"] = (
+        rate_limiter
+    )
+    return rate_limiter
 
 
 def clock_of(pipeline: Pipeline) -> FakeClock:
@@ -205,7 +207,7 @@ async def test_tokens_and_invocation_ids_are_random_uuids() -> None:
     ids: set[uuid.UUID] = set()
     for _ in range(10):  # clients, which may live in as many processes
         transport = FakeTransport(*[CONNECTOR] * 10)
-        shared = Shared(transport=transport, credentials=CredentialsSource(CREDENTIALS))
+        shared = Shared(transport=transport, credentials=RefreshingCredentials(CREDENTIALS))
         pipeline = Pipeline(shared, Settings(region="us-east-1"))
         for _ in range(10):
             await pipeline.call(CREATE_NETWORK_CONNECTOR, CREATE)
@@ -217,7 +219,7 @@ async def test_tokens_and_invocation_ids_are_random_uuids() -> None:
 
 
 def test_jitter_is_a_part_of_one() -> None:
-    shared = Shared(transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS))
+    shared = Shared(transport=FakeTransport(), credentials=RefreshingCredentials(CREDENTIALS))
     assert all(0 <= shared.jitter() < 1 for _ in range(100))
 
 
@@ -271,15 +273,15 @@ async def test_without_credentials_nothing_is_sent_and_no_attempt_is_told() -> N
     attempts: list[Attempt] = []
     transport = FakeTransport()
     pipeline = make(transport, credentials=None, on_attempt=attempts.append)
-    pace = count(pipeline)
+    rate_limiter = count(pipeline)
     with pytest.raises(CredentialsError) as caught:
         await pipeline.call(GET_NETWORK_CONNECTOR, GET)
-    assert (transport.requests, attempts, pace.held) == ([], [], 0)
+    assert (transport.requests, attempts, rate_limiter.held) == ([], [], 0)
     assert (caught.value.operation, caught.value.attempts) == ("GetNetworkConnector", 0)
-    assert pace.outcomes == [(Outcome.OTHER, None)]
+    assert rate_limiter.outcomes == [(Outcome.OTHER, None)]
 
 
-class Vanishing(CredentialsSource):
+class Vanishing(RefreshingCredentials):
     """Gives credentials once."""
 
     def current(self) -> Credentials | None:
@@ -326,14 +328,16 @@ def signers(transport: FakeTransport) -> list[str]:
 
 
 @pytest.mark.parametrize("code", sorted(EXPIRED_CODES))
-@pytest.mark.parametrize("patient", [False, True])
+@pytest.mark.parametrize("outlasts_throttling", [False, True])
 async def test_expired_credentials_are_renewed_and_the_request_is_signed_anew_at_once(
-    code: str, patient: bool
+    code: str, outlasts_throttling: bool
 ) -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
     transport = FakeTransport(refusal(code, 403), CONNECTOR)
     pipeline = make(transport, credentials=provide)
-    result = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=patient)
+    result = await pipeline.call(
+        GET_NETWORK_CONNECTOR, GET, outlasts_throttling=outlasts_throttling
+    )
     assert isinstance(result, NetworkConnector)
     assert (given, signers(transport)) == (["AKIDOLD", "AKIDNEW"], ["AKIDOLD", "AKIDNEW"])
     assert clock_of(pipeline).sleeps == []
@@ -379,10 +383,10 @@ async def test_arguments_that_cannot_be_sent_are_refused_before_all_else(
 ) -> None:
     transport = FakeTransport()
     pipeline = make(transport, credentials=None)
-    pace = count(pipeline)
+    rate_limiter = count(pipeline)
     with pytest.raises(ParameterError, match="identifier"):
         await pipeline.call(GET_NETWORK_CONNECTOR, arguments)
-    assert (transport.requests, pace.outcomes) == ([], [])
+    assert (transport.requests, rate_limiter.outcomes) == ([], [])
 
 
 # The clock
@@ -529,7 +533,7 @@ async def test_a_patient_call_pays_nothing_for_throttling() -> None:
     transport = FakeTransport(*[refusal("TooManyRequestsException", 429)] * 20, CONNECTOR)
     pipeline = make(transport)
     count(pipeline)
-    connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
     assert connector.response_metadata is not None
     assert connector.response_metadata.attempts == 21
     assert pipeline.shared.quota.available == 500
@@ -540,7 +544,7 @@ async def test_a_patient_call_goes_on_through_passing_failures_and_pays_nothing(
     throttled, broke = refusal("TooManyRequestsException", 429), TransportError("broke")
     pipeline = make(FakeTransport(throttled, broke, broke, throttled, broke, broke, CONNECTOR))
     count(pipeline)
-    connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
     assert connector.response_metadata is not None
     assert clock_of(pipeline).sleeps == [0.05, 0.1, 0.2, 0.4]
     assert pipeline.shared.quota.available == 500
@@ -549,7 +553,7 @@ async def test_a_patient_call_goes_on_through_passing_failures_and_pays_nothing(
 async def test_a_patient_call_gives_up_after_twenty_seconds_of_failures() -> None:
     pipeline = make(FakeTransport(*[TransportError("broke")] * 20))
     with pytest.raises(TransportError) as caught:
-        await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
     assert sum(clock_of(pipeline).sleeps) == pytest.approx(0.05 * (2**9 - 1))
     assert caught.value.attempts == 10
 
@@ -559,10 +563,10 @@ async def test_patient_calls_wait_for_an_outage_once_and_not_each_anew() -> None
     pipeline = make(FakeTransport(*broke, CONNECTOR, broke[0], CONNECTOR))
     for attempts in (10, 1):
         with pytest.raises(TransportError) as caught:
-            await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+            await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
         assert caught.value.attempts == attempts
-    await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
-    recovered = await pipeline.call(GET_NETWORK_CONNECTOR, GET, patient=True)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    recovered = await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
     assert recovered.response_metadata is not None
     assert recovered.response_metadata.attempts == 2
 
@@ -571,7 +575,9 @@ async def test_a_patient_call_of_one_attempt_is_made_once() -> None:
     transport = FakeTransport(TransportError("broke"))
     settings = Settings(region="us-east-1", policy=RetryPolicy(max_attempts=1))
     with pytest.raises(TransportError):
-        await make(transport, settings=settings).call(GET_NETWORK_CONNECTOR, GET, patient=True)
+        await make(transport, settings=settings).call(
+            GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True
+        )
     assert len(transport.requests) == 1
 
 
@@ -584,7 +590,7 @@ async def test_the_total_timeout_ends_a_call_with_the_last_error_as_its_cause() 
     pipeline = make(
         FakeTransport(broke, None), settings=Settings("us-east-1", timeout=Timeout(total=12.5))
     )
-    pace = count(pipeline)
+    rate_limiter = count(pipeline)
     with pytest.raises(TransportTimeoutError) as caught:
         await pipeline.call(GET_NETWORK_CONNECTOR, GET)
     error = caught.value
@@ -597,7 +603,7 @@ async def test_the_total_timeout_ends_a_call_with_the_last_error_as_its_cause() 
     assert str(error) == "GetNetworkConnector: not done within 12.5 seconds (2 attempts)"
     assert isinstance(error, TimeoutError)
     assert_no_secret(error)
-    assert (pace.held, other_tasks()) == (0, set())
+    assert (rate_limiter.held, other_tasks()) == (0, set())
 
 
 @pytest.mark.usefixtures("leaps")
@@ -621,13 +627,13 @@ async def test_a_timeout_of_an_attempt_is_not_taken_for_that_of_the_call() -> No
 async def test_the_callers_own_timeout_stays_the_callers(total: float | None) -> None:
     settings = Settings("us-east-1", timeout=Timeout(total=total))
     pipeline = make(FakeTransport(TransportError("broke"), None), settings=settings)
-    pace = count(pipeline)
+    rate_limiter = count(pipeline)
     with pytest.raises(TimeoutError) as caught:
         async with asyncio.timeout(10):
             await pipeline.call(GET_NETWORK_CONNECTOR, GET)
     assert type(caught.value) is TimeoutError
     assert type(caught.value.__cause__) is asyncio.CancelledError
-    assert pace.held == 0
+    assert rate_limiter.held == 0
 
 
 @pytest.mark.parametrize("total", [None, 60])
@@ -651,9 +657,9 @@ async def test_cancelling_wherever_a_call_waits_leaves_nothing_behind(total: flo
     while was_cancelled:
         transport = FakeTransport(*failures, CONNECTOR)
         pipeline = make(transport, settings=settings)
-        pace = count(pipeline)
+        rate_limiter = count(pipeline)
         was_cancelled = await cancel_at(waits, pipeline.call(GET_NETWORK_CONNECTOR, GET))
-        assert (pace.held, transport.under_way) == (0, 0)
+        assert (rate_limiter.held, transport.under_way) == (0, 0)
         assert (clock_of(pipeline).sleepers, other_tasks()) == (0, set())
         waits += was_cancelled
     assert waits == 3 * 2 + 2, "a turn and a send for each attempt, and two delays"
@@ -716,20 +722,20 @@ async def test_the_pace_is_told_what_came_of_each_attempt(
 ) -> None:
     once = Settings("us-east-1", policy=RetryPolicy(max_attempts=1))
     pipeline = make(FakeTransport(reaction), settings=once)
-    pace = count(pipeline)
+    rate_limiter = count(pipeline)
     with contextlib.suppress(LambdaCoreError, ZeroDivisionError):
         await pipeline.call(GET_NETWORK_CONNECTOR, GET)
-    assert (pace.outcomes, pace.held) == ([(outcome, hint)], 0)
+    assert (rate_limiter.outcomes, rate_limiter.held) == ([(outcome, hint)], 0)
 
 
 async def test_a_delay_holds_up_nobody_else() -> None:
     pipeline = make(FakeTransport(TransportError("broke"), CONNECTOR))
-    pace = count(pipeline)
+    rate_limiter = count(pipeline)
     held: list[int] = []
 
     class Watch(FakeClock):
         async def sleep(self, seconds: float) -> None:
-            held.append(pace.held)
+            held.append(rate_limiter.held)
 
     object.__setattr__(pipeline.shared, "clock", Watch())
     await pipeline.call(GET_NETWORK_CONNECTOR, GET)
@@ -761,8 +767,8 @@ async def test_views_of_one_region_and_mode_share_pace_quota_and_connections() -
     view = Pipeline(shared, Settings("us-east-1", timeout=Timeout(total=60)))
     await pipeline.call(GET_NETWORK_CONNECTOR, GET)
     await view.call(GET_NETWORK_CONNECTOR, GET)
-    assert list(shared.paces) == [("https://lambda.us-east-1.amazonaws.com", "standard")]
-    assert type(next(iter(shared.paces.values()))) is Pace
+    assert list(shared.rate_limiters) == [("https://lambda.us-east-1.amazonaws.com", "standard")]
+    assert type(next(iter(shared.rate_limiters.values()))) is RateLimiter
     assert shared.quota.available == 500 - 14 - 5 + 5 + 1
 
 
@@ -772,10 +778,12 @@ async def test_another_region_or_mode_has_a_pace_of_its_own() -> None:
     for settings in (Settings("eu-west-1"), Settings("us-east-1", policy=adaptive)):
         await Pipeline(pipeline.shared, settings).call(GET_NETWORK_CONNECTOR, GET)
     await pipeline.call(GET_NETWORK_CONNECTOR, GET)
-    assert {key: type(pace) for key, pace in pipeline.shared.paces.items()} == {
-        ("https://lambda.us-east-1.amazonaws.com", "standard"): Pace,
-        ("https://lambda.us-east-1.amazonaws.com", "adaptive"): AdaptivePace,
-        ("https://lambda.eu-west-1.amazonaws.com", "standard"): Pace,
+    assert {
+        key: type(rate_limiter) for key, rate_limiter in pipeline.shared.rate_limiters.items()
+    } == {
+        ("https://lambda.us-east-1.amazonaws.com", "standard"): RateLimiter,
+        ("https://lambda.us-east-1.amazonaws.com", "adaptive"): AdaptiveRateLimiter,
+        ("https://lambda.eu-west-1.amazonaws.com", "standard"): RateLimiter,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lambdacore_async import ConfigurationError, ParameterError
-from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.regions import Regions
 from support.leaks import CREDENTIALS
@@ -15,7 +15,7 @@ OPERATION = "GetNetworkConnector"
 
 
 def make(region: str) -> tuple[Pipeline, Regions]:
-    shared = Shared(transport=FakeTransport(), credentials=CredentialsSource(CREDENTIALS))
+    shared = Shared(transport=FakeTransport(), credentials=RefreshingCredentials(CREDENTIALS))
     home = Pipeline(shared, Settings(region))
     return home, Regions(home)
 
@@ -58,8 +58,8 @@ async def test_another_region_of_the_partition_has_a_pipeline_and_a_pace_of_its_
     elsewhere = await regions.pipeline_of(arn(other, partition), OPERATION)
     assert elsewhere is await regions.pipeline_of(arn(other, partition), OPERATION)
     assert elsewhere.shared is pipeline.shared
-    assert (await elsewhere.settle(OPERATION)).region == other
-    assert len(pipeline.shared.paces) == 2
+    assert (await elsewhere.resolve_settings(OPERATION)).region == other
+    assert len(pipeline.shared.rate_limiters) == 2
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from lambdacore_async import (
     TransportTimeoutError,
     VpcEgressConfiguration,
 )
-from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import CLOCK_SKEW_CODES, THROTTLING_CODES, TRANSIENT_CODES
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
@@ -72,7 +72,7 @@ def pipeline(
     values = jitter or itertools.repeat(1.0)
     shared = Shared(
         transport=transport,
-        credentials=CredentialsSource(CREDENTIALS),
+        credentials=RefreshingCredentials(CREDENTIALS),
         on_attempt=attempts.append,
         clock=FakeClock(),
         jitter=lambda: next(values),

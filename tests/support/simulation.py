@@ -14,7 +14,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from lambdacore_async import LambdaCoreClient
 from lambdacore_async.engine.pipeline import Pipeline, Settings
 from lambdacore_async.engine.regions import Regions
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.local import LocalLambdaCore, State
 from lambdacore_async.local.server import Server
 from lambdacore_async.protocol.endpoints import Endpoint

@@ -9,7 +9,7 @@ from typing import Final
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 

@@ -29,6 +29,7 @@ from lambdacore_async import (
     Lookup,
     LookupReport,
     Lookups,
+    MultiTargetRun,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
@@ -49,7 +50,6 @@ from lambdacore_async import (
     RuntimeAlias,
     RuntimeReleaseLifecycle,
     RuntimeVersion,
-    Sweep,
     Target,
     ThrottleReason,
     Timeout,
@@ -353,9 +353,9 @@ async def many_accounts(client: LambdaCoreClient) -> None:
             assert_type(target, Target)
             assert_type(lookup, Found | Failed)
     listing = client.list_across(targets, LambdaCoreClient.list_network_connectors)
-    assert_type(listing, Sweep[NetworkConnectorSummary | LambdaCoreError])
+    assert_type(listing, MultiTargetRun[NetworkConnectorSummary | LambdaCoreError])
     async with client.list_across(targets, lambda view: view.list_runtimes(max_items=1)) as items:
-        assert_type(items, Sweep[Runtime | LambdaCoreError])
+        assert_type(items, MultiTargetRun[Runtime | LambdaCoreError])
 
 
 version: str = __version__

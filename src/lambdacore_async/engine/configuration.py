@@ -17,7 +17,7 @@ from attrs import field, frozen
 from lambdacore_async.engine.pipeline import Settings
 from lambdacore_async.engine.profiles import Profile, SharedConfig
 from lambdacore_async.engine.retry import MAX_ATTEMPTS, MODES, RetryPolicy
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import ConfigurationError
 
 #: The variables of each setting, the first that is set counts; then the profile's key of that name.

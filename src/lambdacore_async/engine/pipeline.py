@@ -14,11 +14,11 @@ from typing import Final, Generic, NamedTuple, TypeVar
 from attrs import evolve, field, frozen
 
 from lambdacore_async.engine.clock import Clock, ServiceClock
-from lambdacore_async.engine.credentials import CredentialsSource
-from lambdacore_async.engine.pacing import AdaptivePace, Outcome, Pace
+from lambdacore_async.engine.identity.refresh import RefreshingCredentials
+from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
 from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
-from lambdacore_async.engine.timeouts import Timeout
-from lambdacore_async.engine.transport import Transport
+from lambdacore_async.engine.transport.session import Transport
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import (
     CLOCK_SKEW_CODES,
@@ -109,7 +109,7 @@ class Shared:
     """
 
     transport: Transport
-    credentials: CredentialsSource
+    credentials: RefreshingCredentials
     user_agent: UserAgent = field(factory=UserAgent)
     max_in_flight: int = 100
     on_attempt: Callable[[Attempt], None] | None = None
@@ -118,7 +118,9 @@ class Shared:
     new_token: Callable[[], str] = _new_uuid
     service_clock: ServiceClock = field(init=False)
     quota: RetryQuota = field(init=False, factory=RetryQuota)
-    paces: dict[tuple[str, str], Pace] = field(init=False, factory=dict[tuple[str, str], Pace])
+    rate_limiters: dict[tuple[str, str], RateLimiter] = field(
+        init=False, factory=dict[tuple[str, str], RateLimiter]
+    )
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "service_clock", ServiceClock(self.clock))
@@ -132,10 +134,12 @@ class _Route:
         failing_since: the monotonic time of the first passing failure since a request was served.
     """
 
-    def __init__(self, region: str, endpoint: Endpoint, pace: Pace, user_agent: str) -> None:
+    def __init__(
+        self, region: str, endpoint: Endpoint, rate_limiter: RateLimiter, user_agent: str
+    ) -> None:
         self.region = region
         self.endpoint = endpoint
-        self.pace = pace
+        self.rate_limiter = rate_limiter
         self.user_agent = user_agent
         self.invocation_ids = _numbered_uuids()
         self.failing_since: float | None = None
@@ -147,10 +151,12 @@ class _Call(Generic[Output]):
     invocation_id: str
     signed_at: datetime
 
-    def __init__(self, operation: Operation[Output], request: Request, *, patient: bool) -> None:
+    def __init__(
+        self, operation: Operation[Output], request: Request, *, outlasts_throttling: bool
+    ) -> None:
         self.operation = operation
         self.request = request
-        self.patient = patient
+        self.outlasts_throttling = outlasts_throttling
         self.attempts = self.charged_attempts = 0
         self.renewed = False
         self.seconds = 0.0
@@ -186,16 +192,16 @@ class Pipeline:
         operation: Operation[Output],
         arguments: Mapping[str, object],
         *,
-        patient: bool = False,
+        outlasts_throttling: bool = False,
     ) -> Coroutine[None, None, Output]:
         """Make one call, with as many attempts as the policy allows.
 
         Args:
             operation: a row of the table.
             arguments: values by parameter name.
-            patient: for one of many. A throttled attempt waits its turn at the shared pace, and
-                one that failed for a passing reason is repeated for 20 seconds, unless nothing
-                has got through for as long; neither counts as an attempt or costs of the quota.
+            outlasts_throttling: for one call of a fan-out. A throttled attempt waits for a permit,
+                and a transient failure is retried for 20 seconds, unless no call has succeeded for
+                that long. Neither counts as an attempt or is charged to the retry quota.
 
         Returns:
             What makes it when awaited. It raises `LambdaCoreError` if the call failed, for the
@@ -206,7 +212,9 @@ class Pipeline:
         """
         if operation.token is not None and arguments.get(operation.token) is None:
             arguments = {**arguments, operation.token: self.shared.new_token()}
-        call = _Call(operation, operation.build_request(arguments), patient=patient)
+        call = _Call(
+            operation, operation.build_request(arguments), outlasts_throttling=outlasts_throttling
+        )
         total = self.settings.timeout.total
         return self._run(call) if total is None else self._run_within(total, call)
 
@@ -250,9 +258,9 @@ class Pipeline:
         shared = self.shared
         call.response = None
         outcome, hint = Outcome.OTHER, None
-        ticket = route.pace.acquire_nowait()
-        if ticket is None:
-            ticket = await route.pace.acquire()
+        permit = route.rate_limiter.acquire_nowait()
+        if permit is None:
+            permit = await route.rate_limiter.acquire()
         try:
             credentials = shared.credentials.current() or await shared.credentials.get()
             call.attempts += 1
@@ -291,14 +299,14 @@ class Pipeline:
             outcome = Outcome.SUCCESS
             return output
         finally:
-            route.pace.release(ticket, outcome, hint)
+            route.rate_limiter.release(permit, outcome, hint)
             if outcome is not Outcome.OTHER:
                 route.failing_since = None
 
     def _delay(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:
         """Seconds until the next attempt, or `None` if there is to be none."""
         policy = self.settings.policy
-        if call.patient and error.throttling:
+        if call.outlasts_throttling and error.throttling:
             return 0.0  # the pace has its turn for it
         # Both are learnt, whoever may use it.
         corrected = self._clock_was_wrong(call, error) or self._credentials_expired(call, error)
@@ -308,7 +316,7 @@ class Pipeline:
             return 0.0
         if not is_retryable(error, repeatable=call.operation.repeatable):
             return None
-        if call.patient and policy.max_attempts > 1:
+        if call.outlasts_throttling and policy.max_attempts > 1:
             return self._patience(call, route, error)
         if exhausted:
             return None
@@ -367,7 +375,7 @@ class Pipeline:
             except Exception:  # a fault in somebody's metrics is no reason to lose an answer
                 logger.exception("on_attempt failed")
 
-    async def settle(self, operation: str) -> Settings:
+    async def resolve_settings(self, operation: str) -> Settings:
         """The settings, found as at a first call of this operation if there was none.
 
         Raises:
@@ -397,12 +405,16 @@ class Pipeline:
             allow_plain_http=settings.allow_plain_http,
         )
         key = (endpoint.url, settings.policy.mode)
-        if key not in shared.paces:
-            pace = AdaptivePace if settings.policy.mode == "adaptive" else Pace
-            shared.paces[key] = pace(shared.clock, max_in_flight=shared.max_in_flight)
+        if key not in shared.rate_limiters:
+            rate_limiter = (
+                AdaptiveRateLimiter if settings.policy.mode == "adaptive" else RateLimiter
+            )
+            shared.rate_limiters[key] = rate_limiter(
+                shared.clock, max_in_flight=shared.max_in_flight
+            )
         return _Route(
             settings.region,
             endpoint,
-            shared.paces[key],
+            shared.rate_limiters[key],
             shared.user_agent.text(settings.policy.mode, settings.app_id),
         )

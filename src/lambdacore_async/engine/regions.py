@@ -36,7 +36,7 @@ class Regions:
         arn = arns.parse(identifier)
         if arn is None or arn.service != "lambda" or not is_region(arn.region):
             return self._home
-        settings = await self._home.settle(operation)
+        settings = await self._home.resolve_settings(operation)
         partition = partition_of(settings.region)
         if arn.partition != partition.id or partition_of(arn.region) is not partition:
             raise ParameterError(

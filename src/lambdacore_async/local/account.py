@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from attrs import Attribute, field, frozen
 
 from lambdacore_async.errors import ParameterError
-from lambdacore_async.local.refusals import invalid
+from lambdacore_async.local.errors import invalid
 from lambdacore_async.models.network_connectors import NetworkConnectorStateReasonCode
 from lambdacore_async.models.shared import Page
 from lambdacore_async.protocol.endpoints import partition_of

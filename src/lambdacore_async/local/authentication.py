@@ -14,7 +14,7 @@ from typing import Final
 from attrs import frozen
 
 from lambdacore_async.errors import ApiError
-from lambdacore_async.local.refusals import unmodelled
+from lambdacore_async.local.errors import unmodelled
 from lambdacore_async.protocol.messages import Request
 from lambdacore_async.protocol.sigv4 import (
     ALGORITHM,

@@ -30,7 +30,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias, cast
 from attrs import Attribute, evolve, field, frozen
 
 from lambdacore_async.errors import ParameterError, ThrottleReason, TooManyRequestsException
-from lambdacore_async.local.refusals import invalid, unmodelled
+from lambdacore_async.local.errors import invalid, unmodelled
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import OPERATIONS
 from lambdacore_async.protocol.restjson import build_error

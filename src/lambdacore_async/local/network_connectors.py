@@ -12,7 +12,7 @@ from typing import Final
 from attrs import define, evolve, field, frozen
 
 from lambdacore_async.local.account import REASONS, Account, Change, Failure, paginate
-from lambdacore_async.local.refusals import conflict, connector_limit, invalid, not_found
+from lambdacore_async.local.errors import conflict, connector_limit, invalid, not_found
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpType,

@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 from attrs import define, evolve, field, frozen
 
 from lambdacore_async.local.account import Account, Change, paginate
-from lambdacore_async.local.refusals import conflict, invalid, not_found, quota
+from lambdacore_async.local.errors import conflict, invalid, not_found, quota
 from lambdacore_async.models.runtimes import (
     Compatibility,
     CompatibilityPolicy,

@@ -18,8 +18,8 @@ from attrs import evolve
 from lambdacore_async.errors import ApiError, ConfigurationError, ParameterError
 from lambdacore_async.local.account import Clock, utc_now
 from lambdacore_async.local.authentication import authenticate
+from lambdacore_async.local.errors import invalid, unmodelled
 from lambdacore_async.local.faults import BLANK, Fault, Faults, SkewedClock, perform, reset
-from lambdacore_async.local.refusals import invalid, unmodelled
 from lambdacore_async.local.state import State
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import OPERATIONS

@@ -10,7 +10,6 @@ from typing import Final, Generic, TypeAlias, TypeVar
 from attrs import frozen
 
 from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
-from lambdacore_async.models.causes import CAUSES, Cause
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorLastUpdateStatus,
@@ -18,9 +17,10 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorSummary,
     OnChange,
 )
+from lambdacore_async.models.reason_codes import CAUSES, Cause
 from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
-from lambdacore_async.polling import Poller
 from lambdacore_async.protocol import operations
+from lambdacore_async.workflows.polling import Poller
 
 Model = TypeVar("Model", bound=RuntimeVersion | RuntimeAlias)
 Output = TypeVar("Output")
@@ -248,7 +248,7 @@ class ConnectorWait(_Wait):
     async def _until_active(self, identifier: str) -> NetworkConnector:
         decided = {NetworkConnectorState.ACTIVE, *_LOST}
         while True:
-            connector = await self._look(identifier, decided)
+            connector = await self._poll(identifier, decided)
             if connector is None:
                 continue
             if connector.state == NetworkConnectorState.ACTIVE:
@@ -320,31 +320,31 @@ class ConnectorWait(_Wait):
     async def _until_deleted(self, identifier: str) -> None:
         while True:
             try:
-                connector = await self._look(identifier, {NetworkConnectorState.DELETE_FAILED})
+                connector = await self._poll(identifier, {NetworkConnectorState.DELETE_FAILED})
             except (ResourceNotFoundException, WaiterFailedError):
                 return
             if connector is not None and connector.state == NetworkConnectorState.DELETE_FAILED:
                 raise _lost(connector)
 
-    async def _look(self, identifier: str, decided: Container[object]) -> NetworkConnector | None:
+    async def _poll(self, identifier: str, decided: Container[object]) -> NetworkConnector | None:
         """Look at the next tick; `None` if there is no more to see than a listing shows."""
-        sight = await self._poller.look(identifier, self._pause())
-        if isinstance(sight, LambdaCoreError):
-            self._missed(sight)
+        observation = await self._poller.poll(identifier, self._pause())
+        if isinstance(observation, LambdaCoreError):
+            self._missed(observation)
             return None
-        if isinstance(sight, NetworkConnectorSummary):
-            listed = _as_connector(sight)
+        if isinstance(observation, NetworkConnectorSummary):
+            listed = _as_connector(observation)
             self._recognise(listed)
             changed = listed != self._listed
-            if sight.state in decided or (changed and self._on_change is not None):
-                connector = await self._get(sight.id)
+            if observation.state in decided or (changed and self._on_change is not None):
+                connector = await self._get(observation.id)
                 if connector is not None:  # else the change is yet to be told
                     self._listed = listed
                 return connector
             self._listed = listed
             self._seen = listed if changed else self._seen
             return None
-        return self._see(sight)
+        return self._see(observation)
 
     async def _get_in_turn(self, identifier: str) -> NetworkConnector | None:
         if interval := self._pause():

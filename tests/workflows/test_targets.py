@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdacore_async import ParameterError, Sweep, Target
+from lambdacore_async import MultiTargetRun, ParameterError, Target
 from support.leaks import cancel_at, other_tasks, settle
 
 
@@ -42,7 +42,7 @@ def test_every_result_comes_once_with_its_target(counts: list[int], targets_at_o
         work = Work()
         found: list[tuple[int, int]] = []
         targets = labelled(*counts)
-        async with Sweep(iter(targets), work, targets_at_once=targets_at_once) as sweep:
+        async with MultiTargetRun(iter(targets), work, targets_at_once=targets_at_once) as sweep:
             async for target, number in sweep:
                 found.append((id(target), number))
             with pytest.raises(StopAsyncIteration):
@@ -58,7 +58,7 @@ def test_every_result_comes_once_with_its_target(counts: list[int], targets_at_o
 
 async def test_results_are_made_only_as_fast_as_they_are_consumed() -> None:
     work = Work()
-    async with Sweep(labelled(1000, 1000, 1000), work, targets_at_once=2) as sweep:
+    async with MultiTargetRun(labelled(1000, 1000, 1000), work, targets_at_once=2) as sweep:
         await anext(sweep)
         await settle()
         assert work.yielded <= 1 + 2 + 2
@@ -76,7 +76,7 @@ async def test_a_defect_is_raised_after_all_results_and_starts_nothing_new() -> 
             raise RuntimeError("broken")
 
     found = 0
-    async with Sweep(labelled(0, 1, 2, 3), work, targets_at_once=1) as sweep:
+    async with MultiTargetRun(labelled(0, 1, 2, 3), work, targets_at_once=1) as sweep:
         with pytest.raises(RuntimeError, match="broken"):
             async for _ in sweep:
                 found += 1
@@ -84,7 +84,7 @@ async def test_a_defect_is_raised_after_all_results_and_starts_nothing_new() -> 
 
 
 async def test_a_sweep_is_entered_once_and_read_inside() -> None:
-    sweep = Sweep(labelled(1), Work(), targets_at_once=1)
+    sweep = MultiTargetRun(labelled(1), Work(), targets_at_once=1)
     with pytest.raises(RuntimeError, match="inside `async with`"):
         await anext(sweep)
     async with sweep:
@@ -97,7 +97,7 @@ async def test_cancelling_wherever_a_sweep_waits_leaves_nothing_behind() -> None
     work = Work()
 
     async def run() -> None:
-        async with Sweep(labelled(2, 1, 3), work, targets_at_once=2) as sweep:
+        async with MultiTargetRun(labelled(2, 1, 3), work, targets_at_once=2) as sweep:
             async for _ in sweep:
                 await asyncio.sleep(0)
 
@@ -114,5 +114,5 @@ async def test_cancelling_wherever_a_sweep_waits_leaves_nothing_behind() -> None
 )
 def test_what_no_sweep_could_do_is_refused(targets: Any, at_once: Any, parameter: str) -> None:
     with pytest.raises(ParameterError) as raised:
-        Sweep(targets, Work(), targets_at_once=at_once)
+        MultiTargetRun(targets, Work(), targets_at_once=at_once)
     assert raised.value.parameter == parameter

@@ -13,8 +13,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdacore_async.engine.connections import LeasedConnection
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.connections import DirectConnection
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.messages import Response
 from support.generation import thorough
 from support.leaks import settle
@@ -82,10 +82,10 @@ class Lease:
         self.ended = "released"
 
 
-def leased() -> tuple[LeasedConnection, Lease]:
+def leased() -> tuple[DirectConnection, Lease]:
     lease: Any = Lease()
     loop = asyncio.get_running_loop()
-    return LeasedConnection(lease, memoryview(bytearray(ROOM)), loop), lease
+    return DirectConnection(lease, memoryview(bytearray(ROOM)), loop), lease
 
 
 async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[], bool]) -> object:

@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.pacing import (
-    AdaptivePace,
-    CubicLimit,
+from lambdacore_async.engine.rate_limit import (
+    AdaptiveRate,
+    AdaptiveRateLimiter,
     Outcome,
-    Pace,
-    SearchingLimit,
+    ProbingRate,
+    RateLimiter,
 )
 from support.clocks import FakeClock
 from support.leaks import cancel_at, other_tasks, settle
@@ -90,7 +90,7 @@ class Case:
 class Client:
     """A fan-out with a limit of its own, as the simulation sees it."""
 
-    limit: SearchingLimit = field(factory=SearchingLimit)
+    limit: ProbingRate = field(factory=ProbingRate)
     queued: int = 0
     in_flight: int = 0
     served: int = 0
@@ -246,19 +246,19 @@ def test_two_clients_share_a_limit() -> None:
 # The search for the limit
 
 
-def throttled_limit(now: float = 0.0) -> SearchingLimit:
+def throttled_limit(now: float = 0.0) -> ProbingRate:
     """A limit that has just been switched on."""
-    limit = SearchingLimit()
+    limit = ProbingRate()
     limit.learn(now, now, THROTTLED)
     return limit
 
 
-def current(limit: SearchingLimit) -> float:
+def current(limit: ProbingRate) -> float:
     assert limit.rate is not None
     return limit.rate
 
 
-def send_in_turn(limit: SearchingLimit, now: float, outcome: Outcome = SUCCESS) -> float:
+def send_in_turn(limit: ProbingRate, now: float, outcome: Outcome = SUCCESS) -> float:
     """Wait for the turn, and be answered a millisecond later; returns when that is."""
     now += max(0.0, limit.delay(now))
     limit.take(now)
@@ -267,7 +267,7 @@ def send_in_turn(limit: SearchingLimit, now: float, outcome: Outcome = SUCCESS) 
 
 
 def test_nothing_is_limited_before_the_first_throttle() -> None:
-    limit = SearchingLimit()
+    limit = ProbingRate()
     for number in range(1000):
         limit.take(number / 1000)
         limit.learn(number / 1000, number / 1000, SUCCESS if number % 2 else OTHER)
@@ -370,7 +370,7 @@ def test_a_throttle_in_a_time_of_low_demand_is_no_measure_of_the_limit() -> None
 def test_the_rate_moves_by_bounded_steps_whatever_happens(
     history: list[tuple[float, float, Outcome]],
 ) -> None:
-    limit = SearchingLimit()
+    limit = ProbingRate()
     now = 0.0
     for gap, latency, outcome in history:
         now += max(gap, limit.delay(now))
@@ -437,57 +437,57 @@ def clock() -> VirtualClock:
     return VirtualClock()
 
 
-def throttle(pace: Pace, ticket: float, retry_after: float | None = None) -> None:
-    pace.release(ticket, THROTTLED, retry_after)
+def throttle(rate_limiter: RateLimiter, permit: float, retry_after: float | None = None) -> None:
+    rate_limiter.release(permit, THROTTLED, retry_after)
 
 
 def finish_at_once(coroutine: Coroutine[Any, Any, float]) -> float:
     """The result of a coroutine that does not suspend."""
     with pytest.raises(StopIteration) as stopped:
         coroutine.send(None)
-    ticket: float = stopped.value.value
-    return ticket
+    permit: float = stopped.value.value
+    return permit
 
 
 def test_without_a_limit_a_turn_comes_without_suspending(clock: VirtualClock) -> None:
-    pace = Pace(clock)
+    rate_limiter = RateLimiter(clock)
     clock.time = 3.5
-    assert finish_at_once(pace.acquire()) == 3.5
-    assert pace.rate is None
+    assert finish_at_once(rate_limiter.acquire()) == 3.5
+    assert rate_limiter.rate is None
 
 
 def test_with_a_limit_a_turn_that_is_due_comes_without_suspending(clock: VirtualClock) -> None:
-    pace = Pace(clock)
-    throttle(pace, finish_at_once(pace.acquire()))
+    rate_limiter = RateLimiter(clock)
+    throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
     clock.time = 1.0
-    assert finish_at_once(pace.acquire()) == 1.0
-    assert pace.rate == START
+    assert finish_at_once(rate_limiter.acquire()) == 1.0
+    assert rate_limiter.rate == START
 
 
 async def test_no_more_turns_are_out_than_may_be_in_flight(clock: VirtualClock) -> None:
-    pace = Pace(clock, max_in_flight=2)
-    tickets = [await pace.acquire() for _ in range(2)]
-    third, fourth = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    rate_limiter = RateLimiter(clock, max_in_flight=2)
+    permits = [await rate_limiter.acquire() for _ in range(2)]
+    third, fourth = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
     await settle()
     assert not third.done()
-    pace.release(tickets[0], SUCCESS)
+    rate_limiter.release(permits[0], SUCCESS)
     await settle()
     assert third.done()
     assert not fourth.done()
-    pace.release(tickets[1], OTHER)
-    pace.release(await third, OTHER)
+    rate_limiter.release(permits[1], OTHER)
+    rate_limiter.release(await third, OTHER)
     await fourth
 
 
 async def test_turns_go_to_who_asked_first(clock: VirtualClock) -> None:
-    pace = Pace(clock, max_in_flight=3)
+    rate_limiter = RateLimiter(clock, max_in_flight=3)
     order: list[int] = []
 
     async def call(number: int) -> None:
-        ticket = await pace.acquire()
+        permit = await rate_limiter.acquire()
         order.append(number)
         await clock.sleep(0.01)
-        pace.release(ticket, THROTTLED if number == 5 else SUCCESS)
+        rate_limiter.release(permit, THROTTLED if number == 5 else SUCCESS)
 
     async def main() -> None:
         await asyncio.gather(*(call(number) for number in range(40)))
@@ -497,28 +497,28 @@ async def test_turns_go_to_who_asked_first(clock: VirtualClock) -> None:
 
 
 async def test_nobody_overtakes_who_waits(clock: VirtualClock) -> None:
-    pace = Pace(clock, max_in_flight=1)
-    ticket = await pace.acquire()
-    early = asyncio.create_task(pace.acquire())
+    rate_limiter = RateLimiter(clock, max_in_flight=1)
+    permit = await rate_limiter.acquire()
+    early = asyncio.create_task(rate_limiter.acquire())
     await settle()
-    pace.release(ticket, SUCCESS)  # wakes it, but it has not run yet
-    late = asyncio.create_task(pace.acquire())
+    rate_limiter.release(permit, SUCCESS)  # wakes it, but it has not run yet
+    late = asyncio.create_task(rate_limiter.acquire())
     await settle()
     assert early.done()
     assert not late.done()
-    pace.release(early.result(), SUCCESS)
+    rate_limiter.release(early.result(), SUCCESS)
     await late
 
 
 async def test_throttled_turns_keep_their_distance(clock: VirtualClock) -> None:
-    pace = Pace(clock)
-    throttle(pace, await pace.acquire())
+    rate_limiter = RateLimiter(clock)
+    throttle(rate_limiter, await rate_limiter.acquire())
     times: list[float] = []
 
     async def main() -> None:
         for _ in range(5):
-            times.append(await pace.acquire())
-            pace.release(times[-1], OTHER)
+            times.append(await rate_limiter.acquire())
+            rate_limiter.release(times[-1], OTHER)
 
     await clock.run(main())
     assert times == pytest.approx([turn / START for turn in range(1, 6)])
@@ -531,12 +531,12 @@ async def test_throttled_turns_keep_their_distance(clock: VirtualClock) -> None:
 async def test_nobody_sends_before_the_server_says_so(
     clock: VirtualClock, hint: float, seconds: float
 ) -> None:
-    pace = Pace(clock)
-    throttle(pace, await pace.acquire(), hint)
+    rate_limiter = RateLimiter(clock)
+    throttle(rate_limiter, await rate_limiter.acquire(), hint)
     times: list[float] = []
 
     async def call() -> None:
-        times.append(await pace.acquire())
+        times.append(await rate_limiter.acquire())
 
     async def main() -> None:
         await asyncio.gather(call(), call())
@@ -547,32 +547,32 @@ async def test_nobody_sends_before_the_server_says_so(
 
 
 async def test_a_later_hint_that_is_shorter_does_not_end_the_pause(clock: VirtualClock) -> None:
-    pace = Pace(clock)
-    first, second = await pace.acquire(), await pace.acquire()
-    throttle(pace, first, 5)
-    throttle(pace, second, 1)
+    rate_limiter = RateLimiter(clock)
+    first, second = await rate_limiter.acquire(), await rate_limiter.acquire()
+    throttle(rate_limiter, first, 5)
+    throttle(rate_limiter, second, 1)
 
     async def main() -> None:
-        assert await pace.acquire() == 5
+        assert await rate_limiter.acquire() == 5
 
     await clock.run(main())
 
 
 async def test_a_hint_counts_only_with_a_throttle(clock: VirtualClock) -> None:
-    pace = Pace(clock)
-    pace.release(await pace.acquire(), OTHER, 10)
-    assert finish_at_once(pace.acquire()) == 0
+    rate_limiter = RateLimiter(clock)
+    rate_limiter.release(await rate_limiter.acquire(), OTHER, 10)
+    assert finish_at_once(rate_limiter.acquire()) == 0
 
 
 async def test_a_hint_that_comes_while_somebody_sleeps_counts_for_them(
     clock: VirtualClock,
 ) -> None:
-    pace = Pace(clock)
-    first, second = await pace.acquire(), await pace.acquire()
-    throttle(pace, first)
-    waiter = asyncio.create_task(pace.acquire())
+    rate_limiter = RateLimiter(clock)
+    first, second = await rate_limiter.acquire(), await rate_limiter.acquire()
+    throttle(rate_limiter, first)
+    waiter = asyncio.create_task(rate_limiter.acquire())
     await settle()
-    throttle(pace, second, 2)
+    throttle(rate_limiter, second, 2)
 
     async def main() -> None:
         assert await waiter == 2
@@ -581,9 +581,9 @@ async def test_a_hint_that_comes_while_somebody_sleeps_counts_for_them(
 
 
 async def test_no_task_waits_beside_the_callers(clock: VirtualClock) -> None:
-    pace = Pace(clock)
-    throttle(pace, await pace.acquire())
-    waiters = {asyncio.create_task(pace.acquire()) for _ in range(3)}
+    rate_limiter = RateLimiter(clock)
+    throttle(rate_limiter, await rate_limiter.acquire())
+    waiters = {asyncio.create_task(rate_limiter.acquire()) for _ in range(3)}
     await settle()
     assert other_tasks() == waiters
     assert clock.sleepers == 1
@@ -594,17 +594,17 @@ async def test_no_task_waits_beside_the_callers(clock: VirtualClock) -> None:
     assert clock.sleepers == 0
 
 
-async def can_all_be_taken(pace: Pace, clock: VirtualClock, turns: int) -> bool:
+async def can_all_be_taken(rate_limiter: RateLimiter, clock: VirtualClock, turns: int) -> bool:
     """Whether so many turns can be out at once, and not one more."""
     clock.time += 100
-    tickets: list[float] = []
+    permits: list[float] = []
 
     async def main() -> None:
         for _ in range(turns):
-            tickets.append(await pace.acquire())
+            permits.append(await rate_limiter.acquire())
 
     await clock.run(main())
-    extra = asyncio.create_task(pace.acquire())
+    extra = asyncio.create_task(rate_limiter.acquire())
     await settle()
     clock.wake_next()
     await settle()
@@ -618,24 +618,24 @@ async def can_all_be_taken(pace: Pace, clock: VirtualClock, turns: int) -> bool:
 async def test_a_caller_cancelled_while_a_slot_is_wanting_loses_nothing(
     clock: VirtualClock, step: int
 ) -> None:
-    pace = Pace(clock, max_in_flight=1)
-    ticket = await pace.acquire()
-    ahead = [asyncio.create_task(pace.acquire()) for _ in range(step)]
+    rate_limiter = RateLimiter(clock, max_in_flight=1)
+    permit = await rate_limiter.acquire()
+    ahead = [asyncio.create_task(rate_limiter.acquire()) for _ in range(step)]
     await settle()
-    assert await cancel_at(0, pace.acquire())
+    assert await cancel_at(0, rate_limiter.acquire())
     for task in ahead:
-        pace.release(ticket, SUCCESS)
-        ticket = await task
-    pace.release(ticket, SUCCESS)
-    assert await can_all_be_taken(pace, clock, 1)
+        rate_limiter.release(permit, SUCCESS)
+        permit = await task
+    rate_limiter.release(permit, SUCCESS)
+    assert await can_all_be_taken(rate_limiter, clock, 1)
 
 
 async def test_a_caller_cancelled_while_it_sleeps_leaves_the_turn_to_the_next(
     clock: VirtualClock,
 ) -> None:
-    pace = Pace(clock)
-    throttle(pace, await pace.acquire())
-    first, second = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    rate_limiter = RateLimiter(clock)
+    throttle(rate_limiter, await rate_limiter.acquire())
+    first, second = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
     await settle()
     first.cancel()
     await settle()
@@ -647,9 +647,9 @@ async def test_a_caller_cancelled_while_it_sleeps_leaves_the_turn_to_the_next(
 async def test_a_caller_cancelled_as_the_turn_comes_leaves_it_to_the_next(
     clock: VirtualClock,
 ) -> None:
-    pace = Pace(clock)
-    throttle(pace, await pace.acquire())
-    first, second = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    rate_limiter = RateLimiter(clock)
+    throttle(rate_limiter, await rate_limiter.acquire())
+    first, second = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
     await settle()
     clock.wake_next()
     first.cancel()  # in the same iteration of the loop
@@ -660,24 +660,24 @@ async def test_a_caller_cancelled_as_the_turn_comes_leaves_it_to_the_next(
 async def test_a_caller_cancelled_as_a_slot_comes_leaves_it_to_the_next(
     clock: VirtualClock,
 ) -> None:
-    pace = Pace(clock, max_in_flight=1)
-    ticket = await pace.acquire()
-    first, second = (asyncio.create_task(pace.acquire()) for _ in range(2))
+    rate_limiter = RateLimiter(clock, max_in_flight=1)
+    permit = await rate_limiter.acquire()
+    first, second = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
     await settle()
-    pace.release(ticket, SUCCESS)
+    rate_limiter.release(permit, SUCCESS)
     first.cancel()
-    pace.release(await second, SUCCESS)
+    rate_limiter.release(await second, SUCCESS)
     assert first.cancelled()
-    assert await can_all_be_taken(pace, clock, 1)
+    assert await can_all_be_taken(rate_limiter, clock, 1)
 
 
 async def test_slots_that_come_together_are_all_given(clock: VirtualClock) -> None:
-    pace = Pace(clock, max_in_flight=2)
-    tickets = [await pace.acquire() for _ in range(2)]
-    waiters = [asyncio.create_task(pace.acquire()) for _ in range(2)]
+    rate_limiter = RateLimiter(clock, max_in_flight=2)
+    permits = [await rate_limiter.acquire() for _ in range(2)]
+    waiters = [asyncio.create_task(rate_limiter.acquire()) for _ in range(2)]
     await settle()
-    for ticket in tickets:
-        pace.release(ticket, SUCCESS)
+    for permit in permits:
+        rate_limiter.release(permit, SUCCESS)
     await asyncio.gather(*waiters)
 
 
@@ -686,16 +686,16 @@ async def test_slots_that_come_together_are_all_given(clock: VirtualClock) -> No
     actions=st.lists(
         st.tuples(st.sampled_from("aaarrtcw"), st.integers(0, 9), st.booleans()), max_size=40
     ),
-    kind=st.sampled_from([Pace, AdaptivePace]),
+    kind=st.sampled_from([RateLimiter, AdaptiveRateLimiter]),
 )
 def test_turns_are_conserved_whatever_is_cancelled(
-    actions: list[tuple[str, int, bool]], kind: type[Pace]
+    actions: list[tuple[str, int, bool]], kind: type[RateLimiter]
 ) -> None:
     """Ask, release, throttle, cancel, let time pass; with or without letting others run."""
 
     async def main() -> None:
         clock = VirtualClock()
-        pace = kind(clock, max_in_flight=3)
+        rate_limiter = kind(clock, max_in_flight=3)
         asked: list[asyncio.Task[float]] = []
         for action, index, pause in actions:
             # What is done by now and was not cancelled is a turn that is out.
@@ -703,7 +703,7 @@ def test_turns_are_conserved_whatever_is_cancelled(
             assert len(out) <= 3
             waiting = [task for task in asked if not task.done()]
             if action == "a":
-                asked.append(asyncio.create_task(pace.acquire()))
+                asked.append(asyncio.create_task(rate_limiter.acquire()))
             elif action == "w":
                 clock.wake_next()
             elif action == "c" and waiting:
@@ -711,7 +711,7 @@ def test_turns_are_conserved_whatever_is_cancelled(
             elif action in "rt" and out:
                 task = out[index % len(out)]
                 asked.remove(task)
-                pace.release(task.result(), SUCCESS if action == "r" else THROTTLED)
+                rate_limiter.release(task.result(), SUCCESS if action == "r" else THROTTLED)
             if pause:
                 await settle()
         await settle()
@@ -721,13 +721,15 @@ def test_turns_are_conserved_whatever_is_cancelled(
         await settle()
         for task in asked:
             if not task.cancelled():
-                pace.release(task.result(), OTHER)
-        assert await can_all_be_taken(pace, clock, 3)
+                rate_limiter.release(task.result(), OTHER)
+        assert await can_all_be_taken(rate_limiter, clock, 3)
 
     asyncio.run(main())
 
 
-async def fan_out(pace: Pace, clock: VirtualClock, bucket: Bucket, count: int) -> int:
+async def fan_out(
+    rate_limiter: RateLimiter, clock: VirtualClock, bucket: Bucket, count: int
+) -> int:
     """Look up as many, eight at once; returns how often it was throttled."""
     todo = iter(range(count))
     throttled = 0
@@ -736,11 +738,11 @@ async def fan_out(pace: Pace, clock: VirtualClock, bucket: Bucket, count: int) -
         nonlocal throttled
         for _ in todo:
             while True:
-                ticket = await pace.acquire()
+                permit = await rate_limiter.acquire()
                 await clock.sleep(0.002)
                 ok = bucket.take(clock.monotonic())
                 await clock.sleep(0.002)
-                pace.release(ticket, SUCCESS if ok else THROTTLED)
+                rate_limiter.release(permit, SUCCESS if ok else THROTTLED)
                 if ok:
                     break
                 throttled += 1
@@ -751,7 +753,7 @@ async def fan_out(pace: Pace, clock: VirtualClock, bucket: Bucket, count: int) -
 
 async def test_a_fan_out_through_the_pace_takes_what_the_limit_allows(clock: VirtualClock) -> None:
     async def main() -> None:
-        throttled = await fan_out(Pace(clock), clock, Bucket(50, 50), 300)
+        throttled = await fan_out(RateLimiter(clock), clock, Bucket(50, 50), 300)
         assert throttled <= 0.08 * 300
 
     await clock.run(main())
@@ -763,20 +765,20 @@ async def test_a_fan_out_through_the_pace_takes_what_the_limit_allows(clock: Vir
 
 async def test_the_adaptive_pace_outlives_throttles(clock: VirtualClock) -> None:
     async def main() -> None:
-        await fan_out(AdaptivePace(clock), clock, Bucket(20, 5), 60)
+        await fan_out(AdaptiveRateLimiter(clock), clock, Bucket(20, 5), 60)
 
     await clock.run(main())
     assert clock.time < 60
 
 
 async def test_the_adaptive_pace_waits_for_a_token(clock: VirtualClock) -> None:
-    pace = AdaptivePace(clock)
-    throttle(pace, finish_at_once(pace.acquire()))
-    assert pace.rate == 0.5
+    rate_limiter = AdaptiveRateLimiter(clock)
+    throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
+    assert rate_limiter.rate == 0.5
 
     async def main() -> None:
-        assert await pace.acquire() == pytest.approx(2)
-        assert await pace.acquire() == pytest.approx(4)
+        assert await rate_limiter.acquire() == pytest.approx(2)
+        assert await rate_limiter.acquire() == pytest.approx(4)
 
     await clock.run(main())
 
@@ -784,10 +786,10 @@ async def test_the_adaptive_pace_waits_for_a_token(clock: VirtualClock) -> None:
 async def test_a_pace_works_on_a_clock_that_sleeps_exactly() -> None:
     clock = FakeClock()
     clock.advance(1e6)
-    for pace in (Pace(clock), AdaptivePace(clock)):
-        throttle(pace, await pace.acquire())
+    for rate_limiter in (RateLimiter(clock), AdaptiveRateLimiter(clock)):
+        throttle(rate_limiter, await rate_limiter.acquire())
         for _ in range(50):
-            pace.release(await pace.acquire(), SUCCESS)
+            rate_limiter.release(await rate_limiter.acquire(), SUCCESS)
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -796,14 +798,14 @@ def _table(name: str) -> dict[str, Any]:
 
 
 def test_the_adaptive_curve_is_the_published_one() -> None:
-    limit = CubicLimit(0)
+    limit = AdaptiveRate(0)
     limit._max_rate, limit._throttled_at = 10, 5
     for case in _table("cubic")["success"]:
         assert limit._curve(case["timestamp"]) == pytest.approx(case["rate"], abs=1e-6)
 
 
 def test_the_adaptive_rate_follows_the_published_table() -> None:
-    limit = CubicLimit(0)
+    limit = AdaptiveRate(0)
     for step in _table("client_rate")["steps"]:
         now = step["timestamp"]
         limit.learn(now, now, THROTTLED if step["throttle"] else SUCCESS)
@@ -812,7 +814,7 @@ def test_the_adaptive_rate_follows_the_published_table() -> None:
 
 
 def test_the_adaptive_rate_learns_nothing_from_other_failures() -> None:
-    limit = CubicLimit(0)
+    limit = AdaptiveRate(0)
     limit.learn(3, 3, OTHER)
     assert (limit.rate, limit.measured, limit.fill_rate) == (None, 0, 1)
 
@@ -859,7 +861,7 @@ def test_the_adaptive_limit_does_what_botocore_does(
         throttling_detector=SdkDetector(),
         clock=time,
     )
-    limit = CubicLimit(start)
+    limit = AdaptiveRate(start)
     for gap, action in history:
         time.now += gap
         if action != "send":

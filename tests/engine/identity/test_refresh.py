@@ -17,7 +17,7 @@ from lambdacore_async import (
     CredentialsError,
     LambdaCoreClient,
 )
-from lambdacore_async.engine.credentials import CredentialsSource
+from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from support.clocks import NOON, FakeClock
 from support.leaks import CREDENTIALS, assert_no_secret, other_tasks, settle
 
@@ -50,17 +50,17 @@ class Provider:
         return Credentials(f"AKID{number}", "the-secret-key", expires_at=expires_at)
 
 
-def source(provider: Provider, jitter: float = 0.0) -> CredentialsSource:
-    return CredentialsSource(provider, clock=provider._clock, jitter=lambda: jitter)
+def source(provider: Provider, jitter: float = 0.0) -> RefreshingCredentials:
+    return RefreshingCredentials(provider, clock=provider._clock, jitter=lambda: jitter)
 
 
-async def key(source: CredentialsSource) -> str:
+async def key(source: RefreshingCredentials) -> str:
     """The key that a request is signed with now."""
     return (source.current() or await source.get()).access_key_id
 
 
 async def test_fixed_credentials_are_at_hand_and_stay() -> None:
-    source = CredentialsSource(CREDENTIALS)
+    source = RefreshingCredentials(CREDENTIALS)
     assert source.current() is CREDENTIALS
     assert await source.get() is CREDENTIALS
     assert source.renew(CREDENTIALS) is False
@@ -70,7 +70,7 @@ async def test_fixed_credentials_are_at_hand_and_stay() -> None:
 
 async def test_fixed_credentials_are_used_even_after_their_end() -> None:
     expired = Credentials("AKIDEXAMPLE", "the-secret-key", expires_at=NOON - timedelta(days=1))
-    assert CredentialsSource(expired, clock=FakeClock()).current() is expired
+    assert RefreshingCredentials(expired, clock=FakeClock()).current() is expired
 
 
 async def test_a_thousand_first_calls_ask_once() -> None:
@@ -201,7 +201,7 @@ async def test_a_provider_that_gives_something_else_is_told_so() -> None:
         return {"AccessKeyId": "the-secret-key"}
 
     with pytest.raises(CredentialsError, match="gave no Credentials, but dict"):
-        await CredentialsSource(provide).get()
+        await RefreshingCredentials(provide).get()
 
 
 async def test_credentials_that_come_expired_are_used_and_asked_for_again_later() -> None:

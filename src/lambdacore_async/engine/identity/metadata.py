@@ -20,8 +20,8 @@ from attrs import frozen
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.profiles import Profile
-from lambdacore_async.engine.timeouts import Timeout
-from lambdacore_async.engine.transport import Transport
+from lambdacore_async.engine.transport.session import Transport
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import CredentialsError, LambdaCoreError
 from lambdacore_async.protocol import codec
 from lambdacore_async.protocol.endpoints import Endpoint

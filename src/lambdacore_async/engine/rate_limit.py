@@ -114,7 +114,7 @@ class Limit(Protocol):
         ...
 
 
-class SearchingLimit:
+class ProbingRate:
     """Finds the rate of a token bucket from below and above; see the module's description."""
 
     def __init__(self) -> None:
@@ -220,7 +220,7 @@ class SearchingLimit:
         self._answers = self._streak = 0
 
 
-class CubicLimit:
+class AdaptiveRate:
     """The rate of AWS SDKs' adaptive retry mode, with its published constants.
 
     Args:
@@ -300,7 +300,7 @@ class CubicLimit:
         self._filled_at = now
 
 
-class Pace:
+class RateLimiter:
     """Gives turns to send, in the order in which they were asked for.
 
     It has no task of its own: who is first in line sleeps until the turn comes.
@@ -321,7 +321,7 @@ class Pace:
 
     @staticmethod
     def _new_limit(now: float) -> Limit:  # noqa: ARG004 - the other pace's asks for it
-        return SearchingLimit()
+        return ProbingRate()
 
     @property
     def rate(self) -> float | None:
@@ -329,7 +329,7 @@ class Pace:
         return self._limit.rate
 
     def acquire_nowait(self) -> float | None:
-        """Take a turn if there is one for the asking: the ticket, as of `acquire`."""
+        """Take a turn if there is one for the asking: the permit, as of `acquire`."""
         now = self._clock.monotonic()
         if self._waiting or not self._free or self._delay(now) > _INSTANT:
             return None
@@ -341,11 +341,11 @@ class Pace:
         """Wait for a turn.
 
         Returns:
-            The ticket to give back with `release`: the monotonic time of the turn.
+            The permit to give back with `release`: the monotonic time of the turn.
         """
-        ticket = self.acquire_nowait()
-        if ticket is not None:
-            return ticket
+        permit = self.acquire_nowait()
+        if permit is not None:
+            return permit
         self._waiting += 1
         try:
             async with self._first_in_line:
@@ -357,17 +357,17 @@ class Pace:
         self._limit.take(now)
         return now
 
-    def release(self, ticket: float, outcome: Outcome, retry_after: float | None = None) -> None:
+    def release(self, permit: float, outcome: Outcome, retry_after: float | None = None) -> None:
         """Give the turn back, and learn from what came of it.
 
         Args:
-            ticket: what `acquire` returned.
+            permit: what `acquire` returned.
             outcome: of the attempt; `OTHER` also where it was cancelled.
             retry_after: seconds for which a throttling server asks to send nothing; at most 20
                 are granted.
         """
         now = self._clock.monotonic()
-        self._limit.learn(ticket, now, outcome)
+        self._limit.learn(permit, now, outcome)
         if retry_after is not None and outcome is Outcome.THROTTLED:
             self._not_before = max(self._not_before, now + min(retry_after, _MAX_PAUSE))
         self._free += 1
@@ -392,9 +392,9 @@ class Pace:
             await self._clock.sleep(delay)
 
 
-class AdaptivePace(Pace):
+class AdaptiveRateLimiter(RateLimiter):
     """Paces as AWS SDKs' adaptive retry mode does, for who wants the same behaviour everywhere."""
 
     @staticmethod
     def _new_limit(now: float) -> Limit:
-        return CubicLimit(now)
+        return AdaptiveRate(now)

@@ -119,7 +119,7 @@ class Lookups:
         concurrency: int = 64,
         deadline: float | None = None,
         clock: Clock,
-        together: bool = True,
+        fail_fast: bool = True,
     ) -> None:
         if isinstance(identifiers, str | bytes) or not isinstance(
             identifiers, Iterable | AsyncIterable
@@ -141,7 +141,7 @@ class Lookups:
         self._concurrency = concurrency
         self._deadline = deadline
         self._clock = clock
-        self._together = together
+        self._fail_fast = fail_fast
         self._denial: LambdaCoreError | None = None
         # `None` says that all workers are done.
         self._results: deque[tuple[int, Lookup] | None] = deque()
@@ -277,7 +277,7 @@ class Lookups:
         try:
             connector = await self._bounded(self._get(identifier))
         except (ConfigurationError, CredentialsError) as error:
-            if self._together:
+            if self._fail_fast:
                 raise
             self._denial = error
             return Failed(identifier, error)

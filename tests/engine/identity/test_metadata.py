@@ -12,10 +12,10 @@ from typing import Any, Final
 import pytest
 
 from lambdacore_async import Credentials, CredentialsError, TransportError
-from lambdacore_async.engine.metadata import Metadata
+from lambdacore_async.engine.identity.metadata import Metadata
 from lambdacore_async.engine.profiles import Profile
-from lambdacore_async.engine.timeouts import Timeout
-from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.engine.transport.session import AiohttpTransport
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from support.clocks import FakeClock

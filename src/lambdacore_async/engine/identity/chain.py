@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from lambdacore_async.engine import profiles
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.credentials import CredentialsProvider
+from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.profiles import Profile, Setting
-from lambdacore_async.engine.transport import Transport
+from lambdacore_async.engine.transport.session import Transport
 from lambdacore_async.errors import CredentialsError, ParameterError
 from lambdacore_async.protocol.sigv4 import Credentials
 
@@ -40,7 +40,7 @@ class RequestsAuth(Protocol):
 CredentialsLike: TypeAlias = Credentials | CredentialsProvider | RequestsAuth
 
 
-def origin_of(credentials: CredentialsLike) -> Credentials | CredentialsProvider:
+def as_provider(credentials: CredentialsLike) -> Credentials | CredentialsProvider:
     """Say in two ways what callers may say in many.
 
     Args:
@@ -112,7 +112,9 @@ class DefaultChain:
             return await self._from_botocore(profile)
         if (found := _from_section(profile.config, "config")) is not None:
             return found
-        from lambdacore_async.engine.metadata import Metadata  # only where there are no keys
+        from lambdacore_async.engine.identity.metadata import (
+            Metadata,
+        )  # only where there are no keys
 
         metadata = Metadata(self._environ, self._connect, self._clock)
         if (found := await metadata.container()) is not None:
@@ -150,7 +152,7 @@ def _expiration(environ: Mapping[str, str]) -> datetime | None:
     text = environ.get("AWS_CREDENTIAL_EXPIRATION")
     if not text:
         return None
-    from lambdacore_async.engine.metadata import instant
+    from lambdacore_async.engine.identity.metadata import instant
 
     try:
         return instant(text)

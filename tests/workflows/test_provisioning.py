@@ -37,7 +37,7 @@ from lambdacore_async import (
     diff_network_connector,
 )
 from lambdacore_async.local import Limits
-from lambdacore_async.provisioning import Wanted
+from lambdacore_async.workflows.provisioning import Wanted
 from support.leaks import cancel_at, other_tasks
 from support.simulation import World
 

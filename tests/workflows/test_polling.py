@@ -26,8 +26,8 @@ from lambdacore_async import (
     VpcEgressConfiguration,
     WaiterFailedError,
 )
-from lambdacore_async.polling import Poller
 from lambdacore_async.protocol.messages import Request
+from lambdacore_async.workflows.polling import Poller
 from support.leaks import other_tasks, settle
 from support.simulation import World
 

@@ -16,10 +16,10 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 
 from lambdacore_async import TransportError, TransportTimeoutError
-from lambdacore_async.engine import fast_lane
-from lambdacore_async.engine.fast_lane import FastLane
-from lambdacore_async.engine.timeouts import Timeout
-from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.engine.transport import direct
+from lambdacore_async.engine.transport.direct import DirectTransport
+from lambdacore_async.engine.transport.session import AiohttpTransport
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from support.certificates import server_context, trusting_context
@@ -38,15 +38,15 @@ def get(endpoint: Endpoint) -> Request:
 def taken() -> Iterator[list[Request]]:
     """The requests that took the short way."""
     requests: list[Request] = []
-    send = FastLane.send
+    send = DirectTransport.send
 
     async def spy(
-        lane: FastLane, endpoint: Endpoint, request: Request, timeout: Timeout
+        direct: DirectTransport, endpoint: Endpoint, request: Request, timeout: Timeout
     ) -> Response:
         requests.append(request)
-        return await send(lane, endpoint, request, timeout)
+        return await send(direct, endpoint, request, timeout)
 
-    with patch.object(FastLane, "send", spy):
+    with patch.object(DirectTransport, "send", spy):
         yield requests
 
 
@@ -60,7 +60,7 @@ async def ask(session: aiohttp.ClientSession | None = None, body: bytes | None =
     assert len(peer.requests) == 1
 
 
-@pytest.mark.parametrize("body", [None, b"{}", bytes(fast_lane.MAX_SENT)])
+@pytest.mark.parametrize("body", [None, b"{}", bytes(direct.MAX_SENT)])
 async def test_a_request_of_a_session_of_ours_takes_the_short_way(
     taken: list[Request], body: bytes | None
 ) -> None:
@@ -71,7 +71,7 @@ async def test_a_request_of_a_session_of_ours_takes_the_short_way(
 async def test_a_body_that_may_fill_the_socket_goes_through_the_session(
     taken: list[Request],
 ) -> None:
-    await ask(body=bytes(fast_lane.MAX_SENT + 1))
+    await ask(body=bytes(direct.MAX_SENT + 1))
     assert taken == []
 
 
@@ -84,7 +84,7 @@ async def test_a_session_of_the_callers_own_sees_every_request(taken: list[Reque
 async def test_another_series_of_aiohttp_is_used_as_documented(
     taken: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fast_lane, "_KNOWN_SERIES", False)
+    monkeypatch.setattr(direct, "_KNOWN_SERIES", False)
     await ask()
     assert taken == []
 
@@ -110,9 +110,9 @@ def test_who_wrapped_sessions_before_this_library_was_imported_is_seen() -> None
         return send(*args, **options)
 
     send: Any = aiohttp.ClientSession._request
-    assert fast_lane._genuine(send) is send
-    assert fast_lane._genuine(wrapper) is None
-    assert fast_lane._genuine(Mock(wraps=send)) is None
+    assert direct._genuine(send) is send
+    assert direct._genuine(wrapper) is None
+    assert direct._genuine(Mock(wraps=send)) is None
 
 
 async def test_who_puts_an_object_in_the_place_of_the_method_sees_every_request(
@@ -147,13 +147,13 @@ async def test_who_traces_all_sessions_sees_every_request(
 
 async def test_the_short_way_speaks_tls() -> None:
     connector = aiohttp.TCPConnector(ssl=trusting_context())
-    lane = FastLane(connector)
+    direct = DirectTransport(connector)
     async with wire([http(b"1")], [http(b"2")], tls=server_context()) as peer:
         for body in (b"1", b"2"):
-            response = await lane.send(peer.endpoint, get(peer.endpoint), Timeout())
+            response = await direct.send(peer.endpoint, get(peer.endpoint), Timeout())
             assert response.body == body
         assert peer.connections == 1
-        lane.close()
+        direct.close()
         await connector.close()
 
 
@@ -197,9 +197,9 @@ async def test_an_answer_that_came_unasked_to_the_pool_is_no_later_requests_answ
     script: Script = [http(b"1"), Step.GO, http(b"late", status="408 Request Timeout")]
     async with wire(script, [http(b"2")]) as peer, pool() as transport:
         assert await answer(transport, peer.endpoint) == "1"
-        lane = transport._fast_lane
-        assert lane is not None
-        lane._give_back()
+        direct = transport._direct
+        assert direct is not None
+        direct._give_back()
         peer.go.set()
         await settle()
         with pytest.raises(TransportError, match="of no use") as caught:
@@ -264,7 +264,7 @@ async def test_endpoints_in_turn_keep_a_connection_each(monkeypatch: pytest.Monk
 
 
 async def test_what_is_kept_is_no_loss_for_the_session(tls: ssl.SSLContext | None) -> None:
-    large = bytes(fast_lane.MAX_SENT + 1)
+    large = bytes(direct.MAX_SENT + 1)
     bodies = (b"", large, b"", large)
     scripts = [[http(b"%d" % number)] for number, _ in enumerate(bodies)]
     async with wire(*scripts, tls=tls) as peer, pool(max_connections=1) as transport:
@@ -306,7 +306,7 @@ async def test_idle_connections_are_closed_in_time(
         started = loop.time()
         await peer.hung_up()
         # The pool looks every 15 seconds for what has been idle for 15.
-        assert 15 <= loop.time() - started <= fast_lane.KEEP + 30
+        assert 15 <= loop.time() - started <= direct.KEEP + 30
 
 
 async def test_chunked_and_plain_answers_come_in_any_order(tls: ssl.SSLContext | None) -> None:
@@ -322,13 +322,13 @@ async def test_an_answer_that_comes_while_the_client_closes_leaves_nothing_behin
     async with wire([Step.GO, http(b"1")]) as peer, pool() as transport:
         call = asyncio.create_task(answer(transport, peer.endpoint))
         await peer.asked()
-        lane = transport._fast_lane
-        assert lane is not None
-        lane.close()
+        direct = transport._direct
+        assert direct is not None
+        direct.close()
         peer.go.set()
         assert await call == "1"
-        assert not any(lane._idle.values())
-        assert is_still(lane)
+        assert not any(direct._idle.values())
+        assert is_still(direct)
 
 
 # What breaks
@@ -371,7 +371,7 @@ async def test_each_request_has_its_own_deadline() -> None:
     ]
     async with wire(*[[Step.WAIT]] * 3) as mute, wire([Step.GO, http()]) as peer:
         ends = [mute.endpoint] * 3 + [peer.endpoint]
-        waiting, slow, late, patient = (
+        waiting, slow, late, outlasts_throttling = (
             asyncio.create_task(transport.send(endpoint, get(endpoint), timeout))
             for endpoint, timeout in zip(ends, timeouts, strict=True)
         )
@@ -382,7 +382,7 @@ async def test_each_request_has_its_own_deadline() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         peer.go.set()
-        assert (await patient).status == 200
+        assert (await outlasts_throttling).status == 200
         await transport.close()
         await mute.hung_up()
     await settle()
@@ -393,14 +393,14 @@ async def test_closing_leaves_no_timer() -> None:
     transport = AiohttpTransport()
     async with wire([http()]) as peer:
         await transport.send(peer.endpoint, get(peer.endpoint), Timeout())
-        lane = transport._fast_lane
-        assert lane is not None
-        assert not is_still(lane)
+        direct = transport._direct
+        assert direct is not None
+        assert not is_still(direct)
         await transport.close()
-    assert is_still(lane)
+    assert is_still(direct)
 
 
-def is_still(lane: FastLane) -> bool:
+def is_still(direct: DirectTransport) -> bool:
     """Whether no timer is set any more."""
-    deadlines = lane._deadlines._timer
-    return lane._timer is None and (deadlines is None or deadlines.cancelled())
+    deadlines = direct._deadlines._timer
+    return direct._timer is None and (deadlines is None or deadlines.cancelled())

@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 
 from attrs import frozen
 
-from lambdacore_async.engine.providers import CredentialsLike
+from lambdacore_async.engine.identity.chain import CredentialsLike
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.endpoints import is_region
 
@@ -39,7 +39,7 @@ class Target:
             raise ParameterError("region", f"{self.region!r} is not a valid region name")
 
 
-class Sweep(Generic[Result]):
+class MultiTargetRun(Generic[Result]):
     """A run over targets: an async context manager, and inside it an async iterator.
 
     It yields pairs of a target and a result, as they come. Leaving the context, however it is left,

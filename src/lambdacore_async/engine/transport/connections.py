@@ -8,8 +8,8 @@ import math
 import aiohttp
 from aiohttp.connector import Connection
 
-from lambdacore_async.engine.bodies import read_body
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.bodies import read_body
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.http1 import read_plain
 from lambdacore_async.protocol.messages import Response
 
@@ -18,7 +18,7 @@ class UnusableConnectionError(aiohttp.ServerDisconnectedError):
     """A connection on which nothing can be sent: it is closed, or something came unasked."""
 
 
-class LeasedConnection(asyncio.BufferedProtocol):
+class DirectConnection(asyncio.BufferedProtocol):
     """Stands between the transport and aiohttp's protocol for as long as the lease lasts.
 
     It reads plain answers itself. All others it passes on to aiohttp's protocol, which parses them
@@ -160,7 +160,7 @@ class LeasedConnection(asyncio.BufferedProtocol):
         if self._came:
             self._pass_on(self._came)
         self._handler.connection_lost(exc)
-        self._settle(None)
+        self._complete(None)
 
     def pause_writing(self) -> None:
         """See `asyncio.BufferedProtocol`."""
@@ -182,7 +182,7 @@ class LeasedConnection(asyncio.BufferedProtocol):
         response, missing = plain
         if not missing:
             self._came, self._size = b"", 0
-            self._settle(response)
+            self._complete(response)
         elif 0 < missing <= len(self._buffer):
             self._keep(data, len(data) + missing)
         else:
@@ -200,9 +200,9 @@ class LeasedConnection(asyncio.BufferedProtocol):
         self._extend()
         self._handler.set_response_params()
         self._handler.data_received(data)
-        self._settle(None)
+        self._complete(None)
 
-    def _settle(self, response: Response | None) -> None:
+    def _complete(self, response: Response | None) -> None:
         answer, self._answer = self._answer, None
         if answer is not None and not answer.done():  # a cancelled one is
             answer.set_result(response)
@@ -222,17 +222,17 @@ class Deadlines:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.pending: dict[LeasedConnection, None] = {}
+        self.pending: dict[DirectConnection, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._fires_at = math.inf
 
-    def add(self, connection: LeasedConnection) -> None:
+    def add(self, connection: DirectConnection) -> None:
         """Watch the exchange on a connection; its deadline may be put off later, unseen."""
         self.pending[connection] = None
         if connection.due < self._fires_at:
             self._set_timer(connection.due)
 
-    def discard(self, connection: LeasedConnection) -> None:
+    def discard(self, connection: DirectConnection) -> None:
         """Watch it no longer."""
         self.pending.pop(connection, None)
 

@@ -10,8 +10,8 @@ from attrs import frozen
 
 from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import NetworkConnectorSummary
-from lambdacore_async.polling import Poller
-from lambdacore_async.waiters import check_seconds
+from lambdacore_async.workflows.polling import Poller
+from lambdacore_async.workflows.waiters import check_seconds
 
 
 @frozen

@@ -29,7 +29,7 @@ _PAUSE: Final = timedelta(seconds=30)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-class CredentialsSource:
+class RefreshingCredentials:
     """Gives the credentials that sign the next request.
 
     Args:

@@ -13,10 +13,10 @@ import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
-from lambdacore_async.engine.bodies import read_body
-from lambdacore_async.engine.connections import UnusableConnectionError
-from lambdacore_async.engine.fast_lane import KEEP, FastLane, may_bypass, may_take
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.bodies import read_body
+from lambdacore_async.engine.transport.connections import UnusableConnectionError
+from lambdacore_async.engine.transport.direct import KEEP, DirectTransport, may_bypass, may_take
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
     ConfigurationError,
     LambdaCoreError,
@@ -95,19 +95,19 @@ class AiohttpTransport:
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._fast_lane: FastLane | None = None
+        self._direct: DirectTransport | None = None
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """See `Transport.send`."""
         session = self._open_session()
         try:
             proxy = self._proxy_to(endpoint.url) if self._trust_env else None
-            lane = self._fast_lane
-            if lane is None:
+            direct = self._direct
+            if direct is None:
                 return await _send_through(session, endpoint, request, timeout, proxy)
             if proxy is None and may_take(request):
-                return await lane.send(endpoint, request, timeout)
-            with lane.asking():
+                return await direct.send(endpoint, request, timeout)
+            with direct.asking():
                 return await _send_through(session, endpoint, request, timeout, proxy)
         except _FAILURES as error:
             failure, cause = _mapped(error), _without_request(error)
@@ -117,8 +117,8 @@ class AiohttpTransport:
     async def close(self) -> None:
         """See `Transport.close`."""
         self._closed = True
-        if self._fast_lane is not None:
-            self._fast_lane.close()
+        if self._direct is not None:
+            self._direct.close()
         if self._session is not None and self._owns_session:
             await self._session.close()
 
@@ -152,7 +152,7 @@ class AiohttpTransport:
                 middlewares=(_send_once,),
             )
             if may_bypass(self._session):
-                self._fast_lane = FastLane(connector)
+                self._direct = DirectTransport(connector)
         return self._session
 
 

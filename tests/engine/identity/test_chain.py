@@ -25,8 +25,8 @@ from lambdacore_async import (
     LambdaCoreClient,
     ParameterError,
 )
-from lambdacore_async.engine.providers import DefaultChain, from_environment, origin_of
-from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.engine.identity.chain import DefaultChain, as_provider, from_environment
+from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.local import LocalLambdaCore
 from support import botocore_judge as judge
 from support.clocks import NOON, FakeClock
@@ -408,15 +408,15 @@ class Provider:
 
 
 async def test_credentials_may_be_passed_in_many_forms() -> None:
-    assert origin_of(CREDENTIALS) is CREDENTIALS
-    assert origin_of(provide) is provide
-    for origin in (origin_of(Provider()), origin_of(Provider().__call__)):
+    assert as_provider(CREDENTIALS) is CREDENTIALS
+    assert as_provider(provide) is provide
+    for origin in (as_provider(Provider()), as_provider(Provider().__call__)):
         assert not isinstance(origin, Credentials)
         assert await origin() is CREDENTIALS
     parts = ("AKIDEXAMPLE", "the-secret-key", "host", "us-east-1", "lambda")
     auth: Any = AWSRequestsAuth
-    assert origin_of(auth(*parts, "the-session-token")) == CREDENTIALS
-    assert origin_of(auth(*parts)) == Credentials("AKIDEXAMPLE", "the-secret-key")
+    assert as_provider(auth(*parts, "the-session-token")) == CREDENTIALS
+    assert as_provider(auth(*parts)) == Credentials("AKIDEXAMPLE", "the-secret-key")
 
 
 async def test_an_object_that_asks_botocore_is_asked_again_in_a_thread() -> None:
@@ -426,7 +426,7 @@ async def test_an_object_that_asks_botocore_is_asked_again_in_a_thread() -> None
         aws_token=None,
         _refreshable_credentials=held(),
     )
-    origin = origin_of(auth)
+    origin = as_provider(auth)
     assert not isinstance(origin, Credentials)
     assert await origin() == Credentials("AKIDBOTO", "the-secret-key", None, NOON)
 

@@ -1,6 +1,6 @@
 """How many look together: waiters and watches of one client share what they ask for.
 
-Looks happen at ticks: moments on a grid that all share. At each tick, those who look are counted.
+Looks happen at rounds: moments on a grid that all share. At each round, those who look are counted.
 Few are answered by a call each; many by one listing, of 50 connectors a call. The listing is given
 up where it grows longer than the calls that it saves.
 """
@@ -20,10 +20,10 @@ from attrs import define, field, frozen
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.errors import ApiError, LambdaCoreError
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
-from lambdacore_async.pagination import Pager
+from lambdacore_async.workflows.pagination import Pager
 
 #: What a look shows: the connector, or what a listing tells of it, or that it could not be seen.
-Sight: TypeAlias = NetworkConnector | NetworkConnectorSummary | LambdaCoreError
+Observation: TypeAlias = NetworkConnector | NetworkConnectorSummary | LambdaCoreError
 
 #: Seconds by which a moment is yet to come at least, so that rounding cannot make it the present.
 _INSTANT: Final = 1e-6
@@ -39,7 +39,7 @@ class Poller:
         get: gets a connector; only for a lasting reason does it fail.
         listing: lists all connectors; likewise.
         clock: tells the time.
-        phase: shifts the grid of ticks by so many seconds, so that clients do not look together.
+        phase: shifts the grid of rounds by so many seconds, so that clients do not look together.
     """
 
     def __init__(
@@ -53,35 +53,35 @@ class Poller:
         self.clock = clock
         self._listing = listing
         self._phase = phase
-        self._ticks: dict[float, _Tick] = {}
+        self._rounds: dict[float, _Round] = {}
         self._pages: float = _PAGES
 
-    async def look(self, identifier: str, interval: float) -> Sight:
-        """Look at a connector at the next tick.
+    async def poll(self, identifier: str, interval: float) -> Observation:
+        """Look at a connector at the next round.
 
         Args:
             identifier: its ID, name or ARN.
-            interval: seconds between two ticks; 0 is to look at once.
+            interval: seconds between two rounds; 0 is to look at once.
         """
-        sweep = await self._join(identifier, interval)
-        return sweep.sights[identifier]
+        result = await self._join(identifier, interval)
+        return result.observations[identifier]
 
     async def list_all(self, interval: float) -> Sequence[NetworkConnectorSummary]:
-        """List all connectors at the next tick.
+        """List all connectors at the next round.
 
         Args:
-            interval: seconds between two ticks; 0 is to list at once.
+            interval: seconds between two rounds; 0 is to list at once.
 
         Raises:
             LambdaCoreError: they cannot be listed.
         """
-        sweep = await self._join(None, interval)
-        if isinstance(sweep.listing, LambdaCoreError):
-            raise copy.copy(sweep.listing)  # others may get it too
-        return sweep.listing
+        result = await self._join(None, interval)
+        if isinstance(result.listing, LambdaCoreError):
+            raise copy.copy(result.listing)  # others may get it too
+        return result.listing
 
     async def pause(self, interval: float) -> None:
-        """Wait for the next tick."""
+        """Wait for the next round."""
         await self.clock.sleep(self._next(interval) - self.clock.monotonic())
 
     def _next(self, interval: float) -> float:
@@ -90,44 +90,44 @@ class Poller:
         turns = math.floor((now - self._phase) / interval) + 1
         return round(self._phase + turns * interval, 6)  # so that equal moments are equal
 
-    async def _join(self, identifier: str | None, interval: float) -> _Sweep:
+    async def _join(self, identifier: str | None, interval: float) -> _PollResult:
         when = self._next(interval) if interval else -math.inf
-        tick = self._ticks.get(when)
-        if tick is None:
-            tick = self._ticks[when] = _Tick()
-            tick.task = asyncio.create_task(self._run(when, tick))
-        tick.wanted[identifier] += 1
+        round_ = self._rounds.get(when)
+        if round_ is None:
+            round_ = self._rounds[when] = _Round()
+            round_.task = asyncio.create_task(self._run(when, round_))
+        round_.wanted[identifier] += 1
         try:
-            await asyncio.wait([tick.task])  # it goes on for others if this caller is cancelled
+            await asyncio.wait([round_.task])  # it goes on for others if this caller is cancelled
         finally:
-            tick.wanted[identifier] -= 1
-            if not tick.wanted.total() and not tick.task.done():
-                self._drop(when, tick)
-                tick.task.cancel()
-                await asyncio.wait([tick.task])
-        return tick.task.result()
+            round_.wanted[identifier] -= 1
+            if not round_.wanted.total() and not round_.task.done():
+                self._drop(when, round_)
+                round_.task.cancel()
+                await asyncio.wait([round_.task])
+        return round_.task.result()
 
-    def _drop(self, when: float, tick: _Tick) -> None:
-        if self._ticks.get(when) is tick:
-            del self._ticks[when]
+    def _drop(self, when: float, round_: _Round) -> None:
+        if self._rounds.get(when) is round_:
+            del self._rounds[when]
 
-    async def _run(self, when: float, tick: _Tick) -> _Sweep:
+    async def _run(self, when: float, round_: _Round) -> _PollResult:
         await self.clock.sleep(max(when - self.clock.monotonic(), 0.0))
-        self._drop(when, tick)  # who comes from now on wants to see what is from now on
-        named = [name for name, count in tick.wanted.items() if name is not None and count]
+        self._drop(when, round_)  # who comes from now on wants to see what is from now on
+        named = [name for name, count in round_.wanted.items() if name is not None and count]
         listing: Sequence[NetworkConnectorSummary] | LambdaCoreError | None = None
-        if tick.wanted[None]:
+        if round_.wanted[None]:
             listing = await self._list(math.inf)
         elif len(named) > self._pages:
             listing = await self._list(len(named))
         if listing is None or isinstance(listing, LambdaCoreError):
-            return _Sweep(await self._get_each(named), listing or ())
-        listed: dict[str, Sight] = {
+            return _PollResult(await self._get_each(named), listing or ())
+        listed: dict[str, Observation] = {
             name: each for each in listing for name in (each.id, each.name, each.arn)
         }
         # Versions are not in the listing, nor is what is gone.
         missing = await self._get_each(name for name in named if name not in listed)
-        return _Sweep({**listed, **missing}, listing)
+        return _PollResult({**listed, **missing}, listing)
 
     async def _list(
         self, most: float
@@ -144,18 +144,18 @@ class Poller:
                         self._pages = pages
                         return None
         except LambdaCoreError as error:
-            # Who may not list will not be allowed to at the next tick either; all else may pass.
+            # Who may not list will not be allowed to at the next round either; all else may pass.
             if isinstance(error, ApiError) and error.code == "AccessDeniedException":
                 self._pages = math.inf
             return error
         self._pages = pages
         return found
 
-    async def _get_each(self, identifiers: Iterable[str]) -> dict[str, Sight]:
+    async def _get_each(self, identifiers: Iterable[str]) -> dict[str, Observation]:
         names = list(identifiers)
-        return dict(zip(names, await asyncio.gather(*map(self._sight, names)), strict=True))
+        return dict(zip(names, await asyncio.gather(*map(self._observe, names)), strict=True))
 
-    async def _sight(self, identifier: str) -> Sight:
+    async def _observe(self, identifier: str) -> Observation:
         try:
             return await self.get(identifier)
         except LambdaCoreError as error:
@@ -163,21 +163,21 @@ class Poller:
 
 
 @frozen(eq=False, repr=False)
-class _Sweep:
-    """What a tick showed.
+class _PollResult:
+    """What a round showed.
 
     Attributes:
         sights: by identifier, for those who asked for one.
         listing: all connectors, if they were listed, or why they were not.
     """
 
-    sights: Mapping[str, Sight]
+    observations: Mapping[str, Observation]
     listing: Sequence[NetworkConnectorSummary] | LambdaCoreError
 
 
 @define(eq=False, repr=False)
-class _Tick:
+class _Round:
     """A moment to come, and who looks then; `None` stands for all connectors."""
 
     wanted: Counter[str | None] = field(factory=Counter[str | None])
-    task: asyncio.Task[_Sweep] = field(init=False)
+    task: asyncio.Task[_PollResult] = field(init=False)

@@ -33,7 +33,7 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.protocol import operations
-from lambdacore_async.waiters import WaiterFailedError, WaiterTimeoutError, check_seconds
+from lambdacore_async.workflows.waiters import WaiterFailedError, WaiterTimeoutError, check_seconds
 
 DriftValue: TypeAlias = (
     str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None

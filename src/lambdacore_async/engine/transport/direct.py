@@ -20,8 +20,8 @@ import aiohttp.client
 from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
-from lambdacore_async.engine.connections import Deadlines, LeasedConnection
-from lambdacore_async.engine.timeouts import Timeout
+from lambdacore_async.engine.transport.connections import Deadlines, DirectConnection
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.http1 import serialized
 from lambdacore_async.protocol.messages import Request, Response
@@ -62,7 +62,7 @@ def may_take(request: Request) -> bool:
     )
 
 
-class FastLane:
+class DirectTransport:
     """Sends requests on the connections of one pool.
 
     Connections that it is done with it keeps for the next request, since the pool takes its time
@@ -78,7 +78,7 @@ class FastLane:
         self._deadlines = Deadlines(self._loop)
         self._buffer = memoryview(bytearray(_BUFFER))
         self._destinations: dict[str, _Destination] = {}
-        self._idle: defaultdict[str, list[LeasedConnection]] = defaultdict(list)
+        self._idle: defaultdict[str, list[DirectConnection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
         self._asking = 0
 
@@ -144,14 +144,14 @@ class FastLane:
             while idle:
                 idle.pop().give_back()
 
-    async def _connect(self, url: str, timeout: Timeout) -> LeasedConnection:
+    async def _connect(self, url: str, timeout: Timeout) -> DirectConnection:
         destination = self._destination(url, timeout)
         with self.asking():
             try:
                 lease = await self._connector.connect(destination, [], destination.limits)
             except TimeoutError as error:
                 raise aiohttp.ConnectionTimeoutError from error
-        return LeasedConnection(lease, self._buffer, self._loop)
+        return DirectConnection(lease, self._buffer, self._loop)
 
     def _destination(self, url: str, timeout: Timeout) -> _Destination:
         destination = self._destinations.get(url)

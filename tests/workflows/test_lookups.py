@@ -156,14 +156,14 @@ def test_an_identifier_that_comes_twice_is_asked_for_once(
 async def test_repeats_in_a_stream_are_known_for_a_bounded_stretch_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.lookups._MEMORY", 2)
+    monkeypatch.setattr("lambdacore_async.workflows.lookups._MEMORY", 2)
     service = Service()
     await lookups(service, iter("abacdeab"), concurrency=1).report()
     assert service.asked == ["a", "b", "c", "d", "e", "a", "b"]
 
 
 async def test_a_collection_is_known_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambdacore_async.lookups._MEMORY", 2)
+    monkeypatch.setattr("lambdacore_async.workflows.lookups._MEMORY", 2)
     service = Service()
     await lookups(service, list("abacdeab"), concurrency=1).report()
     assert service.asked == ["a", "b", "c", "d", "e"]

@@ -19,9 +19,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aioresponses import aioresponses
 
 from lambdacore_async import ParameterError, ResponseError, TransportError, TransportTimeoutError
-from lambdacore_async.engine import fast_lane
-from lambdacore_async.engine.timeouts import Timeout
-from lambdacore_async.engine.transport import AiohttpTransport
+from lambdacore_async.engine.transport import direct
+from lambdacore_async.engine.transport.session import AiohttpTransport
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import ConfigurationError, LambdaCoreError
 from lambdacore_async.protocol import sigv4
 from lambdacore_async.protocol.endpoints import Endpoint
@@ -56,7 +56,7 @@ def signed(
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test runs for both ways that a request can take."""
     way: str = request.param
-    monkeypatch.setattr(fast_lane, "_KNOWN_SERIES", way == "short way")
+    monkeypatch.setattr(direct, "_KNOWN_SERIES", way == "short way")
     return way
 
 
@@ -87,8 +87,8 @@ def connections(transport: AiohttpTransport) -> tuple[int, int]:
     assert session is not None
     pool = session.connector
     assert pool is not None
-    lane = transport._fast_lane
-    kept = 0 if lane is None else sum(map(len, lane._idle.values()))
+    direct = transport._direct
+    kept = 0 if direct is None else sum(map(len, direct._idle.values()))
     return len(pool._acquired) - kept, kept + sum(map(len, pool._conns.values()))
 
 
@@ -407,7 +407,7 @@ async def test_an_answer_that_keeps_trickling_ends_with_the_attempt(
 async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.engine.bodies.MAX_BODY", 10)
+    monkeypatch.setattr("lambdacore_async.engine.transport.bodies.MAX_BODY", 10)
     head = ("X-Amzn-RequestId: id-1",)
     endless = http(b"0123456789a", *head, length=1_000_000)
     async with wire([http(b"0123456789", *head)], [endless, Step.WAIT]) as peer:
@@ -425,7 +425,7 @@ async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
 async def test_an_answer_beyond_the_bound_is_refused_though_it_came_at_once(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.engine.bodies.MAX_BODY", 10)
+    monkeypatch.setattr("lambdacore_async.engine.transport.bodies.MAX_BODY", 10)
     async with wire([chunked(b"b\r\n0123456789a\r\n0\r\n\r\n")]) as peer:
         error = await failure(transport, peer.endpoint)
         await peer.hung_up()
@@ -437,7 +437,7 @@ async def test_an_answer_beyond_the_bound_is_refused_though_it_came_at_once(
 async def test_a_compressed_answer_is_measured_as_it_unpacks(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.engine.bodies.MAX_BODY", 100_000)
+    monkeypatch.setattr("lambdacore_async.engine.transport.bodies.MAX_BODY", 100_000)
     bomb = gzip.compress(bytes(10_000_000))
     assert len(bomb) < 100_000
     async with wire([http(bomb, "Content-Encoding: gzip")]) as peer:

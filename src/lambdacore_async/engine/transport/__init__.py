@@ -1,0 +1,1 @@
+"""Sends signed requests and reads whole responses."""

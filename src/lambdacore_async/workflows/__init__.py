@@ -1,0 +1,1 @@
+"""Workflows made of many calls: listings, fan-outs, waiters, watches and provisioning."""
