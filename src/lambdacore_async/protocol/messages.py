@@ -6,8 +6,12 @@ Nobody changes one; they are not frozen only because that makes making them take
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import define, field
+
+#: Bytes that the body of a response may have, unless the request says otherwise.
+MAX_RESPONSE: Final = 1024 * 1024
 
 
 @define(eq=False)
@@ -19,12 +23,14 @@ class Request:
         target: path and query, percent-encoded; it is signed and sent as it stands.
         headers: names in lower case; `host` is among them from signing on.
         body: the body's bytes; `None` where the request has none.
+        max_response: bytes that the body of the response may have, once decoded.
     """
 
     method: str
     target: str
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     body: bytes | None = field(default=None, repr=False)
+    max_response: int = field(default=MAX_RESPONSE, repr=False)
 
 
 @define(eq=False)

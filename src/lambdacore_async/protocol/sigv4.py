@@ -107,7 +107,7 @@ def sign(
     signature = common.key.sign(common.text + digest)
     headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
     headers.update(unsigned)
-    return Request(request.method, request.target, headers, request.body)
+    return Request(request.method, request.target, headers, request.body, request.max_response)
 
 
 @frozen(eq=False, repr=False)

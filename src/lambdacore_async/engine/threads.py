@@ -1,0 +1,49 @@
+"""Runs blocking work in a thread of its own, independent of the loop's default executor."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+async def run_in_thread(work: Callable[[], Result]) -> Result:
+    """Run blocking work in a new daemon thread, and wait for its result.
+
+    A busy default executor cannot delay the work, and a thread that hangs keeps neither the loop
+    nor the process from ending. If the caller is cancelled, the work goes on and its result is
+    dropped.
+
+    Args:
+        work: what blocks; it takes no arguments.
+
+    Raises:
+        Exception: whatever the work raises.
+    """
+    loop = asyncio.get_running_loop()
+    result: asyncio.Future[Result] = loop.create_future()
+
+    def deliver(value: Result | None, error: BaseException | None) -> None:
+        if result.done():  # the caller was cancelled
+            return
+        if error is None:
+            result.set_result(value)  # type: ignore[arg-type] # without an error, it is a result
+        else:
+            result.set_exception(error)
+
+    def run() -> None:
+        value: Result | None = None
+        error: BaseException | None = None
+        try:
+            value = work()
+        except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(deliver, value, error)
+
+    threading.Thread(target=run, name="lambdacore-async", daemon=True).start()
+    return await result
