@@ -1,0 +1,192 @@
+"""`LocalLambdaCore`: the embedded service, and clients for it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from typing import Self, TypedDict, Unpack
+
+import aiohttp
+
+from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, Timeout
+from lambdacore_async.local.account import Account, Clock, Limits, Seconds, utc_now
+from lambdacore_async.local.faults import Faults
+from lambdacore_async.local.server import Server
+from lambdacore_async.local.state import State
+from lambdacore_async.protocol.sigv4 import Credentials
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of `LambdaCoreClient`, which documents them."""
+
+    region: str | None
+    profile: str | None
+    credentials: CredentialsLike | None
+    endpoint_url: str | None
+    allow_plain_http: bool
+    use_fips_endpoint: bool | None
+    use_dualstack_endpoint: bool | None
+    retry_mode: str | None
+    max_attempts: int | None
+    timeout: float | Timeout
+    max_connections: int
+    ca_bundle: str | os.PathLike[str] | None
+    trust_env: bool
+    http_session: aiohttp.ClientSession | None
+    user_agent_extra: str | None
+    on_attempt: Callable[[Attempt], None] | None
+
+
+class LocalLambdaCore:
+    """An embedded AWS Lambda Core service. Use it in `async with`; the constructor does no I/O.
+
+    The state outlives the server: fill it before the service starts, read it after the service has
+    stopped, and start the service again. Do not use one instance on several event loops at once.
+
+    Durations are a number of seconds, or a function that draws one for each piece of work:
+    `lambda random: random.lognormvariate(4, 0.6)`. The function gets a `random.Random` that depends
+    on the seed, the resource's name and the number of earlier draws for it, and on nothing else.
+    Runs with the same seed therefore give the same results, in whatever order concurrent tasks run.
+    Drawn durations below 0 count as 0. The response to an operation always reports the work as
+    started, even if it takes 0 seconds.
+
+    Args:
+        region: the AWS region of the service.
+        account_id: the 12-digit account ID.
+        port: the TCP port, 1 to 65535; 0 for any free port.
+        credentials: the credentials that requests are signed with; random by default.
+        clock: returns the time by which resources change, as an aware `datetime`; defaults to real
+            time.
+        signature_clock: returns the time by which signatures are verified, which is also the `Date`
+            of responses; defaults to real time, so that `clock` can differ from it.
+        provisioning_seconds: how long a connector is PENDING, or a runtime version or alias is
+            CREATING; 0 to 1e9 s, defaults to 0.1 s.
+        update_seconds: how long a connector's update is InProgress, or an alias is UPDATING;
+            0 to 1e9 s, defaults to 0.1 s.
+        deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, defaults to 0.1 s.
+        stale_seconds: how long GetNetworkConnector and ListNetworkConnectors return the state
+            before an update; 0 to 1e9 s, defaults to 0 s.
+        versioned_roles: whether an update of only the role of a connector creates a version, as an
+            update of its configuration does. The API's documentation does not specify this.
+        seed: the seed of all random draws.
+        limits: the maximum numbers of resources; 1000 connectors, and 100 of everything else, by
+            default.
+        faults: the faults to inject; none by default, and `faults` can be changed at any time.
+
+    Raises:
+        ParameterError: if an argument is out of bounds.
+    """
+
+    def __init__(
+        self,
+        *,
+        region: str = "us-east-1",
+        account_id: str = "123456789012",
+        port: int = 0,
+        credentials: Credentials | None = None,
+        clock: Clock = utc_now,
+        signature_clock: Clock = utc_now,
+        provisioning_seconds: Seconds = 0.1,
+        update_seconds: Seconds = 0.1,
+        deletion_seconds: Seconds = 0.1,
+        stale_seconds: Seconds = 0.0,
+        versioned_roles: bool = True,
+        seed: int = 0,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
+    ) -> None:
+        self.credentials = _random_credentials() if credentials is None else credentials
+        """The credentials that requests are signed with."""
+        self.state = State(
+            Account(
+                region=region,
+                account_id=account_id,
+                clock=clock,
+                provisioning_seconds=provisioning_seconds,
+                update_seconds=update_seconds,
+                deletion_seconds=deletion_seconds,
+                stale_seconds=stale_seconds,
+                versioned_roles=versioned_roles,
+                seed=seed,
+                limits=Limits() if limits is None else limits,
+            )
+        )
+        """All resources, with methods that make operations fail and put connectors in a state."""
+        self._server = Server(
+            self.state,
+            credentials=[self.credentials],
+            port=port,
+            clock=signature_clock,
+            faults=faults,
+        )
+
+    @property
+    def region(self) -> str:
+        """The AWS region of the service."""
+        return self.state.account.region
+
+    @property
+    def endpoint_url(self) -> str:
+        """The URL of the service.
+
+        Raises:
+            ConfigurationError: if the service is not running.
+        """
+        return self._server.endpoint_url
+
+    @property
+    def faults(self) -> Faults:
+        """The faults to inject: throttling, latency, broken responses, dead connections."""
+        return self._server.faults
+
+    @property
+    def calls(self) -> Counter[str]:
+        """The number of requests by operation, rejected requests included.
+
+        Requests that match no operation count as `UnknownOperation`.
+        """
+        return self._server.calls
+
+    def accept(self, credentials: Credentials) -> None:
+        """Accept requests signed with these credentials too.
+
+        Args:
+            credentials: the credentials, with their session token and expiry if they have them.
+                They replace accepted credentials with the same access key ID.
+        """
+        self._server.credentials[credentials.access_key_id] = credentials
+
+    def client(self, **options: Unpack[ClientOptions]) -> LambdaCoreClient:
+        """Create a client for this service.
+
+        Args:
+            options: the options of `LambdaCoreClient`; region, credentials and endpoint default to
+                those of this service.
+
+        Raises:
+            ConfigurationError: if the service is not running.
+            ParameterError: if an option is out of bounds.
+        """
+        merged: ClientOptions = {
+            "region": self.region,
+            "credentials": self.credentials,
+            "endpoint_url": self.endpoint_url,
+            # The service has neither endpoint, whatever the environment requests.
+            "use_fips_endpoint": False,
+            "use_dualstack_endpoint": False,
+        }
+        merged.update(options)
+        return LambdaCoreClient(**merged)
+
+    async def __aenter__(self) -> Self:
+        await self._server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._server.stop()
+
+
+def _random_credentials() -> Credentials:
+    return Credentials(f"AKIA{secrets.token_hex(8).upper()}", secrets.token_urlsafe(30))
