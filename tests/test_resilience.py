@@ -40,12 +40,12 @@ from lambdacore_async.local import FaultProxy, Faults, LocalLambdaCore
 from lambdacore_async.local.faults import (
     ClosedAfter,
     EndlessChunks,
+    ErrorResponse,
     Fault,
     GarbageGzip,
     InvalidJson,
     Latency,
     Oversized,
-    Refuse,
     Reset,
     ServiceError,
     SkewedClock,
@@ -54,7 +54,7 @@ from lambdacore_async.local.faults import (
     Truncated,
     WrongContentType,
 )
-from lambdacore_async.local.proxy import Line
+from lambdacore_async.local.proxy import ConnectionFault
 from support.leaks import CREDENTIALS, assert_no_secret, cancel_at, other_tasks, settle
 
 pytestmark = pytest.mark.usefixtures("leaps")
@@ -77,7 +77,7 @@ PASSING: tuple[Fault, ...] = (
     ServiceError(502, "html", executed=True),
     ServiceError(503, "empty", executed=True),
     ServiceError(504, "html", executed=True),
-    Refuse("ThrottlingException", 400),
+    ErrorResponse("ThrottlingException", 400),
     Reset("before_work"),
     Reset("before_answer"),
     Reset("during_answer"),
@@ -179,8 +179,13 @@ async def world() -> AsyncGenerator[World]:
         (ServiceError(503), ServiceException, 503, "Service Unavailable"),
         (ServiceError(502, "html"), ApiError, 502, "502: Bad Gateway"),
         (ServiceError(504, "empty"), ApiError, 504, "504: Gateway Timeout"),
-        (Refuse("ExpiredTokenException", 403, "It is expired"), ApiError, 403, "It is expired"),
-        (Refuse("AccessDeniedException", 403), ApiError, 403, "AccessDeniedException"),
+        (
+            ErrorResponse("ExpiredTokenException", 403, "It is expired"),
+            ApiError,
+            403,
+            "It is expired",
+        ),
+        (ErrorResponse("AccessDeniedException", 403), ApiError, 403, "AccessDeniedException"),
         (Reset("before_work"), TransportError, None, "connection broke"),
         (Reset("before_answer"), TransportError, None, "connection broke"),
         (Reset("during_answer"), TransportError, None, ""),
@@ -317,10 +322,10 @@ async def test_what_does_not_pass_ends_after_the_last_attempt(world: World, faul
 @pytest.mark.parametrize(
     "fault",
     [
-        Refuse("ExpiredTokenException", 403),
-        Refuse("AccessDeniedException", 403),
-        Refuse("ServiceQuotaExceededException", 402),
-        Refuse("NotImplemented", 501),
+        ErrorResponse("ExpiredTokenException", 403),
+        ErrorResponse("AccessDeniedException", 403),
+        ErrorResponse("ServiceQuotaExceededException", 402),
+        ErrorResponse("NotImplemented", 501),
         InvalidJson(b'{"Name": []}'),
         Oversized(),
     ],
@@ -429,15 +434,17 @@ async def test_a_call_that_is_cancelled_amid_faults_leaves_nothing(world: World,
 @pytest.mark.parametrize(
     "line",
     [
-        Line(reset_on_accept=True),
-        Line(reset_after_sent=100),
-        Line(reset_after_received=0),
-        Line(reset_after_received=50),
-        Line(reset_after_received=500),
+        ConnectionFault(reset_on_accept=True),
+        ConnectionFault(reset_after_sent=100),
+        ConnectionFault(reset_after_received=0),
+        ConnectionFault(reset_after_received=50),
+        ConnectionFault(reset_after_received=500),
     ],
     ids=repr,
 )
-async def test_a_broken_line_is_tried_again_over_another(world: World, line: Line) -> None:
+async def test_a_broken_line_is_tried_again_over_another(
+    world: World, line: ConnectionFault
+) -> None:
     world.proxy.script(line)
     async with world.client() as client:
         await client.create_network_connector("new", CONFIGURATION, operator_role=ROLE)
@@ -447,7 +454,7 @@ async def test_a_broken_line_is_tried_again_over_another(world: World, line: Lin
 
 
 async def test_a_slow_line_is_no_error(world: World) -> None:
-    world.proxy.line = Line(bytes_per_second=50_000)
+    world.proxy.default_fault = ConnectionFault(bytes_per_second=50_000)
     async with world.client() as client:
         assert (await client.get_network_connector("prod")).name == "prod"
     assert len(world.attempts) == 1
@@ -501,7 +508,7 @@ ALL_KINDS: dict[Fault, float] = dict.fromkeys(
         ServiceError(502, "html"),
         ServiceError(503, "empty"),
         ServiceError(504, "html"),
-        Refuse("ExpiredTokenException", 403),
+        ErrorResponse("ExpiredTokenException", 403),
         Latency(0.001),
         Latency(1e6),
         Reset("before_work"),
@@ -525,7 +532,7 @@ ALL_KINDS: dict[Fault, float] = dict.fromkeys(
 CAUSES: dict[type, type[LambdaCoreError]] = {
     Throttle: TooManyRequestsException,
     ServiceError: ApiError,
-    Refuse: ApiError,
+    ErrorResponse: ApiError,
     Latency: TransportTimeoutError,
     Reset: TransportError,
     Truncated: TransportError,
@@ -604,7 +611,7 @@ def assert_true(
     # Over a connection that has died, a request meets its end before any fault can.
     stale = isinstance(error, TransportError) and error.attempts > len(fates)
     assert stale or (expected is not None and isinstance(error, expected))
-    if isinstance(fates[-1], Refuse) and not stale:
+    if isinstance(fates[-1], ErrorResponse) and not stale:
         assert isinstance(error, ApiError)
         assert error.code == "ExpiredTokenException"
     else:

@@ -14,7 +14,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def state(clock: Clock) -> State:
-    """A state in which connectors take 60 s, updates 30 s, deletions 20 s."""
+    """A state where provisioning takes 60 s, updates 30 s and deletions 20 s."""
     account = Account(
         clock=clock,
         provisioning_seconds=60,

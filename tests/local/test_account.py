@@ -19,7 +19,7 @@ def page(
     return paginate(records, str, listing=listing, token=("Marker", token), size=("Max", size))
 
 
-def test_the_real_time_has_a_time_zone() -> None:
+def test_the_default_clock_is_aware() -> None:
     assert utc_now().tzinfo is not None
 
 
@@ -31,7 +31,7 @@ def test_durations_are_bounded(name: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("account_id", ["", "12345678901", "1234567890123", "12345678901x"])
-def test_an_account_has_twelve_digits(account_id: str) -> None:
+def test_an_account_id_has_12_digits(account_id: str) -> None:
     with pytest.raises(ParameterError, match="account_id"):
         Account(account_id=account_id)
 
@@ -41,7 +41,7 @@ def test_limits_are_not_negative() -> None:
         Limits(runtimes=-1)
 
 
-def test_arns_are_those_of_the_partition() -> None:
+def test_an_arn_names_the_partition_of_the_region() -> None:
     assert Account(region="cn-north-1").arn("x") == "arn:aws-cn:lambda:cn-north-1:123456789012:x"
 
 
@@ -50,10 +50,10 @@ def test_arns_are_those_of_the_partition() -> None:
     st.none() | st.integers(1, 100),
     st.data(),
 )
-def test_pages_show_what_stays_once_and_in_order(
+def test_pages_list_the_remaining_records_once_and_in_order(
     numbers: list[int], size: int | None, data: st.DataObject
 ) -> None:
-    stays = data.draw(st.sets(st.sampled_from(numbers))) if numbers else set[int]()
+    remaining = data.draw(st.sets(st.sampled_from(numbers))) if numbers else set[int]()
     seen: list[int] = []
     token = None
     while True:
@@ -64,11 +64,11 @@ def test_pages_show_what_stays_once_and_in_order(
             break
         token = found.next_token
         others = st.sets(st.integers(1, 500), max_size=20)
-        numbers = sorted(stays | data.draw(others) | {max(seen) + 1})
+        numbers = sorted(remaining | data.draw(others) | {max(seen) + 1})
         if len(seen) > 500:
             break
     assert seen == sorted(set(seen))
-    assert stays <= set(seen)
+    assert remaining <= set(seen)
 
 
 @pytest.mark.parametrize("size", [0, -1, 101])
@@ -89,12 +89,12 @@ def test_a_full_last_page_has_no_token() -> None:
     "token",
     ["", "x", "ä", "====", *(urlsafe_b64encode(t).decode() for t in (b"\xff", b"- things"))],
 )
-def test_what_is_no_token_is_refused(token: str) -> None:
+def test_an_invalid_token_is_rejected(token: str) -> None:
     with pytest.raises(InvalidParameterValueException, match="Marker"):
         page([1], token)
 
 
-def test_a_token_is_good_for_its_listing_only() -> None:
+def test_a_token_is_valid_for_its_listing_only() -> None:
     token = page([1, 2], size=1).next_token
     assert page([1, 2], token).items == ("2",)
     with pytest.raises(InvalidParameterValueException):

@@ -17,9 +17,9 @@ from lambdacore_async.protocol.sigv4 import Credentials, sign
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REGION = "us-east-1"
-LASTING = Credentials("AKIDLASTING", "secret")
+LONG_TERM = Credentials("AKIDLONGTERM", "secret")
 SESSION = Credentials("AKIDSESSION", "other", "token", NOW + timedelta(hours=1))
-KNOWN = {known.access_key_id: known for known in (LASTING, SESSION)}
+KNOWN = {known.access_key_id: known for known in (LONG_TERM, SESSION)}
 REQUEST = Request(
     "PUT",
     "/2026-04-04/network-connectors/a%3Ab?Marker=x&State=ACTIVE",
@@ -30,7 +30,7 @@ REQUEST = Request(
 
 def signed(
     request: Request = REQUEST,
-    credentials: Credentials = LASTING,
+    credentials: Credentials = LONG_TERM,
     *,
     region: str = REGION,
     service: str = "lambda",
@@ -60,14 +60,14 @@ def check(request: Request, now: datetime = NOW) -> None:
     authenticate(request, credentials=KNOWN, region=REGION, now=now)
 
 
-def refusal(request: Request, now: datetime = NOW) -> tuple[str, str]:
+def rejection(request: Request, now: datetime = NOW) -> tuple[str, str]:
     with pytest.raises(ApiError) as error:
         check(request, now)
     assert error.value.status_code == 403
     return error.value.code, error.value.message
 
 
-@pytest.mark.parametrize("credentials", [LASTING, SESSION])
+@pytest.mark.parametrize("credentials", [LONG_TERM, SESSION])
 @pytest.mark.parametrize("body", [None, b"", b"{}", b"\xff"])
 def test_a_signed_request_passes(credentials: Credentials, body: bytes | None) -> None:
     check(signed(evolve(REQUEST, body=body), credentials))
@@ -80,8 +80,8 @@ def test_headers_that_intermediaries_or_retries_add_need_no_signature() -> None:
     check(request)
 
 
-def test_a_request_without_authorization_is_refused() -> None:
-    assert refusal(REQUEST) == (
+def test_a_request_without_authorization_is_rejected() -> None:
+    assert rejection(REQUEST) == (
         "MissingAuthenticationTokenException",
         "Missing Authentication Token",
     )
@@ -99,15 +99,15 @@ def test_a_request_without_authorization_is_refused() -> None:
         (" .*", "", "requires"),
     ],
 )
-def test_an_incomplete_authorization_is_refused(pattern: str, replacement: str, text: str) -> None:
-    code, message = refusal(with_authorization(lambda a: re.sub(pattern, replacement, a)))
+def test_an_incomplete_authorization_is_rejected(pattern: str, replacement: str, text: str) -> None:
+    code, message = rejection(with_authorization(lambda a: re.sub(pattern, replacement, a)))
     assert code == "IncompleteSignatureException"
     assert text in message
 
 
 @pytest.mark.parametrize("date", [None, "20261124", "2026-11-24T12:00:00Z", "20261124T250000Z"])
-def test_a_request_without_a_proper_date_is_refused(date: str | None) -> None:
-    code, _ = refusal(with_header(signed(), "x-amz-date", date))
+def test_a_request_without_a_proper_date_is_rejected(date: str | None) -> None:
+    code, _ = rejection(with_header(signed(), "x-amz-date", date))
     assert code == (
         "InvalidSignatureException"
         if date == "2026-11-24T12:00:00Z"
@@ -115,9 +115,9 @@ def test_a_request_without_a_proper_date_is_refused(date: str | None) -> None:
     )
 
 
-def test_an_unknown_access_key_is_refused() -> None:
-    stranger = Credentials("AKIDSTRANGER", "secret")
-    assert refusal(signed(credentials=stranger)) == (
+def test_an_unknown_access_key_is_rejected() -> None:
+    unknown = Credentials("AKIDUNKNOWN", "secret")
+    assert rejection(signed(credentials=unknown)) == (
         "UnrecognizedClientException",
         "The security token included in the request is invalid.",
     )
@@ -126,12 +126,12 @@ def test_an_unknown_access_key_is_refused() -> None:
 @pytest.mark.parametrize(
     "credentials",
     [
-        Credentials("AKIDLASTING", "wrong"),
+        Credentials("AKIDLONGTERM", "wrong"),
         Credentials("AKIDSESSION", "wrong", "token"),
     ],
 )
-def test_a_wrong_secret_is_refused(credentials: Credentials) -> None:
-    code, message = refusal(signed(credentials=credentials))
+def test_a_wrong_secret_is_rejected(credentials: Credentials) -> None:
+    code, message = rejection(signed(credentials=credentials))
     assert code == "InvalidSignatureException"
     assert message.startswith("The request signature we calculated does not match")
 
@@ -141,37 +141,37 @@ def test_a_wrong_secret_is_refused(credentials: Credentials) -> None:
     [
         Credentials("AKIDSESSION", "other"),
         Credentials("AKIDSESSION", "other", "wrong"),
-        Credentials("AKIDLASTING", "secret", "token"),
+        Credentials("AKIDLONGTERM", "secret", "token"),
     ],
 )
-def test_a_wrong_session_token_is_refused(credentials: Credentials) -> None:
-    assert refusal(signed(credentials=credentials))[0] == "UnrecognizedClientException"
+def test_a_wrong_session_token_is_rejected(credentials: Credentials) -> None:
+    assert rejection(signed(credentials=credentials))[0] == "UnrecognizedClientException"
 
 
-def test_an_expired_session_token_is_refused() -> None:
+def test_an_expired_session_token_is_rejected() -> None:
     later = NOW + timedelta(hours=1)
     request = signed(credentials=SESSION, time=later)
-    assert refusal(request, later)[0] == "ExpiredTokenException"
+    assert rejection(request, later)[0] == "ExpiredTokenException"
     check(
         signed(credentials=SESSION, time=later - timedelta(seconds=1)), later - timedelta(seconds=1)
     )
 
 
 @pytest.mark.parametrize("minutes", [-5, 0, 5])
-def test_a_date_up_to_five_minutes_off_passes(minutes: int) -> None:
+def test_a_date_within_five_minutes_passes(minutes: int) -> None:
     check(signed(time=NOW + timedelta(minutes=minutes)))
 
 
-def test_a_date_further_off_is_refused() -> None:
+def test_a_date_beyond_five_minutes_is_rejected() -> None:
     early = signed(time=NOW - timedelta(minutes=5, seconds=1))
-    code, message = refusal(early)
+    code, message = rejection(early)
     assert code == "InvalidSignatureException"
     assert message == (
         "Signature expired: 20261124T115459Z is now earlier than 20261124T115500Z "
         "(20261124T120000Z - 5 min.)"
     )
     late = signed(time=NOW + timedelta(minutes=5, seconds=1))
-    code, message = refusal(late)
+    code, message = rejection(late)
     assert code == "InvalidSignatureException"
     assert message == (
         "Signature not yet current: 20261124T120501Z is still later than 20261124T120500Z "
@@ -188,8 +188,8 @@ def test_a_date_further_off_is_refused() -> None:
         (with_header(signed(), "x-amz-date", "20261125T000000Z"), "Date in Credential scope"),
     ],
 )
-def test_a_signature_for_something_else_is_refused(request_: Request, text: str) -> None:
-    code, message = refusal(request_)
+def test_a_signature_for_something_else_is_rejected(request_: Request, text: str) -> None:
+    code, message = rejection(request_)
     assert code == "InvalidSignatureException"
     assert text in message
 
@@ -210,20 +210,20 @@ def test_a_signature_for_something_else_is_refused(request_: Request, text: str)
         {"body": None},
     ],
 )
-def test_an_altered_request_is_refused(changes: dict[str, Any]) -> None:
-    assert refusal(evolve(signed(), **changes))[0] == "InvalidSignatureException"
+def test_an_altered_request_is_rejected(changes: dict[str, Any]) -> None:
+    assert rejection(evolve(signed(), **changes))[0] == "InvalidSignatureException"
 
 
 @pytest.mark.parametrize("name", ["host", "content-type"])
-def test_an_altered_or_missing_signed_header_is_refused(name: str) -> None:
+def test_an_altered_or_missing_signed_header_is_rejected(name: str) -> None:
     for value in ("other", "\udcff", None):
-        assert refusal(with_header(signed(), name, value))[0] == "InvalidSignatureException"
+        assert rejection(with_header(signed(), name, value))[0] == "InvalidSignatureException"
 
 
-def test_a_signature_that_is_no_ascii_is_refused() -> None:
-    assert refusal(with_authorization(lambda a: a + "\udcff"))[0] == "InvalidSignatureException"
+def test_a_signature_that_is_not_ascii_is_rejected() -> None:
+    assert rejection(with_authorization(lambda a: a + "\udcff"))[0] == "InvalidSignatureException"
     assert (
-        refusal(with_header(signed(), "x-amz-security-token", "\udcff"))[0]
+        rejection(with_header(signed(), "x-amz-security-token", "\udcff"))[0]
         == "UnrecognizedClientException"
     )
 
@@ -231,20 +231,20 @@ def test_a_signature_that_is_no_ascii_is_refused() -> None:
 @pytest.mark.parametrize(
     "name", ["x-amzn-runtime-recovery-window-in-days", "x-amz-content-sha256", "x-amz-target"]
 )
-def test_an_amazon_header_that_is_sent_but_not_signed_is_refused(name: str) -> None:
-    code, message = refusal(with_header(signed(), name, "7"))
+def test_an_amazon_header_that_is_sent_but_not_signed_is_rejected(name: str) -> None:
+    code, message = rejection(with_header(signed(), name, "7"))
     assert code == "InvalidSignatureException"
     assert name in message
     check(signed(with_header(REQUEST, name, "7")))
 
 
-def test_a_content_type_that_is_not_signed_is_refused() -> None:
+def test_a_content_type_that_is_not_signed_is_rejected() -> None:
     request = signed(with_header(REQUEST, "content-type", None))
-    assert "content-type" in refusal(with_header(request, "content-type", "text/plain"))[1]
+    assert "content-type" in rejection(with_header(request, "content-type", "text/plain"))[1]
 
 
 def test_the_host_must_be_signed() -> None:
-    assert "'host'" in refusal(with_authorization(lambda a: a.replace(";host", "")))[1]
+    assert "'host'" in rejection(with_authorization(lambda a: a.replace(";host", "")))[1]
 
 
 HEADERS = st.dictionaries(
@@ -264,11 +264,11 @@ HEADERS = st.dictionaries(
         st.none() | st.binary(max_size=10) | st.just(REQUEST.body),
     )
 )
-def test_whatever_comes_passes_only_as_it_was_signed(request_: Request) -> None:
+def test_only_a_request_as_it_was_signed_passes(request_: Request) -> None:
     try:
         check(request_)
     except ApiError as error:
-        assert error.status_code == 403  # noqa: PT017 - a request as it was signed may come too
+        assert error.status_code == 403  # noqa: PT017 - the drawn request can be valid
     else:
         extra = {"x-amz-x"} & request_.headers.keys()
         assert not extra

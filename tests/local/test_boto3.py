@@ -1,11 +1,10 @@
-"""AWS's own client against the embedded service; each answer is held against botocore's model."""
+"""boto3 against the embedded service; botocore's model validates every response."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import json
-import os
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import cache, partial
@@ -22,11 +21,12 @@ from lambdacore_async.models.network_connectors import (
 from lambdacore_async.protocol.operations import OPERATIONS
 from lambdacore_async.protocol.sigv4 import Credentials
 from local.clock import Clock
+from support.botocore_judge import isolated_session
 
 _boto3: Any = importlib.import_module("boto3")
 _config: Any = importlib.import_module("botocore.config")
 _exceptions: Any = importlib.import_module("botocore.exceptions")
-_session: Any = importlib.import_module("botocore.session")
+_session = cache(isolated_session)
 
 CREDENTIALS = Credentials("AKIDLOCAL", "secret", "token")
 ROLE = "arn:aws:iam::123456789012:role/operator"
@@ -42,16 +42,8 @@ CONFIGURATION = {
 }
 
 
-@cache
-def botocore_session() -> Any:
-    """A session that the machine's own AWS settings do not reach."""
-    nowhere = (None, None, os.devnull, None)
-    settings = {"config_file": nowhere, "credentials_file": nowhere, "profile": (None,) * 4}
-    return _session.Session(session_vars=settings)
-
-
-def faults(shape: Any, data: Any, path: str) -> Iterator[str]:
-    """What in an answer does not have the shape that botocore's model gives it."""
+def mismatches(shape: Any, data: Any, path: str) -> Iterator[str]:
+    """Yield every difference between a response and its shape in botocore's model."""
     if shape.type_name == "structure":
         members = shape.members
         if getattr(shape, "is_tagged_union", False) and len(data) != 1:
@@ -59,17 +51,17 @@ def faults(shape: Any, data: Any, path: str) -> Iterator[str]:
         yield from (f"{path}.{name}: unknown" for name in data if name not in members)
         yield from (f"{path}.{n}: missing" for n in shape.required_members if n not in data)
         for name in members.keys() & data.keys():
-            yield from faults(members[name], data[name], f"{path}.{name}")
+            yield from mismatches(members[name], data[name], f"{path}.{name}")
     elif shape.type_name == "list":
         for number, item in enumerate(data):
-            yield from faults(shape.member, item, f"{path}[{number}]")
+            yield from mismatches(shape.member, item, f"{path}[{number}]")
     elif shape.type_name in ("integer", "long"):
         if type(data) is not int:
-            yield f"{path}: {data!r} is no number"
+            yield f"{path}: {data!r} is not a number"
     elif type(data) is not str:
-        yield f"{path}: {data!r} is no text"
+        yield f"{path}: {data!r} is not a string"
     elif getattr(shape, "enum", None) and data not in shape.enum:
-        yield f"{path}: {data!r} is none of {shape.enum}"
+        yield f"{path}: {data!r} is not in {shape.enum}"
     content: Any = data
     size = len(content) if shape.type_name in ("string", "list") else 1
     bounds = shape.metadata
@@ -81,10 +73,10 @@ def faults(shape: Any, data: Any, path: str) -> Iterator[str]:
 
 
 class Boto3:
-    """boto3's client of the service, without retries, in a thread."""
+    """A boto3 client that runs in a thread and never retries."""
 
     def __init__(self, server: Server, credentials: Credentials = CREDENTIALS) -> None:
-        session = _boto3.session.Session(botocore_session=botocore_session())
+        session = _boto3.session.Session(botocore_session=_session())
         self.client = session.client(
             "lambda-core",
             region_name="us-east-1",
@@ -94,28 +86,28 @@ class Boto3:
             aws_session_token=credentials.session_token,
             config=_config.Config(retries={"total_max_attempts": 1}),
         )
-        self.faults: list[str] = []
+        self.mismatches: list[str] = []
         self.client.meta.events.register("after-call.lambda-core.*", self._check)
 
     def _check(self, http_response: Any, model: Any, **_: object) -> None:
         if http_response.status_code != model.http["responseCode"]:
             return
         body = json.loads(http_response.content)
-        self.faults += faults(model.output_shape, body, model.name)
+        self.mismatches += mismatches(model.output_shape, body, model.name)
 
     async def call(self, operation: str, **members: object) -> dict[str, Any]:
         method = self.client.meta.method_to_api_mapping
         (name,) = (python for python, api in method.items() if api == operation)
-        answer: dict[str, Any] = await self.run(lambda: getattr(self.client, name)(**members))
-        return answer
+        response: dict[str, Any] = await self.run(lambda: getattr(self.client, name)(**members))
+        return response
 
     async def run(self, do: Callable[[], Any]) -> Any:
-        answer = await asyncio.to_thread(do)
-        assert self.faults == []
-        return answer
+        response = await asyncio.to_thread(do)
+        assert self.mismatches == []
+        return response
 
-    async def refused(self, code: str, status: int, operation: str, **members: object) -> None:
-        """Call, and expect the error of this code as boto3 models it."""
+    async def fails(self, code: str, status: int, operation: str, **members: object) -> None:
+        """Call an operation, and expect boto3's exception for the code."""
         kind = getattr(self.client.exceptions, code, _exceptions.ClientError)
         with pytest.raises(kind) as error:
             await self.call(operation, **members)
@@ -218,7 +210,7 @@ async def test_every_operation_works(
 
 
 @pytest.mark.parametrize("code", NetworkConnectorStateReasonCode)
-async def test_every_failure_is_shown_in_the_model_s_terms(
+async def test_every_failure_matches_the_model(
     boto3: Boto3, state: State, clock: Clock, code: NetworkConnectorStateReasonCode
 ) -> None:
     state.fail_next("CreateNetworkConnector", code)
@@ -243,7 +235,7 @@ async def test_every_failure_is_shown_in_the_model_s_terms(
 
 
 @pytest.mark.parametrize("wanted", NetworkConnectorState)
-async def test_every_state_is_shown_in_the_model_s_terms(
+async def test_every_state_matches_the_model(
     boto3: Boto3, state: State, wanted: NetworkConnectorState
 ) -> None:
     state.put_network_connector("prod", state=wanted)
@@ -257,32 +249,28 @@ async def test_every_modelled_error_has_its_code_and_status(boto3: Boto3, state:
     for name in ("a", "b", "c"):
         await boto3.call("CreateNetworkConnector", Name=name, **connector)
     create = "CreateNetworkConnector"
-    await boto3.refused("ResourceConflictException", 409, create, Name="a", **connector)
-    await boto3.refused(
-        "NetworkConnectorLimitExceededException", 400, create, Name="d", **connector
-    )
-    await boto3.refused("InvalidParameterValueException", 400, create, Name="a b", **connector)
+    await boto3.fails("ResourceConflictException", 409, create, Name="a", **connector)
+    await boto3.fails("NetworkConnectorLimitExceededException", 400, create, Name="d", **connector)
+    await boto3.fails("InvalidParameterValueException", 400, create, Name="a b", **connector)
     get = "GetNetworkConnector"
-    await boto3.refused("ResourceNotFoundException", 404, get, Identifier="z")
+    await boto3.fails("ResourceNotFoundException", 404, get, Identifier="z")
     for name in ("r1", "r2"):
         await boto3.call("CreateRuntime", Name=name)
-    await boto3.refused("ServiceQuotaExceededException", 402, "CreateRuntime", Name="r3")
+    await boto3.fails("ServiceQuotaExceededException", 402, "CreateRuntime", Name="r3")
     marker = {"Marker": "nonsense"}
-    await boto3.refused("InvalidParameterValueException", 400, "ListNetworkConnectors", **marker)
+    await boto3.fails("InvalidParameterValueException", 400, "ListNetworkConnectors", **marker)
 
 
 @pytest.mark.parametrize(
     "identifier", ["a/b", "a b", "a?b=c", "100%", "%2F", "ä", "a;b", "a#b", "x+y", "a//b"]
 )
-async def test_any_identifier_arrives_as_boto3_sends_it(boto3: Boto3, identifier: str) -> None:
+async def test_every_identifier_arrives_as_boto3_sends_it(boto3: Boto3, identifier: str) -> None:
     with pytest.raises(boto3.client.exceptions.ResourceNotFoundException) as error:
         await boto3.call("GetNetworkConnector", Identifier=identifier)
     assert error.value.response["Error"]["Message"].endswith(f": {identifier}")
 
 
-async def test_the_paginators_go_through_all_pages(
-    boto3: Boto3, state: State, clock: Clock
-) -> None:
+async def test_the_paginators_return_all_pages(boto3: Boto3, state: State, clock: Clock) -> None:
     for number in range(120):
         state.put_network_connector(f"c-{number:03}")
     pages = await boto3.pages("list_network_connectors")
@@ -310,7 +298,7 @@ async def test_the_paginators_go_through_all_pages(
         assert [len(page) for page in pages] == [1, 1]
 
 
-async def test_the_waiters_see_a_runtime_version_and_alias_become_active(
+async def test_the_waiters_recognise_an_active_runtime_version_and_alias(
     boto3: Boto3, state: State, clock: Clock
 ) -> None:
     state.create_runtime("python-corp")
@@ -333,11 +321,11 @@ async def test_the_waiters_see_a_runtime_version_and_alias_become_active(
         (Credentials("AKIDLOCAL", "secret", "wrong"), "UnrecognizedClientException"),
     ],
 )
-async def test_wrong_credentials_are_refused(
+async def test_wrong_credentials_are_rejected(
     server: Server, credentials: Credentials, code: str
 ) -> None:
     boto3 = await asyncio.to_thread(Boto3, server, credentials)
-    await boto3.refused(code, 403, "ListNetworkConnectors")
+    await boto3.fails(code, 403, "ListNetworkConnectors")
     boto3.client.close()
 
 
@@ -391,11 +379,11 @@ def without_date(request: Any) -> None:
         (without_date, "IncompleteSignatureException"),
     ],
 )
-async def test_a_request_altered_after_signing_is_refused(
+async def test_a_request_altered_after_signing_is_rejected(
     boto3: Boto3, alter: Callable[[Any], None], code: str
 ) -> None:
     def change(request: Any, **_: object) -> None:
         alter(request)
 
     boto3.client.meta.events.register("before-send.lambda-core.*", change)
-    await boto3.refused(code, 403, "UpdateNetworkConnector", Identifier="a:b", OperatorRole=ROLE)
+    await boto3.fails(code, 403, "UpdateNetworkConnector", Identifier="a:b", OperatorRole=ROLE)

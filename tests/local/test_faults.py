@@ -1,4 +1,4 @@
-"""What a plan lets go wrong, and that over the wire comes exactly what each fault says."""
+"""The order of planned faults, and what each fault sends over the wire."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from lambdacore_async.local import Faults, LocalLambdaCore, State
 from lambdacore_async.local.faults import (
     ClosedAfter,
     EndlessChunks,
+    ErrorResponse,
     Fault,
     GarbageGzip,
     InvalidJson,
     Latency,
     Oversized,
     Pause,
-    Refuse,
     Reset,
     ServiceError,
     SkewedClock,
@@ -44,7 +44,7 @@ from lambdacore_async.local.faults import (
 from lambdacore_async.local.server import Server
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.sigv4 import Credentials, sign
-from local.clock import Clock
+from local.clock import Clock, Sleeper
 from support.aws_sdk import Sdk, SdkError
 from support.leaps import leaping
 
@@ -69,13 +69,13 @@ CREATE = Request(
     {"content-type": "application/json"},
     json.dumps({"Name": "new", "Configuration": CONFIGURATION, "OperatorRole": ROLE}).encode(),
 )
-#: Some of each class, in its variations.
+#: Every fault class, with its variants.
 ALL: tuple[Fault, ...] = (
     Throttle(),
     *(ServiceError(s, b) for s in (500, 502, 503, 504) for b in ("json", "html", "empty")),
     ServiceError(500, executed=True),
-    Refuse("ExpiredTokenException", 403),
-    Refuse("Busy", 409, executed=True),
+    ErrorResponse("ExpiredTokenException", 403),
+    ErrorResponse("Busy", 409, executed=True),
     Latency(3),
     Reset("before_work"),
     Reset("before_answer"),
@@ -100,8 +100,8 @@ Ending = Literal["kept", "closed", "reset"]
 
 
 @frozen
-class Answer:
-    """What came over the wire, and what became of the connection."""
+class Reply:
+    """The received bytes, and the state of the connection after them."""
 
     raw: bytes
     ending: Ending
@@ -125,7 +125,7 @@ class Answer:
 
 
 class Connection:
-    """A connection of a client that takes what comes."""
+    """A raw client connection."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -142,7 +142,7 @@ class Connection:
             await self._writer.wait_closed()
 
     def send(self, request: Request, *, ahead: float = 0) -> None:
-        """Sign and send; by a clock that is so many seconds ahead."""
+        """Sign and send a request, by a clock that is this many seconds ahead."""
         request = sign(
             request,
             host=self._host,
@@ -156,8 +156,8 @@ class Connection:
         head.append(f"content-length: {len(body)}")
         self._writer.write("\r\n".join(head).encode() + b"\r\n\r\n" + body)
 
-    async def receive(self) -> Answer:
-        """Read to the end of the answer, or of the connection."""
+    async def receive(self) -> Reply:
+        """Read until the end of the response or of the connection."""
         raw = bytearray()
         with leaping(asyncio.get_running_loop()):
             try:
@@ -166,37 +166,26 @@ class Connection:
                         raw += part
             except TimeoutError:
                 assert len(raw) >= (_size(raw) or math.inf)
-                return Answer(bytes(raw), "kept")
+                return Reply(bytes(raw), "kept")
             except ConnectionError:
-                return Answer(bytes(raw), "reset")
-            return Answer(bytes(raw), "closed")
+                return Reply(bytes(raw), "reset")
+            return Reply(bytes(raw), "closed")
 
-    async def ask(self, request: Request, *, ahead: float = 0) -> Answer:
+    async def ask(self, request: Request, *, ahead: float = 0) -> Reply:
         self.send(request, ahead=ahead)
         return await self.receive()
 
 
 def _size(raw: bytearray) -> int | None:
-    """The size of head and body, as far as the head tells it."""
+    """Return the size of head and body, if the head has it."""
     head, end, _ = bytes(raw[:4096]).lower().partition(b"\r\n\r\n")
     length = head.partition(b"\r\ncontent-length: ")[2].partition(b"\r\n")[0]
     return len(head) + 4 + int(length) if end and length else None
 
 
-async def ask(server: Server, request: Request, *, ahead: float = 0) -> Answer:
+async def ask(server: Server, request: Request, *, ahead: float = 0) -> Reply:
     async with Connection(server) as connection:
         return await connection.ask(request, ahead=ahead)
-
-
-class Sleeper:
-    """Sleeps that take no time, and are written down."""
-
-    def __init__(self) -> None:
-        self.sleeps: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -214,8 +203,8 @@ async def server(state: State, clock: Clock, sleeper: Sleeper) -> AsyncIterator[
 
 
 @pytest.fixture
-async def good(server: Server) -> Answer:
-    """The answer when all goes well."""
+async def usual(server: Server) -> Reply:
+    """The response without a fault."""
     return await ask(server, GET)
 
 
@@ -223,11 +212,13 @@ def exists(state: State, name: str) -> bool:
     return name in [item.name for item in state.list_network_connectors().items]
 
 
-# What comes over the wire
+# Effects on the response
 
 
-async def test_without_a_fault_the_answer_is_whole_and_the_connection_kept(good: Answer) -> None:
-    assert (good.status, good.ending, good.content["Name"]) == (200, "kept", "prod")
+async def test_without_a_fault_the_response_is_complete_and_the_connection_kept(
+    usual: Reply,
+) -> None:
+    assert (usual.status, usual.ending, usual.content["Name"]) == (200, "kept", "prod")
 
 
 async def test_a_throttle_is_429_with_its_reason_and_delay(server: Server) -> None:
@@ -242,7 +233,7 @@ async def test_a_throttle_is_429_with_its_reason_and_delay(server: Server) -> No
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-async def test_a_service_error_comes_from_the_service_or_from_what_is_before_it(
+async def test_a_service_error_comes_from_the_service_or_a_load_balancer(
     server: Server, status: int
 ) -> None:
     server.faults.script(
@@ -260,98 +251,98 @@ async def test_a_service_error_comes_from_the_service_or_from_what_is_before_it(
     assert "x-amzn-errortype" not in empty.headers
 
 
-async def test_any_refusal_can_be_had(server: Server) -> None:
-    server.faults.script(Refuse("ExpiredTokenException", 403, "The token is expired"))
-    answer = await ask(server, GET)
-    assert answer.status == 403
-    assert answer.headers["x-amzn-errortype"] == "ExpiredTokenException"
-    assert answer.content == {"Type": "User", "message": "The token is expired"}
+async def test_any_error_response_can_be_injected(server: Server) -> None:
+    server.faults.script(ErrorResponse("ExpiredTokenException", 403, "The token is expired"))
+    response = await ask(server, GET)
+    assert response.status == 403
+    assert response.headers["x-amzn-errortype"] == "ExpiredTokenException"
+    assert response.content == {"Type": "User", "message": "The token is expired"}
 
 
-async def test_a_late_answer_is_the_right_one(
-    server: Server, good: Answer, sleeper: Sleeper
+async def test_latency_delays_the_usual_response(
+    server: Server, usual: Reply, sleeper: Sleeper
 ) -> None:
     server.faults.script(Latency(12.5))
-    answer = await ask(server, GET)
-    assert (answer.status, answer.body, answer.ending) == (200, good.body, "kept")
+    response = await ask(server, GET)
+    assert (response.status, response.body, response.ending) == (200, usual.body, "kept")
     assert sleeper.sleeps == [12.5]
 
 
 @pytest.mark.parametrize("when", ["before_work", "before_answer"])
-async def test_a_reset_before_the_answer_leaves_no_byte_of_it(
+async def test_a_reset_before_the_response_sends_nothing(
     server: Server, when: Literal["before_work", "before_answer"]
 ) -> None:
     server.faults.script(Reset(when))
-    assert await ask(server, GET) == Answer(b"", "reset")
+    assert await ask(server, GET) == Reply(b"", "reset")
 
 
-async def test_a_reset_during_the_answer_leaves_its_head_and_half_its_body(
-    server: Server, good: Answer
+async def test_a_reset_during_the_response_sends_its_head_and_half_its_body(
+    server: Server, usual: Reply
 ) -> None:
     server.faults.script(Reset("during_answer"))
-    answer = await ask(server, GET)
-    assert (answer.status, answer.ending) == (200, "reset")
-    assert answer.body == good.body[: len(good.body) // 2]
-    assert int(answer.headers["content-length"]) == len(good.body)
+    response = await ask(server, GET)
+    assert (response.status, response.ending) == (200, "reset")
+    assert response.body == usual.body[: len(usual.body) // 2]
+    assert int(response.headers["content-length"]) == len(usual.body)
 
 
-async def test_a_reset_after_the_answer_leaves_all_of_it(server: Server, good: Answer) -> None:
+async def test_a_reset_after_the_response_sends_all_of_it(server: Server, usual: Reply) -> None:
     server.faults.script(Reset("after_answer"))
-    answer = await ask(server, GET)
-    assert (answer.body, answer.ending) == (good.body, "reset")
+    response = await ask(server, GET)
+    assert (response.body, response.ending) == (usual.body, "reset")
 
 
 @pytest.mark.parametrize("share", [0, 0.25, 0.999999])
 async def test_a_truncated_body_ends_before_its_length(
-    server: Server, good: Answer, share: float
+    server: Server, usual: Reply, share: float
 ) -> None:
     server.faults.script(Truncated(share))
-    answer = await ask(server, GET)
-    assert answer.ending == "closed"
-    assert answer.body == good.body[: int(share * len(good.body))]
-    assert int(answer.headers["content-length"]) == len(good.body) > len(answer.body)
+    response = await ask(server, GET)
+    assert response.ending == "closed"
+    assert response.body == usual.body[: int(share * len(usual.body))]
+    assert int(response.headers["content-length"]) == len(usual.body) > len(response.body)
 
 
 @pytest.mark.parametrize("share", [0, 0.5])
-async def test_a_truncated_head_is_no_answer(server: Server, share: float) -> None:
+async def test_a_truncated_head_is_incomplete(server: Server, share: float) -> None:
     server.faults.script(Truncated(share, "head"))
-    answer = await ask(server, GET)
-    assert answer.ending == "closed"
-    assert b"\r\n\r\n" not in answer.raw
-    assert bool(answer.raw) == bool(share)
+    response = await ask(server, GET)
+    assert response.ending == "closed"
+    assert b"\r\n\r\n" not in response.raw
+    assert bool(response.raw) == bool(share)
 
 
-def test_an_answer_without_a_body_is_truncated_too() -> None:
+def test_a_response_without_a_body_is_truncated_too() -> None:
     (raw,) = Truncated().steps(Response(204, {}, b""))
     assert raw == b"HTTP/1.1 204 No Content\r\ncontent-length: 1\r\n\r\n"
 
 
-async def test_endless_chunks_are_whole_but_for_their_end(server: Server, good: Answer) -> None:
+async def test_endless_chunks_lack_only_the_final_chunk(server: Server, usual: Reply) -> None:
     server.faults.script(EndlessChunks())
-    answer = await ask(server, GET)
-    assert answer.ending == "closed"
-    assert answer.headers["transfer-encoding"] == "chunked"
-    assert "content-length" not in answer.headers
-    body, rest = b"", answer.body
+    response = await ask(server, GET)
+    assert response.ending == "closed"
+    assert response.headers["transfer-encoding"] == "chunked"
+    assert "content-length" not in response.headers
+    body, rest = b"", response.body
     while rest:
         size, _, rest = rest.partition(b"\r\n")
         assert int(size, 16) > 0
         body, rest = body + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    assert body == good.body
+    assert body == usual.body
 
 
-def test_endless_chunks_of_nothing_have_no_end_either() -> None:
+def test_endless_chunks_of_an_empty_body_lack_the_final_chunk() -> None:
     assert list(EndlessChunks().steps(Response(200, {}, b"")))[1:] == []
 
 
-async def test_a_trickle_is_whole_and_announces_its_end(
-    server: Server, good: Answer, sleeper: Sleeper
+async def test_a_trickle_is_complete_and_announces_that_it_closes(
+    server: Server, usual: Reply, sleeper: Sleeper
 ) -> None:
     server.faults.script(Trickle(seconds=2, size=100))
-    answer = await ask(server, GET)
-    assert (answer.body, answer.ending) == (good.body, "closed")
-    assert answer.headers["connection"] == "close"
-    assert sleeper.sleeps == [2.0] * ((len(answer.raw) - 1) // 100)
+    response = await ask(server, GET)
+    assert (response.body, response.ending) == (usual.body, "closed")
+    assert response.headers["connection"] == "close"
+    assert sleeper.sleeps == [2.0] * ((len(response.raw) - 1) // 100)
 
 
 def test_a_trickle_pauses_between_its_parts() -> None:
@@ -362,53 +353,53 @@ def test_a_trickle_pauses_between_its_parts() -> None:
     assert b"".join(parts).endswith(b"\r\n\r\n{}")
 
 
-async def test_garbage_says_that_it_is_gzip(server: Server) -> None:
+async def test_garbage_gzip_claims_to_be_gzip(server: Server) -> None:
     server.faults.script(GarbageGzip())
-    answer = await ask(server, GET)
-    assert (answer.status, answer.headers["content-encoding"]) == (200, "gzip")
+    response = await ask(server, GET)
+    assert (response.status, response.headers["content-encoding"]) == (200, "gzip")
     with pytest.raises(zlib.error):
-        zlib.decompress(answer.body, wbits=31)
+        zlib.decompress(response.body, wbits=31)
 
 
-async def test_an_oversized_answer_is_right_all_the_same(server: Server, good: Answer) -> None:
+async def test_an_oversized_response_has_the_usual_content(server: Server, usual: Reply) -> None:
     server.faults.script(Oversized(3_000_000), Oversized(0))
-    answer = await ask(server, GET)
-    assert len(answer.body) == int(answer.headers["content-length"]) == 3_000_000
-    assert answer.content == good.content
-    assert (await ask(server, GET)).body == good.body
+    response = await ask(server, GET)
+    assert len(response.body) == int(response.headers["content-length"]) == 3_000_000
+    assert response.content == usual.content
+    assert (await ask(server, GET)).body == usual.body
 
 
-async def test_invalid_json_says_that_it_is_json(server: Server) -> None:
+async def test_invalid_json_claims_to_be_json(server: Server) -> None:
     server.faults.script(InvalidJson(), InvalidJson(b"null"))
-    answer = await ask(server, GET)
-    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    response = await ask(server, GET)
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
     with pytest.raises(json.JSONDecodeError):
-        _ = answer.content
+        _ = response.content
     assert (await ask(server, GET)).body == b"null"
 
 
-async def test_a_wrong_content_type_is_a_page_with_status_200(server: Server) -> None:
+async def test_a_wrong_content_type_is_an_html_page_with_status_200(server: Server) -> None:
     server.faults.script(WrongContentType())
-    answer = await ask(server, GET)
-    assert (answer.status, answer.headers["content-type"]) == (200, "text/html")
-    assert answer.body.startswith(b"<html>")
+    response = await ask(server, GET)
+    assert (response.status, response.headers["content-type"]) == (200, "text/html")
+    assert response.body.startswith(b"<html>")
 
 
-async def test_a_connection_closed_after_its_answer_shows_it_at_the_next_request(
-    server: Server, good: Answer, state: State
+async def test_a_connection_closed_after_its_response_is_reset_at_the_next_request(
+    server: Server, usual: Reply, state: State
 ) -> None:
     server.faults.script(ClosedAfter())
     async with Connection(server) as connection:
         first = await connection.ask(GET)
-        assert (first.body, first.ending) == (good.body, "kept")
+        assert (first.body, first.ending) == (usual.body, "kept")
         calls = server.calls.total()
-        assert await connection.ask(CREATE) == Answer(b"", "reset")
+        assert await connection.ask(CREATE) == Reply(b"", "reset")
         assert server.calls.total() == calls
     assert not exists(state, "new")
     assert (await ask(server, CREATE)).status == 202
 
 
-async def test_a_skewed_clock_refuses_what_the_true_one_signed(
+async def test_a_skewed_clock_rejects_a_request_signed_at_the_true_time(
     server: Server, clock: Clock
 ) -> None:
     server.faults.at_random({SkewedClock(3600): 1})
@@ -421,11 +412,11 @@ async def test_a_skewed_clock_refuses_what_the_true_one_signed(
     assert parsedate_to_datetime(accepted.headers["date"]) == date
 
 
-# What becomes of the request
+# Effects on the request
 
 
 @pytest.mark.parametrize("fault", ALL, ids=repr)
-async def test_a_request_takes_effect_exactly_where_the_fault_says_so(
+async def test_a_request_takes_effect_only_if_the_fault_is_executed(
     server: Server, state: State, fault: Fault
 ) -> None:
     server.faults.script(fault)
@@ -436,7 +427,7 @@ async def test_a_request_takes_effect_exactly_where_the_fault_says_so(
 
 
 @pytest.mark.parametrize("fault", ALL, ids=repr)
-async def test_after_a_fault_all_is_well_and_nothing_is_left(
+async def test_a_fault_affects_no_later_request_and_leaves_nothing(
     state: State, clock: Clock, sleeper: Sleeper, fault: Fault, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "aiohttp")
@@ -446,13 +437,13 @@ async def test_after_a_fault_all_is_well_and_nothing_is_left(
     async with Server(state, credentials=[CREDENTIALS], clock=clock, faults=faults) as server:
         await ask(server, GET)
         assert (await ask(server, GET)).status == 200
-        assert not server._misbehaving
+        assert not server._faulty
     assert asyncio.all_tasks() == before
     assert not [record for record in caplog.records if record.levelno > logging.DEBUG]
 
 
 class Hold:
-    """Sleeps that never end by themselves."""
+    """A sleep that lasts until it is cancelled."""
 
     def __init__(self) -> None:
         self.begun, self.ended = asyncio.Event(), asyncio.Event()
@@ -466,7 +457,7 @@ class Hold:
 
 
 @pytest.mark.usefixtures("leaps")
-async def test_a_client_that_hangs_up_ends_the_wait(server: Server) -> None:
+async def test_a_disconnected_client_ends_the_pause(server: Server) -> None:
     server.faults.sleep = hold = Hold()
     server.faults.script(Latency(1))
     async with Connection(server) as connection:
@@ -476,7 +467,7 @@ async def test_a_client_that_hangs_up_ends_the_wait(server: Server) -> None:
 
 
 @pytest.mark.usefixtures("leaps")
-async def test_a_server_that_stops_waits_for_no_fault(server: Server) -> None:
+async def test_a_stopping_server_does_not_wait_for_faults(server: Server) -> None:
     server.faults.sleep = hold = Hold()
     server.faults.script(Latency(1))
     before = asyncio.all_tasks()
@@ -484,13 +475,13 @@ async def test_a_server_that_stops_waits_for_no_fault(server: Server) -> None:
         connection.send(GET)
         await hold.begun.wait()
         await asyncio.wait_for(server.stop(), timeout=10)
-        assert await connection.receive() == Answer(b"", "closed")
+        assert await connection.receive() == Reply(b"", "closed")
     assert hold.ended.is_set()
     assert asyncio.all_tasks() <= before
 
 
 @pytest.mark.usefixtures("leaps")
-async def test_a_reset_waits_until_the_system_has_all_that_is_to_be_sent(server: Server) -> None:
+async def test_a_reset_waits_until_all_data_is_sent(server: Server) -> None:
     @frozen
     class LargeThenReset:
         executed: bool = True
@@ -502,37 +493,37 @@ async def test_a_reset_waits_until_the_system_has_all_that_is_to_be_sent(server:
     async with Connection(server) as connection:
         connection.send(GET)
         await asyncio.sleep(1)  # the system's buffers fill up
-        answer = await connection.receive()
-    assert len(answer.body) > 10_000_000
-    assert answer.ending == "reset"
+        response = await connection.receive()
+    assert len(response.body) > 10_000_000
+    assert response.ending == "reset"
 
 
-# The plan
+# The order of faults
 
 
 def draws(faults: Faults, requests: list[Request]) -> list[Fault | None]:
     return [faults.take("GetNetworkConnector", request) for request in requests]
 
 
-def test_a_script_goes_in_order_and_then_all_is_well() -> None:
+def test_a_script_applies_in_order_and_then_ends() -> None:
     faults = Faults().script(Throttle(), None).script(Latency(1))
     assert draws(faults, [GET] * 5) == [Throttle(), None, Latency(1), None, None]
     assert faults.happened == {Throttle(): 1, Latency(1): 1}
 
 
-def test_a_script_for_one_operation_goes_before_that_for_any() -> None:
+def test_a_script_for_one_operation_comes_before_one_for_any() -> None:
     faults = Faults().script(Reset()).script(Throttle(), None, operation="GetNetworkConnector")
     assert faults.take("ListNetworkConnectors", LIST) == Reset()
     faults.script(ServiceError())
     assert draws(faults, [GET] * 4) == [Throttle(), None, ServiceError(), None]
 
 
-def test_a_script_goes_before_chance() -> None:
+def test_a_script_comes_before_random_faults() -> None:
     faults = Faults().at_random({Throttle(): 1}).script(None, Reset())
     assert draws(faults, [GET] * 3) == [None, Reset(), Throttle()]
 
 
-def test_chance_for_one_operation_goes_before_that_for_any() -> None:
+def test_random_faults_for_one_operation_come_before_those_for_any() -> None:
     faults = Faults().at_random({Throttle(): 1})
     faults.at_random({Reset(): 1}, operation="GetNetworkConnector")
     assert draws(faults, [GET]) == [Reset()]
@@ -541,7 +532,7 @@ def test_chance_for_one_operation_goes_before_that_for_any() -> None:
     assert draws(faults, [GET]) == [None]
 
 
-def test_chance_keeps_to_its_probabilities() -> None:
+def test_random_faults_keep_their_probabilities() -> None:
     faults = Faults().at_random({Throttle(): 0.2, Reset(): 0.1}, seed=3)
     drawn = Counter(draws(faults, [GET] * 10_000))
     assert abs(drawn[Throttle()] - 2000) < 200
@@ -549,40 +540,43 @@ def test_chance_keeps_to_its_probabilities() -> None:
     assert abs(drawn[None] - 7000) < 250
 
 
-def test_ten_tenths_are_always() -> None:
-    chances: dict[Fault, float] = {Latency(seconds): 0.1 for seconds in range(10)}
-    assert None not in draws(Faults().at_random(chances), [GET] * 1000)
+def test_probabilities_that_add_up_to_1_always_draw_a_fault() -> None:
+    probabilities: dict[Fault, float] = {Latency(seconds): 0.1 for seconds in range(10)}
+    assert None not in draws(Faults().at_random(probabilities), [GET] * 1000)
 
 
-MIX: dict[Fault, float] = {Throttle(): 0.2, Reset(): 0.2, Truncated(): 0.1}
+PROBABILITIES: dict[Fault, float] = {Throttle(): 0.2, Reset(): 0.2, Truncated(): 0.1}
 TARGETS = [Request("GET", f"/2026-04-04/network-connectors/nc-{n}") for n in range(20)]
 
 
 @given(st.integers(), st.permutations(TARGETS * 3))
-def test_a_request_has_the_same_fate_in_whatever_order_requests_come(
+def test_a_request_draws_the_same_faults_in_any_order_of_requests(
     seed: int, order: list[Request]
 ) -> None:
-    def fates(requests: list[Request]) -> dict[str, list[Fault | None]]:
-        faults, found = Faults().at_random(MIX, seed=seed), dict[str, list[Fault | None]]()
+    def drawn(requests: list[Request]) -> dict[str, list[Fault | None]]:
+        faults = Faults().at_random(PROBABILITIES, seed=seed)
+        found: dict[str, list[Fault | None]] = {}
         for request in requests:
-            fate = faults.take("GetNetworkConnector", request)
-            found.setdefault(request.target, []).append(fate)
+            fault = faults.take("GetNetworkConnector", request)
+            found.setdefault(request.target, []).append(fault)
         return found
 
-    assert fates(order) == fates(TARGETS * 3)
+    assert drawn(order) == drawn(TARGETS * 3)
 
 
-def test_another_seed_is_another_run() -> None:
-    runs = {tuple(draws(Faults().at_random(MIX, seed=seed), TARGETS)) for seed in range(20)}
+def test_another_seed_draws_other_faults() -> None:
+    runs = {
+        tuple(draws(Faults().at_random(PROBABILITIES, seed=seed), TARGETS)) for seed in range(20)
+    }
     assert len(runs) == 20
 
 
-def test_chance_is_the_same_in_each_version() -> None:
+def test_random_faults_do_not_change_between_versions() -> None:
     drawn = draws(Faults().at_random({Throttle(): 0.5}, seed=7), TARGETS)
     assert "".join("x" if fault else "." for fault in drawn) == "xxx.x..x..xxx.x..xxx"
 
 
-def test_a_cleared_plan_lets_all_go_well(clock: Clock) -> None:
+def test_clear_removes_all_faults(clock: Clock) -> None:
     faults = Faults().script(Throttle()).at_random({Reset(): 1}).delay_roles(10)
     assert draws(faults, [GET]) == [Throttle()]
     faults.clear()
@@ -598,9 +592,9 @@ def test_a_cleared_plan_lets_all_go_well(clock: Clock) -> None:
         lambda: Throttle(float("nan")),
         lambda: ServiceError(501),
         lambda: ServiceError(500, "xml"),  # type: ignore[arg-type]
-        lambda: Refuse(""),
-        lambda: Refuse("Two\r\nlines"),
-        lambda: Refuse("Fine", 200),
+        lambda: ErrorResponse(""),
+        lambda: ErrorResponse("Two\r\nlines"),
+        lambda: ErrorResponse("Fine", 200),
         lambda: Latency(-1),
         lambda: Latency(float("inf")),
         lambda: Reset("sometimes"),  # type: ignore[arg-type]
@@ -623,10 +617,10 @@ def test_bounds_are_checked(make: Any) -> None:
         make()
 
 
-# Fresh roles
+# New roles
 
 
-def test_a_fresh_role_is_refused_until_it_has_spread(clock: Clock) -> None:
+def test_a_new_role_is_rejected_until_it_is_propagated(clock: Clock) -> None:
     faults = Faults().delay_roles(10)
     arguments = {"operator_role": ROLE}
     for seconds in (0, 9.9):
@@ -640,7 +634,7 @@ def test_a_fresh_role_is_refused_until_it_has_spread(clock: Clock) -> None:
         faults.check_role("CreateNetworkConnector", other, clock())
 
 
-def test_only_operations_that_name_a_role_meet_the_delay(clock: Clock) -> None:
+def test_only_operations_with_a_role_are_delayed(clock: Clock) -> None:
     faults = Faults().delay_roles(10)
     with pytest.raises(InvalidParameterValueException):
         faults.check_role("UpdateNetworkConnector", {"operator_role": ROLE}, clock())
@@ -648,7 +642,7 @@ def test_only_operations_that_name_a_role_meet_the_delay(clock: Clock) -> None:
     faults.check_role("CreateNetworkConnector", {}, clock())
 
 
-async def test_a_service_refuses_a_fresh_role_by_its_own_clock(
+async def test_the_service_rejects_a_new_role_by_its_own_clock(
     server: Server, state: State, clock: Clock
 ) -> None:
     server.faults.delay_roles(10)
@@ -662,10 +656,10 @@ async def test_a_service_refuses_a_fresh_role_by_its_own_clock(
     assert (await ask(server, CREATE)).status == 202
 
 
-# AWS's own client
+# boto3
 
 
-async def test_boto3_takes_a_throttle_for_one() -> None:
+async def test_boto3_recognises_a_throttle() -> None:
     async with LocalLambdaCore(faults=Faults().script(Throttle(retry_after=3))) as aws:
         sdk = Sdk(aws.endpoint_url, aws.credentials, aws.region)
         with pytest.raises(SdkError) as raised:
@@ -684,7 +678,7 @@ async def test_boto3_takes_a_throttle_for_one() -> None:
     ],
     ids=repr,
 )
-async def test_boto3_creates_one_connector_whatever_happens_to_the_first_answer(
+async def test_boto3_creates_one_connector_despite_a_fault(
     fault: Fault,
 ) -> None:
     async with LocalLambdaCore() as aws:

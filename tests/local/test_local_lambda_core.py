@@ -12,7 +12,7 @@ from lambdacore_async.local import ClientOptions, Limits, LocalLambdaCore
 from lambdacore_async.protocol.sigv4 import Credentials
 
 
-def test_making_one_does_no_io_and_says_what_is_known() -> None:
+def test_the_constructor_does_no_io() -> None:
     aws = LocalLambdaCore(region="eu-west-1", account_id="999999999999")
     assert aws.region == "eu-west-1"
     assert aws.credentials.secret_access_key not in repr(aws.credentials)
@@ -23,7 +23,7 @@ def test_making_one_does_no_io_and_says_what_is_known() -> None:
             use()
 
 
-def test_each_has_credentials_of_its_own_unless_given() -> None:
+def test_credentials_are_random_by_default() -> None:
     assert LocalLambdaCore().credentials != LocalLambdaCore().credentials
     given = Credentials("AKID", "secret")
     assert LocalLambdaCore(credentials=given).credentials is given
@@ -36,7 +36,7 @@ def test_bounds_are_checked() -> None:
         LocalLambdaCore(limits=Limits(runtimes=-1))
 
 
-def test_a_client_takes_the_options_of_the_client() -> None:
+def test_client_options_are_those_of_the_client() -> None:
     options = get_type_hints(ClientOptions)
     parameters = inspect.signature(LambdaCoreClient).parameters
     hints = get_type_hints(LambdaCoreClient.__init__)

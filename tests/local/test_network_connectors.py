@@ -60,7 +60,7 @@ def active(state: State, clock: Clock) -> NetworkConnector:
     return state.get_network_connector("prod")
 
 
-def test_a_created_connector_answers_pending_with_version_1(state: State) -> None:
+def test_a_created_connector_is_pending_with_version_1(state: State) -> None:
     created = create(state)
     assert created == NetworkConnector(
         ARN,
@@ -91,13 +91,13 @@ def test_a_connector_becomes_active_after_the_provisioning_seconds(
     )
 
 
-def test_the_answer_is_pending_even_if_provisioning_takes_no_time() -> None:
+def test_creation_returns_pending_even_if_provisioning_takes_no_time() -> None:
     state = State(Account(provisioning_seconds=0))
     assert create(state).state == "PENDING"
     assert state.get_network_connector("prod").state == "ACTIVE"
 
 
-def test_a_connector_answers_to_its_id_name_and_arn(state: State, active: NetworkConnector) -> None:
+def test_a_connector_is_found_by_id_name_and_arn(state: State, active: NetworkConnector) -> None:
     for identifier in (active.id, active.name, active.arn):
         assert state.get_network_connector(identifier) == active
 
@@ -120,7 +120,7 @@ def test_no_update_status_before_the_first_update(active: NetworkConnector) -> N
         "a/b?c%d",
     ],
 )
-def test_what_does_not_exist_is_not_found(
+def test_an_unknown_identifier_is_not_found(
     state: State, active: NetworkConnector, identifier: str
 ) -> None:
     for call in (
@@ -141,7 +141,7 @@ def test_an_identifier_has_1_to_140_characters(state: State, identifier: str) ->
 
 
 @pytest.mark.parametrize("code", NetworkConnectorStateReasonCode)
-def test_a_provisioning_can_fail_for_every_reason(
+def test_provisioning_can_fail_for_every_reason(
     state: State, clock: Clock, code: NetworkConnectorStateReasonCode
 ) -> None:
     state.fail_next("CreateNetworkConnector", code)
@@ -157,9 +157,7 @@ def test_a_provisioning_can_fail_for_every_reason(
     assert state.get_network_connector(f"{ARN}:1").state_reason_code == code
 
 
-def test_a_failure_waits_for_the_resource_that_it_is_ordered_for(
-    state: State, clock: Clock
-) -> None:
+def test_a_failure_waits_for_the_resource_of_its_name(state: State, clock: Clock) -> None:
     state.fail_next("CreateNetworkConnector", NO_ROOM, "It is full.", name="prod")
     create(state, "test")
     create(state)
@@ -195,7 +193,7 @@ def test_a_name_is_1_to_64_letters_digits_hyphens_and_underscores(state: State, 
         ("ElasticIpConfiguration.Type", vpc(ElasticIpConfiguration={"Type": "Rubber"})),
     ],
 )
-def test_an_invalid_configuration_is_refused(
+def test_an_invalid_configuration_is_rejected(
     state: State, parameter: str, configuration: NetworkConnectorConfiguration
 ) -> None:
     with pytest.raises(InvalidParameterValueException, match=f"^InvalidParam.*: {parameter}: "):
@@ -203,7 +201,7 @@ def test_an_invalid_configuration_is_refused(
 
 
 @pytest.mark.parametrize("role", [None, "", "operator", ROLE + "x" * 10_000])
-def test_creation_wants_the_arn_of_an_operator_role(state: State, role: str | None) -> None:
+def test_creation_requires_the_arn_of_an_operator_role(state: State, role: str | None) -> None:
     with pytest.raises(InvalidParameterValueException, match="OperatorRole"):
         create(state, operator_role=role)
 
@@ -217,7 +215,7 @@ def test_a_client_token_has_1_to_64_characters(state: State, token: str) -> None
 @pytest.mark.parametrize(
     "tags", [{"": "v"}, {"k" * 129: "v"}, {"k!": "v"}, {"k": "v" * 257}, {"k": "v\n"}]
 )
-def test_invalid_tags_are_refused(state: State, tags: dict[str, str]) -> None:
+def test_invalid_tags_are_rejected(state: State, tags: dict[str, str]) -> None:
     with pytest.raises(InvalidParameterValueException, match="Tags"):
         create(state, tags=tags)
 
@@ -249,13 +247,13 @@ def test_a_second_create_with_the_same_token_returns_the_same_connector(
     assert len(state.list_network_connectors()) == 1
 
 
-def test_a_token_used_for_something_else_is_a_conflict(state: State) -> None:
+def test_a_token_used_with_different_parameters_is_a_conflict(state: State) -> None:
     create(state, client_token="token")
     with pytest.raises(ResourceConflictException, match="token"):
         create(state, "other", client_token="token")
 
 
-def test_a_token_of_a_connector_that_is_gone_creates_a_new_one(state: State, clock: Clock) -> None:
+def test_the_token_of_a_deleted_connector_creates_a_new_one(state: State, clock: Clock) -> None:
     first = create(state, client_token="token")
     clock.advance(60)
     state.delete_network_connector("prod")
@@ -276,8 +274,8 @@ def test_an_update_runs_while_the_connector_stays_active(
 ) -> None:
     wider = vpc(SubnetIds=["subnet-1", "subnet-2"])
     clock.advance(5)
-    answer = state.update_network_connector("prod", configuration=wider)
-    assert answer == evolve(
+    response = state.update_network_connector("prod", configuration=wider)
+    assert response == evolve(
         active,
         latest_version=None,
         latest_version_arn=None,
@@ -314,18 +312,18 @@ def test_an_update_can_fail_for_every_reason(
     assert states == ["ACTIVE", "FAILED"]
 
 
-def test_an_update_that_changes_nothing_is_successful_at_once(
+def test_an_update_without_changes_is_successful_at_once(
     state: State, active: NetworkConnector
 ) -> None:
     same: list[dict[str, Any]] = [{}, {"configuration": vpc()}, {"operator_role": ROLE}]
     for changes in same:
-        answer = state.update_network_connector("prod", **changes)
-        assert (answer.last_update_status, answer.version) == ("Successful", 1)
-        assert answer.version_arn == f"{ARN}:1"
+        response = state.update_network_connector("prod", **changes)
+        assert (response.last_update_status, response.version) == ("Successful", 1)
+        assert response.version_arn == f"{ARN}:1"
     assert state.get_network_connector("prod").last_update_status == "Successful"
 
 
-def test_an_update_replaces_the_configuration_but_for_what_none_can_be_without(
+def test_an_update_replaces_the_configuration_except_members_that_every_connector_has(
     state: State, active: NetworkConnector
 ) -> None:
     state.update_network_connector(
@@ -352,7 +350,7 @@ def test_an_update_needs_an_active_connector(state: State, other: NetworkConnect
         state.update_network_connector("prod", operator_role=ROLE)
 
 
-def test_a_second_update_with_the_same_token_makes_no_second_version(
+def test_a_second_update_with_the_same_token_creates_no_version(
     state: State, clock: Clock, active: NetworkConnector
 ) -> None:
     state.update_network_connector("prod", operator_role=ROLE + "2", client_token="token")
@@ -363,7 +361,7 @@ def test_a_second_update_with_the_same_token_makes_no_second_version(
         state.update_network_connector("prod", operator_role=ROLE, client_token="token")
 
 
-def test_an_update_takes_no_version(state: State, active: NetworkConnector) -> None:
+def test_an_update_does_not_accept_a_version(state: State, active: NetworkConnector) -> None:
     with pytest.raises(InvalidParameterValueException, match="Identifier"):
         state.update_network_connector(f"{ARN}:1", operator_role=ROLE)
 
@@ -381,9 +379,7 @@ def test_a_connector_has_a_limit_of_versions_until_older_ones_are_deleted(
     assert state.update_network_connector("prod", operator_role=ROLE).version == 4
 
 
-def test_a_version_qualified_get_returns_that_version_alone(
-    state: State, active: NetworkConnector
-) -> None:
+def test_a_get_with_a_version_returns_that_version(state: State, active: NetworkConnector) -> None:
     assert state.get_network_connector(f"{ARN}:1") == evolve(
         active, version_arn=f"{ARN}:1", latest_version=None, latest_version_arn=None
     )
@@ -394,30 +390,30 @@ def test_one_historical_version_can_be_deleted(
 ) -> None:
     state.update_network_connector("prod", operator_role=ROLE + "2")
     clock.advance(30)
-    answer = state.delete_network_connector(f"{ARN}:1")
-    assert (answer.version, answer.version_arn, answer.state) == (1, f"{ARN}:1", "DELETING")
-    assert state.delete_network_connector(f"{ARN}:1") == answer
+    response = state.delete_network_connector(f"{ARN}:1")
+    assert (response.version, response.version_arn, response.state) == (1, f"{ARN}:1", "DELETING")
+    assert state.delete_network_connector(f"{ARN}:1") == response
     assert state.get_network_connector(f"{ARN}:1").state == "DELETING"
     clock.advance(20)
     with pytest.raises(ResourceNotFoundException):
         state.get_network_connector(f"{ARN}:1")
-    assert state.delete_network_connector(f"{ARN}:1") == answer
+    assert state.delete_network_connector(f"{ARN}:1") == response
     assert [v.version for v in state.list_network_connector_versions("prod")] == [2]
     assert state.get_network_connector("prod").state == "ACTIVE"
 
 
 def test_the_latest_version_cannot_be_deleted_alone(state: State, active: NetworkConnector) -> None:
     state.update_network_connector("prod", operator_role=ROLE + "2")
-    for version in (1, 2):  # the one in effect, and the one that is to follow it
+    for version in (1, 2):  # the active one, and the pending one
         with pytest.raises(ResourceConflictException, match="latest"):
             state.delete_network_connector(f"{ARN}:{version}")
 
 
-def test_a_deleted_connector_is_deleting_then_gone(
+def test_a_deleted_connector_is_deleting_then_not_found(
     state: State, clock: Clock, active: NetworkConnector
 ) -> None:
-    answer = state.delete_network_connector("prod")
-    assert answer == NetworkConnector(
+    response = state.delete_network_connector("prod")
+    assert response == NetworkConnector(
         ARN,
         "prod",
         active.id,
@@ -437,18 +433,18 @@ def test_a_deleted_connector_is_deleting_then_gone(
 def test_deleting_again_succeeds_while_deleting_and_after(
     state: State, clock: Clock, active: NetworkConnector
 ) -> None:
-    answer = state.delete_network_connector("prod")
+    response = state.delete_network_connector("prod")
     clock.advance(19)
-    assert state.delete_network_connector(active.id) == answer
+    assert state.delete_network_connector(active.id) == response
     clock.advance(1)
-    assert state.delete_network_connector("prod") == answer
+    assert state.delete_network_connector("prod") == response
     assert state.delete_network_connector(f"{ARN}:1").state == "DELETING"
     with pytest.raises(ResourceNotFoundException):
         state.get_network_connector(f"{ARN}:1")
 
 
 @pytest.mark.parametrize("code", NetworkConnectorStateReasonCode)
-def test_a_deletion_can_fail_for_every_reason_and_be_tried_again(
+def test_a_deletion_can_fail_for_every_reason_and_be_repeated(
     state: State, clock: Clock, active: NetworkConnector, code: NetworkConnectorStateReasonCode
 ) -> None:
     state.fail_next("DeleteNetworkConnector", code)
@@ -471,7 +467,7 @@ def test_a_connector_that_is_not_active_or_failed_cannot_be_deleted(
         state.delete_network_connector("prod")
 
 
-def test_a_name_can_be_used_again_once_its_connector_is_gone(
+def test_the_name_of_a_deleted_connector_can_be_reused(
     state: State, clock: Clock, active: NetworkConnector
 ) -> None:
     state.delete_network_connector("prod")
@@ -514,7 +510,7 @@ def test_listings_filter_by_state(state: State, clock: Clock, active: NetworkCon
         versions("prod", state=UnknownValue("ASLEEP"))
 
 
-def test_a_summary_tells_the_latest_version(
+def test_a_summary_has_the_latest_version(
     state: State, clock: Clock, active: NetworkConnector
 ) -> None:
     state.update_network_connector("prod", operator_role=ROLE + "2")
@@ -538,7 +534,7 @@ def test_a_connector_can_be_put_in_any_state_and_stays_there(
     assert put.latest_version == (None if wanted in ("PENDING", "FAILED") else 1)
 
 
-def test_what_was_put_with_a_reason_behaves_as_without(state: State) -> None:
+def test_a_reason_does_not_change_the_behaviour_of_a_state(state: State) -> None:
     state.put_network_connector(
         "prod", state=NetworkConnectorState.DELETING, state_reason_code=NO_ROOM
     )
@@ -553,7 +549,7 @@ def test_what_was_put_with_a_reason_behaves_as_without(state: State) -> None:
         state.update_network_connector("prod", operator_role=ROLE)
 
 
-def test_putting_a_connector_changes_the_one_of_that_name(
+def test_putting_a_connector_changes_an_existing_one(
     state: State, clock: Clock, active: NetworkConnector
 ) -> None:
     state.update_network_connector("prod", operator_role=ROLE + "2")
@@ -573,7 +569,7 @@ def test_putting_a_connector_changes_the_one_of_that_name(
     assert (changed.state, changed.last_update_status) == ("ACTIVE", None)
 
 
-def test_what_is_put_must_be_valid_and_leaves_nothing_behind_otherwise(state: State) -> None:
+def test_an_invalid_connector_cannot_be_put(state: State) -> None:
     invalid: list[dict[str, Any]] = [
         {"operator_role": "x"},
         {"configuration": VpcEgressConfiguration()},
@@ -595,7 +591,7 @@ def test_more_connectors_can_be_put_than_the_limit_allows(state: State) -> None:
 
 
 @given(st.text(max_size=150))
-def test_any_identifier_is_found_or_refused(identifier: str) -> None:
+def test_every_identifier_is_found_or_rejected(identifier: str) -> None:
     state = State()
     state.put_network_connector("prod")
     for call in (
@@ -607,4 +603,4 @@ def test_any_identifier_is_found_or_refused(identifier: str) -> None:
         try:
             call(identifier)
         except ApiError as error:
-            assert error.status_code in (400, 404)  # noqa: PT017 - what is found is right too
+            assert error.status_code in (400, 404)  # noqa: PT017 - success is valid too

@@ -1,4 +1,4 @@
-"""What the proxy lets through, and how it breaks what it does not."""
+"""The fault proxy: what it forwards, and how it breaks connections."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ import pytest
 from lambdacore_async.errors import ConfigurationError, ParameterError
 from lambdacore_async.local import FaultProxy, LocalLambdaCore
 from lambdacore_async.local.faults import flush, reset
-from lambdacore_async.local.proxy import Line
+from lambdacore_async.local.proxy import ConnectionFault
+from local.clock import Sleeper
 from support.aws_sdk import Sdk
 
 Ending = Literal["closed", "reset"]
 
 
 class Echo:
-    """A service that says back what it is told, and remembers how its connections ended."""
+    """An echo server that records how its connections ended."""
 
     def __init__(self) -> None:
         self.received = bytearray()
-        self.came = asyncio.Event()
+        self.connected = asyncio.Event()
         self.endings: asyncio.Queue[Ending] = asyncio.Queue()
         self.writers: list[asyncio.StreamWriter] = []
 
@@ -42,7 +43,7 @@ class Echo:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
-        self.came.set()
+        self.connected.set()
         try:
             while part := await reader.read(2**16):
                 self.received += part
@@ -56,7 +57,7 @@ class Echo:
 
 
 class Caller:
-    """A connection to a proxy."""
+    """A client connection to a proxy."""
 
     def __init__(self, proxy: FaultProxy) -> None:
         self._address = proxy.endpoint_url.removeprefix("http://").split(":")
@@ -71,13 +72,13 @@ class Caller:
             await self.writer.wait_closed()
 
     async def ask(self, data: bytes) -> bytes:
-        """Say something, and hear as much."""
+        """Send data, and receive as many bytes."""
         self.writer.write(data)
         async with asyncio.timeout(5):
             return await self._reader.readexactly(len(data))
 
     async def rest(self) -> tuple[bytes, Ending]:
-        """All that comes until the end, and what end that is."""
+        """Return all data until the end of the connection, and how it ended."""
         data = b""
         async with asyncio.timeout(5):
             try:
@@ -86,17 +87,6 @@ class Caller:
             except ConnectionError:
                 return data, "reset"
         return data, "closed"
-
-
-class Sleeper:
-    """Sleeps that take no time, and are written down."""
-
-    def __init__(self) -> None:
-        self.sleeps: list[float] = []
-
-    async def __call__(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -115,7 +105,7 @@ def port_of(proxy: FaultProxy) -> int:
     return int(proxy.endpoint_url.rsplit(":", 1)[1])
 
 
-async def test_bytes_go_through_as_they_are(proxy: FaultProxy, echo: Echo) -> None:
+async def test_bytes_are_forwarded_unchanged(proxy: FaultProxy, echo: Echo) -> None:
     data = bytes(range(256)) * 4000
     async with Caller(proxy) as caller:
         assert await caller.ask(data) == data
@@ -126,14 +116,14 @@ async def test_bytes_go_through_as_they_are(proxy: FaultProxy, echo: Echo) -> No
     assert await echo.endings.get() == "closed"
 
 
-async def test_the_end_of_the_service_s_bytes_goes_through(proxy: FaultProxy, echo: Echo) -> None:
+async def test_the_end_of_the_stream_is_forwarded(proxy: FaultProxy, echo: Echo) -> None:
     async with Caller(proxy) as caller:
-        await echo.came.wait()
+        await echo.connected.wait()
         echo.writers[0].close()
         assert await caller.rest() == (b"", "closed")
 
 
-async def test_a_reset_goes_through_to_the_other_side(proxy: FaultProxy, echo: Echo) -> None:
+async def test_a_reset_is_forwarded_to_the_other_side(proxy: FaultProxy, echo: Echo) -> None:
     async with Caller(proxy) as caller:
         await caller.ask(b"x")
         reset(caller.writer.transport)
@@ -145,19 +135,19 @@ async def test_a_reset_goes_through_to_the_other_side(proxy: FaultProxy, echo: E
 
 
 async def test_a_connection_can_be_reset_on_accept(proxy: FaultProxy, echo: Echo) -> None:
-    proxy.script(Line(reset_on_accept=True))
+    proxy.script(ConnectionFault(reset_on_accept=True))
     async with Caller(proxy) as caller:
         assert await caller.rest() == (b"", "reset")
-    assert not echo.came.is_set()
+    assert not echo.connected.is_set()
     async with Caller(proxy) as caller:
         assert await caller.ask(b"x") == b"x"
 
 
 @pytest.mark.parametrize("limit", [0, 1, 1000, 100_000])
-async def test_a_line_is_reset_when_so_many_bytes_have_gone_to_the_service(
+async def test_a_connection_is_reset_after_n_bytes_to_the_service(
     proxy: FaultProxy, echo: Echo, limit: int
 ) -> None:
-    proxy.script(Line(reset_after_sent=limit))
+    proxy.script(ConnectionFault(reset_after_sent=limit))
     async with Caller(proxy) as caller:
         caller.writer.write(b"x" * 200_000)
         data, ending = await caller.rest()
@@ -168,19 +158,21 @@ async def test_a_line_is_reset_when_so_many_bytes_have_gone_to_the_service(
 
 
 @pytest.mark.parametrize("limit", [0, 1, 1000, 100_000])
-async def test_a_line_is_reset_when_so_many_bytes_have_come_from_the_service(
+async def test_a_connection_is_reset_after_n_bytes_from_the_service(
     proxy: FaultProxy, echo: Echo, limit: int
 ) -> None:
-    proxy.script(Line(reset_after_received=limit))
+    proxy.script(ConnectionFault(reset_after_received=limit))
     async with Caller(proxy) as caller:
         caller.writer.write(b"x" * 200_000)
         assert await caller.rest() == (b"x" * limit, "reset")
     assert await echo.endings.get() == "reset"
 
 
-async def test_a_script_counts_before_the_standing_line(proxy: FaultProxy) -> None:
-    proxy.line = Line(reset_after_received=1)
-    proxy.script(Line(reset_after_received=2)).script(Line(reset_after_received=3))
+async def test_a_script_comes_before_the_default(proxy: FaultProxy) -> None:
+    proxy.default_fault = ConnectionFault(reset_after_received=1)
+    proxy.script(ConnectionFault(reset_after_received=2)).script(
+        ConnectionFault(reset_after_received=3)
+    )
     lengths: list[int] = []
     for _ in range(4):
         async with Caller(proxy) as caller:
@@ -189,23 +181,23 @@ async def test_a_script_counts_before_the_standing_line(proxy: FaultProxy) -> No
     assert lengths == [2, 3, 1, 1]
 
 
-async def test_a_limited_line_takes_its_time(echo: Echo) -> None:
+async def test_a_rate_limit_slows_both_directions(echo: Echo) -> None:
     sleeper = Sleeper()
     async with FaultProxy(echo.url, sleep=sleeper) as proxy:
-        proxy.line = Line(bytes_per_second=200)
+        proxy.default_fault = ConnectionFault(bytes_per_second=200)
         async with Caller(proxy) as caller:
             assert await caller.ask(b"x" * 100) == b"x" * 100
             caller.writer.write_eof()
             await caller.rest()
-    # Twenty parts a second, of ten bytes each; there and back again.
+    # Twenty parts of ten bytes per second, in both directions.
     assert max(sleeper.sleeps) == 0.05
     assert sum(sleeper.sleeps) == pytest.approx(2 * 100 / 200)
 
 
-async def test_the_slowest_line_passes_byte_by_byte(echo: Echo) -> None:
+async def test_the_lowest_rate_forwards_byte_by_byte(echo: Echo) -> None:
     sleeper = Sleeper()
     async with FaultProxy(echo.url, sleep=sleeper) as proxy:
-        proxy.line = Line(bytes_per_second=0.5)
+        proxy.default_fault = ConnectionFault(bytes_per_second=0.5)
         async with Caller(proxy) as caller:
             await caller.ask(b"abc")
             caller.writer.write_eof()
@@ -214,7 +206,7 @@ async def test_the_slowest_line_passes_byte_by_byte(echo: Echo) -> None:
 
 
 @pytest.mark.usefixtures("leaps")
-async def test_a_stalled_proxy_passes_nothing_on_until_it_resumes(
+async def test_a_stalled_proxy_forwards_nothing_until_it_resumes(
     proxy: FaultProxy, echo: Echo
 ) -> None:
     async with Caller(proxy) as caller:
@@ -224,7 +216,7 @@ async def test_a_stalled_proxy_passes_nothing_on_until_it_resumes(
             async with asyncio.timeout(1):
                 await caller.ask(b"b")
         assert echo.received == b"a"
-        async with Caller(proxy) as other:  # it still accepts
+        async with Caller(proxy) as other:  # the proxy still accepts connections
             other.writer.write(b"c")
             proxy.resume()
             assert await caller.ask(b"") == b""
@@ -233,7 +225,7 @@ async def test_a_stalled_proxy_passes_nothing_on_until_it_resumes(
                 assert {await caller._reader.read(1), await other._reader.read(1)} == {b"b", b"c"}
 
 
-async def test_a_proxy_that_refuses_keeps_the_connections_it_has(proxy: FaultProxy) -> None:
+async def test_a_proxy_that_refuses_connections_keeps_existing_ones(proxy: FaultProxy) -> None:
     async with Caller(proxy) as caller:
         await caller.ask(b"x")
         await proxy.refuse()
@@ -247,7 +239,7 @@ async def test_a_proxy_that_refuses_keeps_the_connections_it_has(proxy: FaultPro
             assert await other.ask(b"z") == b"z"
 
 
-async def test_a_proxy_that_goes_down_breaks_all_and_comes_up_on_the_same_port(
+async def test_an_outage_resets_all_connections_and_ends_on_the_same_port(
     proxy: FaultProxy, echo: Echo
 ) -> None:
     port = port_of(proxy)
@@ -266,7 +258,7 @@ async def test_a_proxy_that_goes_down_breaks_all_and_comes_up_on_the_same_port(
         assert await caller.ask(b"x") == b"x"
 
 
-async def test_a_proxy_that_ends_amid_an_outage_stays_down(echo: Echo) -> None:
+async def test_a_proxy_that_ends_during_an_outage_stays_down(echo: Echo) -> None:
     proxy = FaultProxy(echo.url)
     await proxy.__aenter__()
     port = port_of(proxy)
@@ -276,7 +268,7 @@ async def test_a_proxy_that_ends_amid_an_outage_stays_down(echo: Echo) -> None:
         assert other.connect_ex(("127.0.0.1", port)) != 0
 
 
-async def test_connections_can_be_broken_without_an_outage(proxy: FaultProxy) -> None:
+async def test_connections_can_be_reset_without_an_outage(proxy: FaultProxy) -> None:
     async with Caller(proxy) as caller:
         await caller.ask(b"x")
         await proxy.disconnect()
@@ -285,12 +277,12 @@ async def test_connections_can_be_broken_without_an_outage(proxy: FaultProxy) ->
         assert await caller.ask(b"x") == b"x"
 
 
-async def test_who_connects_in_the_moment_of_going_down_is_broken_too(echo: Echo) -> None:
+async def test_a_connection_opened_while_the_proxy_goes_down_is_reset(echo: Echo) -> None:
     accepted: list[int] = []
-    for turns in range(8):  # of the event loop, between taking a connection and serving it
+    for iterations in range(8):  # of the event loop, between accepting and serving
         async with FaultProxy(echo.url) as proxy:
             with socket.create_connection(("127.0.0.1", port_of(proxy))) as connection:
-                for _ in range(turns):
+                for _ in range(iterations):
                     await asyncio.sleep(0)
                 await proxy.go_down()
                 connection.settimeout(60)
@@ -301,7 +293,7 @@ async def test_who_connects_in_the_moment_of_going_down_is_broken_too(echo: Echo
     assert set(accepted) == {0, 1}
 
 
-async def test_a_service_that_cannot_be_reached_is_a_reset() -> None:
+async def test_a_service_that_cannot_be_reached_causes_a_reset() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -329,7 +321,7 @@ async def test_a_proxy_leaves_no_task_and_no_socket(echo: Echo) -> None:
         assert other.connect_ex(("127.0.0.1", port)) != 0
 
 
-async def test_a_proxy_says_so_when_it_is_not_running(echo: Echo) -> None:
+async def test_a_proxy_reports_that_it_is_not_running(echo: Echo) -> None:
     proxy = FaultProxy(echo.url)
     with pytest.raises(ConfigurationError, match="not running"):
         _ = proxy.endpoint_url
@@ -337,13 +329,13 @@ async def test_a_proxy_says_so_when_it_is_not_running(echo: Echo) -> None:
         await proxy.come_up()
     async with proxy:
         port = port_of(proxy)
-        with pytest.raises(ConfigurationError, match="running already"):
+        with pytest.raises(ConfigurationError, match="already running"):
             await proxy.__aenter__()
-    async with proxy:  # once more, on the same port
+    async with proxy:  # starts again on the same port
         assert port_of(proxy) == port
 
 
-async def test_a_proxy_takes_the_port_that_it_is_given(echo: Echo) -> None:
+async def test_a_proxy_uses_the_given_port(echo: Echo) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = int(unused.getsockname()[1])
@@ -359,7 +351,9 @@ async def test_a_proxy_takes_the_port_that_it_is_given(echo: Echo) -> None:
         ("https://[::1]/", ("::1", 443)),
     ],
 )
-def test_a_url_without_a_port_means_the_scheme_s(url: str, target: tuple[str, int]) -> None:
+def test_a_url_without_a_port_uses_the_default_of_its_scheme(
+    url: str, target: tuple[str, int]
+) -> None:
     assert FaultProxy(url)._target == target
 
 
@@ -369,10 +363,10 @@ def test_a_url_without_a_port_means_the_scheme_s(url: str, target: tuple[str, in
         lambda: FaultProxy("127.0.0.1:8080"),
         lambda: FaultProxy("ftp://127.0.0.1"),
         lambda: FaultProxy("http://"),
-        lambda: Line(reset_after_sent=-1),
-        lambda: Line(reset_after_received=-1),
-        lambda: Line(bytes_per_second=0),
-        lambda: Line(bytes_per_second=float("nan")),
+        lambda: ConnectionFault(reset_after_sent=-1),
+        lambda: ConnectionFault(reset_after_received=-1),
+        lambda: ConnectionFault(bytes_per_second=0),
+        lambda: ConnectionFault(bytes_per_second=float("nan")),
     ],
 )
 def test_bounds_are_checked(make: Any) -> None:
@@ -380,7 +374,7 @@ def test_bounds_are_checked(make: Any) -> None:
         make()
 
 
-async def test_a_connection_that_has_ended_can_be_reset_and_flushed_all_the_same(
+async def test_a_closed_connection_can_be_flushed_and_reset(
     proxy: FaultProxy,
 ) -> None:
     async with Caller(proxy) as caller:

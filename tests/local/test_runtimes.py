@@ -56,7 +56,7 @@ def alias(state: State, clock: Clock, version: RuntimeVersion) -> RuntimeAlias:
 # Runtimes
 
 
-def test_a_created_runtime_shows_neither_state_nor_id(state: State) -> None:
+def test_creating_a_runtime_returns_neither_state_nor_id(state: State) -> None:
     created = state.create_runtime("python-corp", tags={"a": "b"}, release_lifecycle=GA)
     assert created == Runtime(ARN, "python-corp", NOON, NOON, release_lifecycle=GA)
     shown = state.get_runtime("python-corp")
@@ -66,11 +66,11 @@ def test_a_created_runtime_shows_neither_state_nor_id(state: State) -> None:
     assert listed == evolve(shown, id=None)
 
 
-def test_a_runtime_answers_to_its_name_and_arn(state: State, runtime: Runtime) -> None:
+def test_a_runtime_is_found_by_name_and_arn(state: State, runtime: Runtime) -> None:
     assert state.get_runtime(ARN) == state.get_runtime("python-corp") == runtime
 
 
-def test_a_runtime_can_fail_to_be_created(state: State) -> None:
+def test_the_creation_of_a_runtime_can_fail(state: State) -> None:
     state.fail_next("CreateRuntime")
     state.create_runtime("python-corp")
     assert state.get_runtime("python-corp").state == "FAILED"
@@ -83,7 +83,7 @@ def test_a_runtime_can_fail_to_be_created(state: State) -> None:
 
 
 @pytest.mark.parametrize("name", ["x", "Python", "-python", "python.", "x" * 129])
-def test_an_invalid_runtime_name_is_refused(state: State, name: str) -> None:
+def test_an_invalid_runtime_name_is_rejected(state: State, name: str) -> None:
     with pytest.raises(InvalidParameterValueException):
         state.create_runtime(name)
     with pytest.raises(InvalidParameterValueException):
@@ -104,9 +104,7 @@ def test_texts_have_at_most_1024_characters(state: State, runtime: Runtime, memb
         state.update_runtime("python-corp", **{member: "x" * 1025})  # type: ignore[arg-type]
 
 
-def test_a_taken_runtime_name_is_a_conflict_even_pending_deletion(
-    state: State, runtime: Runtime
-) -> None:
+def test_a_name_in_use_is_a_conflict_even_pending_deletion(state: State, runtime: Runtime) -> None:
     state.delete_runtime("python-corp")
     with pytest.raises(ResourceConflictException):
         state.create_runtime("python-corp")
@@ -120,7 +118,7 @@ def test_the_account_has_a_quota_of_runtimes(state: State) -> None:
     assert error.value.status_code == 402
 
 
-def test_an_update_keeps_what_it_leaves_out_but_removes_the_lifecycle(
+def test_an_update_keeps_omitted_members_but_removes_the_lifecycle(
     state: State, clock: Clock, runtime: Runtime
 ) -> None:
     clock.advance(1)
@@ -181,7 +179,7 @@ def test_lifecycle_dates_are_real_dates(state: State, member: str, date: str) ->
         state.create_runtime("python-corp", release_lifecycle=lifecycle)
 
 
-def test_an_unknown_release_state_is_refused(state: State) -> None:
+def test_an_unknown_release_state_is_rejected(state: State) -> None:
     lifecycle = RuntimeReleaseLifecycle(UnknownValue("RIPE"))
     with pytest.raises(InvalidParameterValueException, match="ReleaseState"):
         state.create_runtime("python-corp", release_lifecycle=lifecycle)
@@ -201,7 +199,7 @@ def test_reads_report_deprecated_once_the_date_is_reached(
 
 
 @pytest.mark.parametrize(("window", "days"), [(None, 30), (7, 7), (30, 30)])
-def test_a_deleted_runtime_is_pending_then_deleting_then_gone(
+def test_a_deleted_runtime_is_pending_then_deleting_then_not_found(
     state: State, clock: Clock, runtime: Runtime, window: int | None, days: int
 ) -> None:
     state.delete_runtime("python-corp", recovery_window_in_days=window)
@@ -240,7 +238,7 @@ def test_deleting_again_keeps_the_first_date(state: State, clock: Clock, runtime
     assert state.get_runtime("python-corp") == first
 
 
-def test_a_runtime_name_can_be_used_again_once_it_is_gone(
+def test_the_name_of_a_deleted_runtime_can_be_reused(
     state: State, clock: Clock, alias: RuntimeAlias, runtime: Runtime
 ) -> None:
     state.create_runtime("other")
@@ -254,7 +252,9 @@ def test_a_runtime_name_can_be_used_again_once_it_is_gone(
     assert state.get_runtime("python-corp").id != runtime.id
 
 
-def test_a_pending_runtime_takes_no_changes(state: State, version: RuntimeVersion) -> None:
+def test_a_runtime_pending_deletion_cannot_be_changed(
+    state: State, version: RuntimeVersion
+) -> None:
     state.delete_runtime_version("python-corp", "v1")
     state.delete_runtime("python-corp")
     for change in (
@@ -291,7 +291,7 @@ def test_a_restored_runtime_is_active(state: State, clock: Clock, runtime: Runti
     assert state.get_runtime("python-corp") == evolve(runtime, last_modified=restored.last_modified)
 
 
-def test_restoring_what_is_active_does_nothing(
+def test_restoring_an_active_resource_does_nothing(
     state: State, clock: Clock, alias: RuntimeAlias
 ) -> None:
     clock.advance(1)
@@ -309,7 +309,9 @@ def test_a_restored_version_is_active(state: State, version: RuntimeVersion) -> 
     assert state.get_runtime_version("python-corp", "v1").state == "ACTIVE"
 
 
-def test_a_restore_takes_a_version_or_an_alias_not_both(state: State, alias: RuntimeAlias) -> None:
+def test_a_restore_accepts_a_version_or_an_alias_but_not_both(
+    state: State, alias: RuntimeAlias
+) -> None:
     with pytest.raises(InvalidParameterValueException):
         state.restore_runtime("python-corp", runtime_version="v1", runtime_alias="live")
 
@@ -317,7 +319,7 @@ def test_a_restore_takes_a_version_or_an_alias_not_both(state: State, alias: Run
 # Versions
 
 
-def test_a_created_version_answers_with_its_image_by_digest(state: State, runtime: Runtime) -> None:
+def test_creating_a_version_returns_its_image_by_digest(state: State, runtime: Runtime) -> None:
     created = state.create_runtime_version("python-corp", IMAGE, "v1", release_notes="First.")
     assert created.arn == f"{ARN}/version/v1"
     assert (created.state, created.release_notes) == ("CREATING", "First.")
@@ -342,7 +344,7 @@ def test_a_created_version_answers_with_its_image_by_digest(state: State, runtim
         ("localhost:5000/repo:tag@sha256:" + "b" * 64, "localhost:5000/repo@sha256:" + "b" * 64),
     ],
 )
-def test_an_image_given_by_digest_stays_that_image(
+def test_the_digest_of_an_image_is_kept(
     state: State, runtime: Runtime, uri: str, resolved: str
 ) -> None:
     assert state.create_runtime_version("python-corp", uri, "v1").resolved_uri == resolved
@@ -372,10 +374,12 @@ def test_a_version_can_fail(state: State, clock: Clock, runtime: Runtime) -> Non
     assert state.get_runtime_version("python-corp", "v1").state == RuntimeVersionState.FAILED
 
 
-def test_a_dry_run_checks_all_and_makes_nothing(state: State, version: RuntimeVersion) -> None:
+def test_a_dry_run_checks_everything_and_creates_nothing(
+    state: State, version: RuntimeVersion
+) -> None:
     state.fail_next("CreateRuntimeVersion")
-    answer = state.create_runtime_version("python-corp", IMAGE, "v2", dry_run=True)
-    assert (answer.name, answer.state) == ("v2", "CREATING")
+    response = state.create_runtime_version("python-corp", IMAGE, "v2", dry_run=True)
+    assert (response.name, response.state) == ("v2", "CREATING")
     with pytest.raises(ResourceNotFoundException):
         state.get_runtime_version("python-corp", "v2")
     with pytest.raises(ResourceConflictException):
@@ -383,13 +387,13 @@ def test_a_dry_run_checks_all_and_makes_nothing(state: State, version: RuntimeVe
 
 
 @pytest.mark.parametrize("uri", ["", "a b", "repo@sha256:abc", "repo:", "a:b:c"])
-def test_an_invalid_image_uri_is_refused(state: State, runtime: Runtime, uri: str) -> None:
+def test_an_invalid_image_uri_is_rejected(state: State, runtime: Runtime, uri: str) -> None:
     with pytest.raises(InvalidParameterValueException, match="ImageUri"):
         state.create_runtime_version("python-corp", uri, "v1")
 
 
 @pytest.mark.parametrize("name", ["", "-v1", "v1.", "v 1", "v" * 129])
-def test_an_invalid_version_or_alias_name_is_refused(
+def test_an_invalid_version_or_alias_name_is_rejected(
     state: State, version: RuntimeVersion, name: str
 ) -> None:
     with pytest.raises(InvalidParameterValueException, match="Name"):
@@ -411,7 +415,7 @@ def test_release_notes_of_an_active_version_can_be_updated(
     assert updated == evolve(version, release_notes="", last_modified="2026-11-24T12:01:00.000Z")
 
 
-def test_a_version_can_be_deleted_though_an_alias_points_to_it(
+def test_a_version_can_be_deleted_while_an_alias_points_to_it(
     state: State, clock: Clock, alias: RuntimeAlias
 ) -> None:
     state.delete_runtime_version("python-corp", "v1", recovery_window_in_days=7)
@@ -430,7 +434,7 @@ def test_a_version_can_be_deleted_though_an_alias_points_to_it(
 # Aliases
 
 
-def test_a_created_alias_shows_no_compatibility(state: State, version: RuntimeVersion) -> None:
+def test_creating_an_alias_returns_no_compatibility(state: State, version: RuntimeVersion) -> None:
     created = state.create_runtime_alias("python-corp", "v1", "live", description="Use this.")
     assert created == RuntimeAlias(
         f"{ARN}/alias/live",
@@ -499,7 +503,7 @@ def test_a_runtime_has_a_quota_of_aliases(state: State, alias: RuntimeAlias) -> 
         state.create_runtime_alias("python-corp", "v1", "last")
 
 
-def test_a_deleted_alias_is_pending_then_deleting_then_gone(
+def test_a_deleted_alias_is_pending_then_deleting_then_not_found(
     state: State, clock: Clock, alias: RuntimeAlias
 ) -> None:
     state.delete_runtime_alias("python-corp", "live")
@@ -514,7 +518,7 @@ def test_a_deleted_alias_is_pending_then_deleting_then_gone(
     state.create_runtime_alias("python-corp", "v1", "live")
 
 
-def test_the_runtime_listings_are_paged(state: State, version: RuntimeVersion) -> None:
+def test_the_runtime_listings_are_paginated(state: State, version: RuntimeVersion) -> None:
     state.create_runtime("other")
     state.create_runtime_version("python-corp", IMAGE, "v2")
     for name in ("live", "next"):

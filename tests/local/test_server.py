@@ -31,7 +31,7 @@ JSON = {"content-type": "application/json"}
 
 
 @frozen
-class Answer:
+class Reply:
     status: int
     headers: dict[str, str]
     body: bytes
@@ -60,7 +60,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 async def send(
     session: aiohttp.ClientSession, server: Server, request: Request, *, signed: bool = True
-) -> Answer:
+) -> Reply:
     url = URL(server.endpoint_url + request.target, encoded=True)
     if signed:
         request = sign(
@@ -78,10 +78,10 @@ async def send(
         skip_auto_headers=["content-type"],
     ) as response:
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status, headers, await response.read())
+        return Reply(response.status, headers, await response.read())
 
 
-async def test_an_answer_has_a_request_id_a_date_and_json(
+async def test_a_response_has_a_request_id_a_date_and_json(
     server: Server, session: aiohttp.ClientSession, clock: Clock
 ) -> None:
     first, second = [await send(session, server, Request("GET", CONNECTORS)) for _ in range(2)]
@@ -91,24 +91,24 @@ async def test_an_answer_has_a_request_id_a_date_and_json(
     assert UUID(first.headers["x-amzn-requestid"]) != UUID(second.headers["x-amzn-requestid"])
 
 
-async def test_a_refusal_has_the_service_s_envelope(
+async def test_an_error_response_has_the_format_of_the_service(
     server: Server, session: aiohttp.ClientSession
 ) -> None:
-    answer = await send(session, server, Request("GET", f"{CONNECTORS}/prod"))
-    assert (answer.status, answer.code) == (404, "ResourceNotFoundException")
-    assert answer.content == {"Type": "User", "Message": "Network connector not found: prod"}
-    assert answer.headers["content-type"] == "application/json"
-    assert UUID(answer.headers["x-amzn-requestid"])
+    response = await send(session, server, Request("GET", f"{CONNECTORS}/prod"))
+    assert (response.status, response.code) == (404, "ResourceNotFoundException")
+    assert response.content == {"Type": "User", "Message": "Network connector not found: prod"}
+    assert response.headers["content-type"] == "application/json"
+    assert UUID(response.headers["x-amzn-requestid"])
 
 
 async def test_an_identifier_arrives_exactly_as_it_was_sent(
     server: Server, session: aiohttp.ClientSession
 ) -> None:
     for identifier in ("a%2Fb", "%2E%2E", "a%3Fb%23c", "%25", "a%20b", "%C3%A4", "a%3Ab"):
-        answer = await send(session, server, Request("GET", f"{CONNECTORS}/{identifier}"))
+        response = await send(session, server, Request("GET", f"{CONNECTORS}/{identifier}"))
         expected = URL(f"http://h/{identifier}", encoded=True).path_safe[1:]
-        assert answer.status == 404
-        assert answer.content["Message"] == (
+        assert response.status == 404
+        assert response.content["Message"] == (
             "Network connector not found: " + expected.replace("%2F", "/").replace("%25", "%")
         )
 
@@ -124,11 +124,11 @@ async def test_an_identifier_arrives_exactly_as_it_was_sent(
         ("DELETE", "/2026-10-01/runtimes"),
     ],
 )
-async def test_what_is_no_operation_is_unknown(
+async def test_a_request_that_matches_no_operation_is_unknown(
     server: Server, session: aiohttp.ClientSession, method: str, target: str
 ) -> None:
-    answer = await send(session, server, Request(method, target))
-    assert (answer.status, answer.code) == (404, "UnknownOperationException")
+    response = await send(session, server, Request(method, target))
+    assert (response.status, response.code) == (404, "UnknownOperationException")
     assert server.calls == {"UnknownOperation": 1}
 
 
@@ -145,7 +145,7 @@ async def test_what_is_no_operation_is_unknown(
         (f"{CONNECTORS}?MaxItems=0", "GET", None, "InvalidParameterValueException", "MaxItems: "),
     ],
 )
-async def test_what_cannot_be_read_is_refused(
+async def test_a_request_that_cannot_be_parsed_is_rejected(
     server: Server,
     session: aiohttp.ClientSession,
     target: str,
@@ -154,35 +154,37 @@ async def test_what_cannot_be_read_is_refused(
     code: str,
     text: str,
 ) -> None:
-    answer = await send(session, server, Request(method, target, JSON if body else {}, body))
-    assert (answer.status, answer.code) == (400, code)
-    assert text in str(answer.content["message"])
+    response = await send(session, server, Request(method, target, JSON if body else {}, body))
+    assert (response.status, response.code) == (400, code)
+    assert text in str(response.content["message"])
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
-async def test_a_body_too_large_is_refused(server: Server, session: aiohttp.ClientSession) -> None:
+async def test_a_body_that_is_too_large_is_rejected(
+    server: Server, session: aiohttp.ClientSession
+) -> None:
     request = Request("POST", CONNECTORS, JSON, b" " * (1024**2 + 1))
-    answer = await send(session, server, request)
-    assert (answer.status, answer.code) == (413, "RequestTooLargeException")
+    response = await send(session, server, request)
+    assert (response.status, response.code) == (413, "RequestTooLargeException")
 
 
-async def test_a_signature_is_over_the_body_as_sent(
+async def test_a_signature_covers_the_body_as_sent(
     server: Server, session: aiohttp.ClientSession
 ) -> None:
     headers = {**JSON, "content-encoding": "gzip"}
-    answer = await send(session, server, Request("POST", CONNECTORS, headers, b"not gzip"))
-    assert answer.code == "SerializationException"
+    response = await send(session, server, Request("POST", CONNECTORS, headers, b"not gzip"))
+    assert response.code == "SerializationException"
 
 
-async def test_an_unsigned_request_is_refused_before_anything_else(
+async def test_an_unsigned_request_is_rejected_first(
     server: Server, session: aiohttp.ClientSession
 ) -> None:
     for target in (CONNECTORS, "/"):
-        answer = await send(session, server, Request("GET", target), signed=False)
-        assert (answer.status, answer.code) == (403, "MissingAuthenticationTokenException")
+        response = await send(session, server, Request("GET", target), signed=False)
+        assert (response.status, response.code) == (403, "MissingAuthenticationTokenException")
 
 
-async def test_a_header_sent_twice_is_one_header_of_two_values(
+async def test_a_repeated_header_is_one_header_with_two_values(
     server: Server, session: aiohttp.ClientSession, state: State
 ) -> None:
     state.create_runtime("r1")
@@ -222,7 +224,7 @@ async def test_a_stopped_server_leaves_no_task_and_no_socket(
     await server.start()
     port = URL(server.endpoint_url).port
     assert port is not None
-    await send(session, server, Request("GET", CONNECTORS))  # its connection stays open
+    await send(session, server, Request("GET", CONNECTORS))  # leaves its connection open
     await asyncio.wait_for(server.stop(), timeout=10)
     assert asyncio.all_tasks() == before
     with socket.socket() as other:
@@ -230,20 +232,18 @@ async def test_a_stopped_server_leaves_no_task_and_no_socket(
     await server.stop()
 
 
-async def test_a_server_says_so_when_it_is_not_running(state: State) -> None:
+async def test_a_server_reports_that_it_is_not_running(state: State) -> None:
     server = Server(state, credentials=[CREDENTIALS])
     with pytest.raises(ConfigurationError, match="not running"):
         _ = server.endpoint_url
     async with server:
-        with pytest.raises(ConfigurationError, match="running already"):
+        with pytest.raises(ConfigurationError, match="already running"):
             await server.start()
     with pytest.raises(ConfigurationError, match="not running"):
         _ = server.endpoint_url
 
 
-async def test_a_taken_port_is_an_error_that_leaves_the_server_stopped(
-    state: State, server: Server
-) -> None:
+async def test_a_server_does_not_start_on_a_port_in_use(state: State, server: Server) -> None:
     port = URL(server.endpoint_url).port
     assert port is not None
     second = Server(state, credentials=[CREDENTIALS], port=port)
@@ -262,7 +262,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.data())
-def test_whatever_is_asked_has_an_answer(data: st.DataObject) -> None:
+def test_every_request_gets_a_response(data: st.DataObject) -> None:
     state = State()
     state.put_network_connector("prod")
     state.create_runtime("python-corp")
@@ -288,11 +288,11 @@ def test_whatever_is_asked_has_an_answer(data: st.DataObject) -> None:
     )
     clock = Clock()
     server = Server(state, credentials=[CREDENTIALS], clock=clock)
-    answer = server.answer(
+    response = server.answer(
         sign(request, host="h", credentials=CREDENTIALS, region="us-east-1", time=clock())
     )
-    assert answer.status in {operation.status, 400, 404, 409}
-    assert isinstance(json.loads(answer.body), dict)
+    assert response.status in {operation.status, 400, 404, 409}
+    assert isinstance(json.loads(response.body), dict)
 
 
 async def test_a_server_logs_nothing(

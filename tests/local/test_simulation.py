@@ -1,4 +1,4 @@
-"""How the embedded service plays out time and chance."""
+"""Simulated durations, random failures and stale reads of the embedded service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OTHER_VPC = vpc(SubnetIds=["subnet-2"])
 
 
 def seconds_until_active(state: State, clock: Clock, names: list[str]) -> dict[str, int]:
-    """Create all, and see in steps of a second when each leaves PENDING."""
+    """Create all connectors, and return the second at which each leaves PENDING."""
     for name in names:
         create(state, name)
     seen: dict[str, int] = {}
@@ -52,31 +52,31 @@ def _uniform(random: Random) -> float:
 NAMES = [f"c-{number}" for number in range(20)]
 
 
-def test_durations_are_drawn_anew_for_each_piece_of_work() -> None:
+def test_each_piece_of_work_draws_its_duration() -> None:
     seen = simulated(7, NAMES)
     assert len(set(seen.values())) > 10
     assert all(30 <= seconds <= 601 for seconds in seen.values())
 
 
-def test_the_same_seed_brings_the_same_run_in_whatever_order() -> None:
+def test_the_same_seed_gives_the_same_results_in_any_order() -> None:
     assert simulated(7, NAMES) == simulated(7, NAMES[::-1])
     assert simulated(7, NAMES) != simulated(8, NAMES)
 
 
 @pytest.mark.parametrize(("drawn", "state"), [(-5.0, "ACTIVE"), (5.0, "PENDING")])
-def test_what_is_drawn_below_0_counts_as_0(drawn: float, state: str) -> None:
+def test_a_duration_drawn_below_0_counts_as_0(drawn: float, state: str) -> None:
     service = State(Account(clock=Clock(), provisioning_seconds=lambda _: drawn))
     create(service)
     assert service.get_network_connector("prod").state == state
 
 
-def test_what_is_drawn_out_of_bounds_is_refused() -> None:
+def test_a_duration_drawn_out_of_bounds_is_rejected() -> None:
     service = State(Account(provisioning_seconds=lambda _: float("inf")))
     with pytest.raises(ParameterError, match="seconds"):
         create(service)
 
 
-def test_every_kind_of_work_can_be_drawn(clock: Clock) -> None:
+def test_every_kind_of_duration_can_be_drawn(clock: Clock) -> None:
     account = Account(
         clock=clock,
         provisioning_seconds=lambda _: 60,
@@ -96,7 +96,7 @@ def test_every_kind_of_work_can_be_drawn(clock: Clock) -> None:
     assert state.get_network_connector("prod").state == "DELETING"
 
 
-def test_an_ordered_failure_comes_when_it_is_ordered_for(state: State, clock: Clock) -> None:
+def test_a_scheduled_failure_happens_after_its_seconds(state: State, clock: Clock) -> None:
     state.fail_next("CreateNetworkConnector", NO_ROOM, seconds=40)
     create(state)
     clock.advance(39.9)
@@ -106,7 +106,7 @@ def test_an_ordered_failure_comes_when_it_is_ordered_for(state: State, clock: Cl
     assert (failed.state, failed.state_reason_code) == ("FAILED", NO_ROOM)
 
 
-def test_an_ordered_failure_of_a_runtime_version_has_its_time_too(
+def test_a_scheduled_failure_of_a_runtime_version_happens_after_its_seconds(
     state: State, clock: Clock
 ) -> None:
     state.create_runtime("corp")
@@ -117,7 +117,7 @@ def test_an_ordered_failure_of_a_runtime_version_has_its_time_too(
     assert state.get_runtime_version("corp", "v1").state == "FAILED"
 
 
-def test_failures_by_chance_have_every_reason_and_their_share(clock: Clock) -> None:
+def test_random_failures_have_every_reason_and_their_probability(clock: Clock) -> None:
     state = State(Account(clock=clock, provisioning_seconds=60))
     state.fail_at_random("CreateNetworkConnector", 0.5, seconds=_uniform)
     for number in range(400):
@@ -130,7 +130,7 @@ def test_failures_by_chance_have_every_reason_and_their_share(clock: Clock) -> N
     assert all(c.state_reason == REASONS[c.state_reason_code] for c in connectors if c.state_reason)  # type: ignore[index]
 
 
-def test_what_is_ordered_goes_before_chance(state: State, clock: Clock) -> None:
+def test_scheduled_failures_come_before_random_ones(state: State, clock: Clock) -> None:
     state.fail_at_random("CreateNetworkConnector", 1, [NO_ROOM])
     state.fail_next("CreateNetworkConnector")
     for name in ("a", "b"):
@@ -140,7 +140,7 @@ def test_what_is_ordered_goes_before_chance(state: State, clock: Clock) -> None:
     assert codes == ["InternalError", NO_ROOM]
 
 
-def test_a_chance_can_be_taken_back(state: State, clock: Clock) -> None:
+def test_a_failure_rate_can_be_reset(state: State, clock: Clock) -> None:
     state.fail_at_random("CreateNetworkConnector", 1)
     state.fail_at_random("CreateNetworkConnector", 0)
     create(state)
@@ -156,7 +156,7 @@ def test_a_chance_can_be_taken_back(state: State, clock: Clock) -> None:
         ("reason_codes", (0.5, ())),
     ],
 )
-def test_a_chance_out_of_bounds_is_refused(
+def test_a_failure_rate_out_of_bounds_is_rejected(
     state: State, parameter: str, arguments: tuple[Any, ...]
 ) -> None:
     with pytest.raises(ParameterError, match=parameter):
@@ -164,7 +164,7 @@ def test_a_chance_out_of_bounds_is_refused(
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), 1e10])
-def test_a_failure_s_time_is_bounded(state: State, seconds: Seconds) -> None:
+def test_the_seconds_of_a_failure_are_bounded(state: State, seconds: Seconds) -> None:
     with pytest.raises(ParameterError, match="seconds"):
         state.fail_next("CreateNetworkConnector", seconds=seconds)
     with pytest.raises(ParameterError, match="seconds"):
@@ -176,7 +176,7 @@ def test_a_failure_s_time_is_bounded(state: State, seconds: Seconds) -> None:
 
 @pytest.fixture
 def stale(clock: Clock) -> State:
-    """A state whose reads lag 5 s behind an update, with one active connector."""
+    """A state with one active connector, whose reads lag 5 s behind updates."""
     account = Account(clock=clock, provisioning_seconds=60, update_seconds=30, stale_seconds=5)
     state = State(account)
     create(state)
@@ -186,12 +186,12 @@ def stale(clock: Clock) -> State:
     return state
 
 
-def test_reads_show_the_earlier_update_for_a_while(stale: State, clock: Clock) -> None:
+def test_reads_are_stale_for_a_while_after_an_update(stale: State, clock: Clock) -> None:
     before = stale.get_network_connector("prod")
     summary = next(iter(stale.list_network_connectors()))
     assert (before.last_update_status, before.version) == ("Successful", 2)
-    answer = stale.update_network_connector("prod", configuration=OTHER_VPC)
-    assert (answer.last_update_status, answer.version) == ("InProgress", 3)
+    response = stale.update_network_connector("prod", configuration=OTHER_VPC)
+    assert (response.last_update_status, response.version) == ("InProgress", 3)
     clock.advance(4.9)
     assert stale.get_network_connector("prod") == before
     assert next(iter(stale.list_network_connectors())) == summary
@@ -201,28 +201,28 @@ def test_reads_show_the_earlier_update_for_a_while(stale: State, clock: Clock) -
     assert next(iter(stale.list_network_connectors())).latest_version == 3
 
 
-def test_an_operation_knows_better_than_a_stale_read(stale: State) -> None:
+def test_an_update_does_not_use_the_stale_view(stale: State) -> None:
     stale.update_network_connector("prod", configuration=OTHER_VPC)
     with pytest.raises(Exception, match="in progress"):
         stale.update_network_connector("prod", configuration=OTHER_VPC)
 
 
-def test_a_deletion_shows_at_once(stale: State) -> None:
+def test_a_deletion_is_visible_at_once(stale: State) -> None:
     stale.update_network_connector("prod", configuration=OTHER_VPC)
     stale.delete_network_connector("prod")
     assert stale.get_network_connector("prod").state == "DELETING"
 
 
-def test_what_is_put_shows_at_once(stale: State) -> None:
+def test_a_put_connector_is_visible_at_once(stale: State) -> None:
     stale.update_network_connector("prod", configuration=OTHER_VPC)
     put = stale.put_network_connector("prod", state=NetworkConnectorState.ACTIVE)
     assert put.last_update_status is None
 
 
-# AWS's own client
+# boto3
 
 
-async def test_boto3_sees_all_of_it(clock: Clock) -> None:
+async def test_boto3_sees_the_simulation(clock: Clock) -> None:
     limits = evolve(Account().limits, network_connector_versions=2)
     account = Account(
         clock=clock,
@@ -238,7 +238,7 @@ async def test_boto3_sees_all_of_it(clock: Clock) -> None:
         boto3 = await asyncio.to_thread(Boto3, server)
         new = {"Configuration": CONFIGURATION, "OperatorRole": ROLE}
         server.faults.delay_roles(10)
-        await boto3.refused(
+        await boto3.fails(
             "InvalidParameterValueException", 400, "CreateNetworkConnector", Name="prod", **new
         )
         clock.advance(10)
@@ -262,7 +262,7 @@ async def test_boto3_sees_all_of_it(clock: Clock) -> None:
             "Failed",
             "SubnetOutOfIPAddresses",
         )
-        await boto3.refused(
+        await boto3.fails(
             "NetworkConnectorLimitExceededException",
             400,
             "UpdateNetworkConnector",

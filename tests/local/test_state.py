@@ -34,7 +34,7 @@ def method_name(operation: str) -> str:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_each_operation_is_a_method_that_takes_its_members(name: str) -> None:
+def test_each_operation_is_a_method_with_the_same_parameters(name: str) -> None:
     signature = inspect.signature(getattr(State(), method_name(name)))
     members = OPERATIONS[name].members
     assert set(signature.parameters) == {member.name for member in members}
@@ -42,13 +42,13 @@ def test_each_operation_is_a_method_that_takes_its_members(name: str) -> None:
     assert required == [member.name for member in members if member.required]
 
 
-def test_a_state_has_an_account_of_its_own_unless_given() -> None:
+def test_a_state_has_a_default_account() -> None:
     account = Account(region="eu-west-1")
     assert State(account).account is account
     assert State().account.region == "us-east-1"
 
 
-def test_two_failures_ordered_let_two_operations_fail() -> None:
+def test_two_scheduled_failures_make_two_operations_fail() -> None:
     state = State(Account(provisioning_seconds=0))
     for _ in range(2):
         state.fail_next("CreateNetworkConnector")
@@ -59,8 +59,8 @@ def test_two_failures_ordered_let_two_operations_fail() -> None:
     assert [c.state for c in state.list_network_connectors()] == ["FAILED", "FAILED", "ACTIVE"]
 
 
-class ConnectorLife(RuleBasedStateMachine):
-    """Whatever is asked, and whatever fails, the account stays in order."""
+class ConnectorLifecycle(RuleBasedStateMachine):
+    """Any sequence of operations and failures keeps the account consistent."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class ConnectorLife(RuleBasedStateMachine):
                 name, CONFIGURATION, operator_role=role, client_token=token
             )
         except ApiError as error:
-            assert error.status_code in (400, 409)  # noqa: PT017 - success is right too
+            assert error.status_code in (400, 409)  # noqa: PT017 - success is valid too
         else:
             assert created.version == 1
             assert created.operator_role == role
@@ -94,7 +94,7 @@ class ConnectorLife(RuleBasedStateMachine):
         try:
             updated = self.state.update_network_connector(name, operator_role=role)
         except ApiError as error:
-            assert error.status_code in (400, 404, 409)  # noqa: PT017 - success is right too
+            assert error.status_code in (400, 404, 409)  # noqa: PT017 - success is valid too
         else:
             assert updated.state == "ACTIVE"
             assert updated.operator_role == role
@@ -104,7 +104,7 @@ class ConnectorLife(RuleBasedStateMachine):
         try:
             deleted = self.state.delete_network_connector(name)
         except ApiError as error:
-            assert error.status_code in (404, 409)  # noqa: PT017 - success is right too
+            assert error.status_code in (404, 409)  # noqa: PT017 - success is valid too
         else:
             assert deleted.state == "DELETING"
 
@@ -114,7 +114,7 @@ class ConnectorLife(RuleBasedStateMachine):
         try:
             self.state.delete_network_connector(arn)
         except ApiError as error:
-            assert error.status_code in (404, 409)  # noqa: PT017 - success is right too
+            assert error.status_code in (404, 409)  # noqa: PT017 - success is valid too
 
     @rule(
         operation=st.sampled_from(
@@ -135,7 +135,7 @@ class ConnectorLife(RuleBasedStateMachine):
         self.clock.advance(seconds)
 
     @invariant()
-    def what_is_listed_is_what_can_be_read(self) -> None:
+    def listings_and_reads_agree(self) -> None:
         listed = self.state.list_network_connectors().items
         assert len(listed) <= 2
         assert len({c.name for c in listed}) == len({c.id for c in listed}) == len(listed)
@@ -165,5 +165,7 @@ class ConnectorLife(RuleBasedStateMachine):
                 assert version.state_reason_code is None or version.state_reason
 
 
-ConnectorLife.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
-TestConnectorLife = ConnectorLife.TestCase
+ConnectorLifecycle.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None
+)
+TestConnectorLifecycle = ConnectorLifecycle.TestCase

@@ -1,7 +1,7 @@
-"""botocore, as the judge of what is right on the wire: AWS's own model, serializer, signer, parser.
+"""botocore as the reference for the wire format: its model, serializer, signer and parser.
 
-Nothing here touches the network: a hook takes each signed request just before it would be sent, and
-gives the answer that the test wants.
+No function uses the network. A hook takes each signed request before botocore sends it, and returns
+the response that the test needs.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ ENDPOINT = f"https://lambda.{REGION}.amazonaws.com"
 CREDENTIALS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 TEMPORARY_CREDENTIALS = Credentials("ASIAEXAMPLE", "another/secret", "session+token/with=signs")
 
-#: A mapping of headers that ignores the case of names, as HTTP libraries have it.
+#: A mapping of headers with case-insensitive names, as in HTTP libraries.
 CaseInsensitive: Callable[[Mapping[str, str]], Mapping[str, str]] = _awsrequest.HeadersDict
 
 
 @frozen
 class Sent:
-    """A request as botocore would have sent it.
+    """A request as botocore sends it.
 
     Attributes:
         method: the HTTP method.
-        target: path and query, as they go over the wire.
-        signed: the headers that the signature covers, by their names in lower case.
-        body: the body's bytes; empty where there is none.
+        target: the path and query, as sent.
+        signed: the signed headers, by lower-case name.
+        body: the body; empty if the request has none.
         authorization: the `Authorization` header.
     """
 
@@ -61,12 +61,14 @@ class Sent:
     authorization: str
 
 
-@cache
-def _session() -> Any:
-    """A session that the machine's own AWS settings do not reach."""
+def isolated_session() -> Any:
+    """Return a botocore session that ignores the AWS settings of the machine."""
     nowhere = (None, None, os.devnull, None)
     settings = {"config_file": nowhere, "credentials_file": nowhere, "profile": (None,) * 4}
     return _session_module.Session(session_vars=settings)
+
+
+_session = cache(isolated_session)
 
 
 @cache
@@ -76,43 +78,43 @@ def _load(kind: str) -> dict[str, Any]:
 
 
 def service_model() -> dict[str, Any]:
-    """The newest model of the service, as a copy to do with as one likes."""
+    """Return a copy of the newest model of the service."""
     return copy.deepcopy(_load("service-2"))
 
 
 def paginators() -> dict[str, Any]:
-    """The paginators, by operation, as a copy."""
+    """Return a copy of the paginators, by operation."""
     data: dict[str, Any] = copy.deepcopy(_load("paginators-1")["pagination"])
     return data
 
 
 @cache
 def shapes() -> Any:
-    """The model as botocore's objects."""
+    """Return the model as botocore's objects."""
     return _model.ServiceModel(_load("service-2"), SERVICE)
 
 
 def operation_names() -> list[str]:
-    """All operations of the model."""
+    """Return the names of all operations of the model."""
     return sorted(_load("service-2")["operations"])
 
 
 def python_name(wire: str) -> str:
-    """botocore's own rule from a member's or an operation's name to snake case."""
+    """Return the name of a member or operation in snake case, by botocore's rule."""
     name: str = _botocore.xform_name(wire)
     return name
 
 
 class _Wire:
-    """Stands where the network would be: keeps what is sent, gives the answer set before."""
+    """Replacement for the network: keeps the request, and returns a prepared response."""
 
     def __init__(self) -> None:
         self.sent: Any = None
-        self.answer: Any = None
+        self.response: Any = None
 
     def __call__(self, request: Any, **_: object) -> Any:
         self.sent = request
-        return self.answer
+        return self.response
 
 
 class _Raw:
@@ -132,7 +134,7 @@ def _client(credentials: Credentials, endpoint_url: str) -> tuple[Any, _Wire]:
         aws_access_key_id=credentials.access_key_id,
         aws_secret_access_key=credentials.secret_access_key,
         aws_session_token=credentials.session_token,
-        # The ranges and patterns of the model are the service's to enforce.
+        # The service enforces the ranges and patterns of the model, not the client.
         config=_config.Config(parameter_validation=False, retries={"total_max_attempts": 1}),
     )
     wire = _Wire()
@@ -146,7 +148,7 @@ def _answer(status: int, headers: Mapping[str, str], body: bytes) -> Any:
 
 @contextmanager
 def frozen_time(time: datetime) -> Generator[None, None, None]:
-    """Let botocore sign at this instant."""
+    """Make botocore sign at this time."""
 
     def now(remove_tzinfo: bool = True) -> datetime:
         return time.replace(tzinfo=None) if remove_tzinfo else time
@@ -163,17 +165,17 @@ def serialize(
     credentials: Credentials = CREDENTIALS,
     endpoint_url: str = ENDPOINT,
 ) -> Sent:
-    """What botocore sends for a call at this instant.
+    """Return the request that botocore sends for a call.
 
     Args:
-        operation: the API's name of it.
-        params: arguments by their names on the wire; botocore keeps their order.
-        time: when it is signed.
-        credentials: who signs.
-        endpoint_url: where it would go.
+        operation: the name of the operation.
+        params: the arguments by wire name; botocore keeps their order.
+        time: the time of the signature.
+        credentials: the credentials to sign with.
+        endpoint_url: the endpoint of the request.
     """
     client, wire = _client(credentials, endpoint_url)
-    wire.answer = _answer(200, {}, b"{}")
+    wire.response = _answer(200, {}, b"{}")
     with frozen_time(time):
         getattr(client, python_name(operation))(**params)
     return _sent(wire.sent)
@@ -184,7 +186,7 @@ def _sent(request: Any) -> Sent:
     headers = {name.lower(): _text(value) for name, value in request.headers.items()}
     authorization = headers["authorization"]
     names = authorization.split("SignedHeaders=")[1].split(",")[0].split(";")
-    headers.setdefault("host", url.netloc)  # the HTTP client's part
+    headers.setdefault("host", url.netloc)  # the HTTP client adds it
     return Sent(
         request.method,
         request.url.removeprefix(f"{url.scheme}://{url.netloc}"),
@@ -205,7 +207,7 @@ def sign(
     service: str,
     time: datetime,
 ) -> Sent:
-    """Sign any request with botocore's signer alone."""
+    """Return any request, signed by botocore's signer."""
     request = _awsrequest.AWSRequest(method, url, headers=dict(headers), data=body)
     keys = _credentials.Credentials(
         credentials.access_key_id, credentials.secret_access_key, credentials.session_token
@@ -220,11 +222,11 @@ def _text(value: str | bytes) -> str:
 
 
 def parse(operation: str, status: int, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
-    """What botocore returns for an answer, or what its ClientError holds."""
+    """Return what botocore parses from a response, or the response of its ClientError."""
     client, wire = _client(CREDENTIALS, ENDPOINT)
-    wire.answer = _answer(status, headers, body)
+    wire.response = _answer(status, headers, body)
     members = shapes().operation_model(operation).input_shape.members
-    # The request does not matter here; it cannot be made without its labels, though.
+    # The request does not matter, but botocore cannot build it without its labels.
     params = {name: "x" for name in members if members[name].serialization.get("location") == "uri"}
     try:
         parsed: dict[str, Any] = getattr(client, python_name(operation))(**params)
@@ -235,14 +237,14 @@ def parse(operation: str, status: int, headers: Mapping[str, str], body: bytes) 
 
 @cache
 def partitions() -> list[dict[str, Any]]:
-    """The partitions, their regions and their DNS suffixes."""
+    """Return the partitions, with their regions and DNS suffixes."""
     loader = _session().get_component("data_loader")
     data: list[dict[str, Any]] = loader.load_data("partitions")["partitions"]
     return data
 
 
 def regions() -> list[str]:
-    """Every region that botocore knows, pseudo-regions included."""
+    """Return every region that botocore knows, including pseudo-regions."""
     session = _session()
     listed = {region for partition in partitions() for region in partition["regions"]}
     for partition in session.get_available_partitions():
@@ -252,12 +254,12 @@ def regions() -> list[str]:
 
 
 def is_region(text: str) -> bool:
-    """Whether botocore makes a client for a region of this name."""
+    """Return whether botocore creates a client for this region."""
     try:
         _utils.validate_region_name(text)
     except _exceptions.InvalidRegionError:
         return False
-    return bool(text)  # its pattern lets the empty text pass, its client does not
+    return bool(text)  # its pattern accepts an empty string, but its client does not
 
 
 @cache
@@ -270,7 +272,7 @@ def _rules() -> Any:
 
 
 def endpoint(region: str, *, use_fips: bool, use_dualstack: bool) -> str:
-    """The URL that the service's rule set gives."""
+    """Return the endpoint URL by the service's rule set."""
     endpoint: Any = _rules().resolve_endpoint(
         Region=region, UseFIPS=use_fips, UseDualStack=use_dualstack
     )
@@ -279,13 +281,13 @@ def endpoint(region: str, *, use_fips: bool, use_dualstack: bool) -> str:
 
 
 def profiles() -> dict[str, dict[str, Any]]:
-    """The profiles of the shared files, wherever the environment says they are."""
+    """Return the profiles of the shared files that the environment selects."""
     found: dict[str, dict[str, Any]] = _session_module.Session().full_config["profiles"]
     return found
 
 
 def configured_endpoint(profile: str) -> str | None:
-    """The endpoint that a profile's files name, the environment aside."""
+    """Return the endpoint of a profile in the shared files, without the environment."""
     session = _session_module.Session(profile=profile)
     provider = _configprovider.ConfiguredEndpointProvider(
         session.full_config, session.get_scoped_config(), SERVICE, {}
@@ -294,34 +296,34 @@ def configured_endpoint(profile: str) -> str | None:
     return endpoint
 
 
-#: What botocore raises where files or variables are not as they should be.
+#: Exceptions that botocore raises for invalid files and variables.
 PartialCredentialsError: type[Exception] = _exceptions.PartialCredentialsError
 ProfileNotFoundError: type[Exception] = _exceptions.ProfileNotFound
 
 
 def credentials(profile: str | None = None) -> Credentials | None:
-    """What the chain of botocore finds, for a profile if one is named."""
+    """Return the credentials that botocore's chain finds, optionally for a profile."""
     found = _session_module.Session(profile=profile).get_credentials()
     if found is None:
         return None
-    frozen_ones = found.get_frozen_credentials()
-    return Credentials(frozen_ones.access_key, frozen_ones.secret_key, frozen_ones.token or None)
+    fixed = found.get_frozen_credentials()
+    return Credentials(fixed.access_key, fixed.secret_key, fixed.token or None)
 
 
 def user_agent(
     execution_env: str | None, retry_mode: str, app_id: str | None, extra: str | None
 ) -> str:
-    """The `User-Agent` header of a client on this machine; what Python says of it can be patched.
+    """Return the `User-Agent` header of a client; tests can patch the `platform` module.
 
     Args:
         execution_env: the value of `AWS_EXECUTION_ENV`.
-        retry_mode: the client's.
-        app_id: the application's name.
-        extra: the caller's own text.
+        retry_mode: the retry mode of the client.
+        app_id: the name of the application.
+        extra: the additional text of the caller.
     """
     platform: Any = importlib.import_module("platform")
     module: Any = importlib.import_module("botocore.useragent")
-    # A long application's name is only logged about.
+    # botocore only logs that the name of an application is too long.
     config = _config.Config(
         retries={"mode": retry_mode}, user_agent_appid=app_id, user_agent_extra=extra
     )
@@ -339,7 +341,7 @@ def user_agent(
 
 @frozen
 class Configured:
-    """Where a client that botocore configured sends, and how it retries."""
+    """The endpoint, region and retries of a client that botocore configured."""
 
     url: str
     region: str
@@ -355,19 +357,22 @@ def configured(
     use_fips: bool | None,
     use_dualstack: bool | None,
 ) -> Configured | None:
-    """What botocore makes of arguments, environment and files; `None` if it refuses them.
+    """Return how botocore configures a client by arguments, environment and files.
 
     Args:
-        profile: the session's profile.
-        region: the client's.
-        endpoint_url: the client's.
-        use_fips: the client's.
-        use_dualstack: the client's.
+        profile: the profile of the session.
+        region: the region of the client.
+        endpoint_url: the endpoint of the client.
+        use_fips: whether the client uses a FIPS endpoint.
+        use_dualstack: whether the client uses a dual-stack endpoint.
+
+    Returns:
+        The configuration, or `None` if botocore rejects it.
     """
     session = _session_module.Session(profile=profile)
     session.register_component("data_loader", _session().get_component("data_loader"))
     wire = _Wire()
-    wire.answer = _answer(200, {}, b"{}")
+    wire.response = _answer(200, {}, b"{}")
     config = _config.Config(use_fips_endpoint=use_fips, use_dualstack_endpoint=use_dualstack)
     try:
         client = session.create_client(
@@ -392,7 +397,7 @@ def configured(
 
 
 def waiter_states(name: str) -> dict[str, str]:
-    """What a waiter of the model looks for in `State`: by what it ends with."""
+    """Return the `State` that each outcome of a waiter expects, by outcome."""
     waiters = _session().get_component("data_loader").load_service_model(SERVICE, "waiters-2")
     acceptors = waiters["waiters"][name]["acceptors"]
     assert all(acceptor["argument"] == "State" for acceptor in acceptors)

@@ -407,7 +407,8 @@ def test_every_update_ends_as_itself_and_not_as_the_one_before(
                 assert isinstance(result, NetworkConnector)
                 assert result.operator_role == updated.operator_role
                 assert result.configuration == updated.configuration
-            here.state.account.orders.clear()  # an update that changed nothing took none
+            # An update that changed nothing took none.
+            here.state.account.scheduled_failures.clear()
 
     asyncio.run(play())
 

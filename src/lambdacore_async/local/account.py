@@ -1,4 +1,4 @@
-"""What all resources of the account share: time, limits, failures on demand, paging."""
+"""Account shared by all resources: its clock, limits, planned failures and pagination."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ from lambdacore_async.models.shared import Page
 from lambdacore_async.protocol.endpoints import partition_of
 
 Clock: TypeAlias = Callable[[], datetime]
-"""Tells the time, with a time zone."""
+"""A function that returns the current time as an aware `datetime`."""
 
 Seconds: TypeAlias = float | Callable[[Random], float]
-"""How long work takes: always the same, or drawn anew for each, as from `Random.lognormvariate`."""
+"""A duration in seconds: a constant, or a function that draws one for each piece of work.
 
-Status = TypeVar("Status")
+For example, `lambda random: random.lognormvariate(4, 0.6)`.
+"""
+
+Value = TypeVar("Value")
 Record = TypeVar("Record")
 Item = TypeVar("Item")
 
@@ -37,9 +40,9 @@ FailingOperation: TypeAlias = Literal[
     "CreateRuntime",
     "CreateRuntimeVersion",
 ]
-"""An operation whose work goes on after its answer, and can fail then."""
+"""An operation whose work continues after its response, and can fail later."""
 
-#: How the service explains each reason code, in words.
+#: The reason that the service gives for each reason code.
 REASONS: Final[Mapping[NetworkConnectorStateReasonCode, str]] = MappingProxyType(
     {
         NetworkConnectorStateReasonCode.DISALLOWED_BY_VPC_ENCRYPTION_CONTROL: (
@@ -49,23 +52,23 @@ REASONS: Final[Mapping[NetworkConnectorStateReasonCode, str]] = MappingProxyType
             "Amazon EC2 throttled the requests for network interfaces."
         ),
         NetworkConnectorStateReasonCode.INSUFFICIENT_ROLE_PERMISSIONS: (
-            "The operator role does not allow to manage network interfaces."
+            "The operator role lacks permission to manage network interfaces."
         ),
         NetworkConnectorStateReasonCode.INTERNAL_ERROR: "An internal error occurred.",
         NetworkConnectorStateReasonCode.INTERNET_GATEWAY_NOT_ATTACHED: (
             "No internet gateway is attached to the VPC."
         ),
         NetworkConnectorStateReasonCode.INVALID_SECURITY_GROUP: (
-            "A security group does not exist, or belongs to another VPC than the subnets."
+            "A security group does not exist, or is not in the same VPC as the subnets."
         ),
         NetworkConnectorStateReasonCode.INVALID_SUBNET: (
-            "A subnet does not exist, or belongs to another VPC than the others."
+            "A subnet does not exist, or is not in the same VPC as the others."
         ),
         NetworkConnectorStateReasonCode.SECURITY_GROUPS_PER_INTERFACE_LIMIT_EXCEEDED: (
-            "There are more security groups than a network interface may have."
+            "There are more security groups than a network interface can have."
         ),
         NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES: (
-            "A subnet has no free IP addresses left."
+            "A subnet has no free IP addresses."
         ),
     }
 )
@@ -76,7 +79,7 @@ _MAXIMUM_PAGE_SIZE: Final = 100
 
 
 def utc_now() -> datetime:
-    """The real time."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -87,42 +90,57 @@ def _check_limit(_: object, attribute: Attribute[int], value: int) -> None:
 
 @frozen(kw_only=True)
 class Limits:
-    """How many resources the account may have; the service's own figures are not public.
-
-    Attributes:
-        network_connectors: connectors in the account, at least 0.
-        network_connector_versions: versions of one connector, at least 0; there is always one.
-        runtimes: runtimes in the account, at least 0.
-        runtime_versions: versions of one runtime, at least 0.
-        runtime_aliases: aliases of one runtime, at least 0.
+    """Maximum numbers of resources; AWS does not publish its own defaults.
 
     Raises:
-        ParameterError: a limit is negative.
+        ParameterError: if a limit is negative.
     """
 
     network_connectors: int = field(default=1000, validator=_check_limit)
+    """Connectors in the account, at least 0."""
     network_connector_versions: int = field(default=100, validator=_check_limit)
+    """Versions of one connector, at least 0. A connector always has one version."""
     runtimes: int = field(default=100, validator=_check_limit)
+    """Runtimes in the account, at least 0."""
     runtime_versions: int = field(default=100, validator=_check_limit)
+    """Versions of one runtime, at least 0."""
     runtime_aliases: int = field(default=100, validator=_check_limit)
+    """Aliases of one runtime, at least 0."""
 
 
 @frozen
-class Change(Generic[Status]):
-    """One status until a moment, another from then on."""
+class Transition(Generic[Value]):
+    """A value that changes at a known time.
 
-    before: Status
-    after: Status
+    Attributes:
+        before: the value before `at`.
+        after: the value from `at` on.
+        at: the time of the change.
+    """
+
+    before: Value
+    after: Value
     at: datetime
 
-    def status(self, now: datetime) -> Status:
-        """The status at a moment."""
+    def value(self, now: datetime) -> Value:
+        """Return the value at a time."""
         return self.after if now >= self.at else self.before
+
+
+def constant(value: Value) -> Transition[Value]:
+    """Return a transition that keeps its value."""
+    return Transition(value, value, datetime.max.replace(tzinfo=UTC))
 
 
 @frozen
 class Failure:
-    """How the work of an operation fails, and after how long, unless it is the usual time."""
+    """The failure of an operation's work.
+
+    Attributes:
+        reason_code: the reason code to report.
+        reason: the reason to report, as text.
+        seconds: the time until the work fails; `None` for the time that success takes.
+    """
 
     reason_code: NetworkConnectorStateReasonCode
     reason: str
@@ -130,8 +148,8 @@ class Failure:
 
 
 @frozen
-class Order:
-    """A failure as ordered by `State.fail_next`, until an operation takes it."""
+class ScheduledFailure:
+    """A failure that the next matching operation takes; see `State.fail_next`."""
 
     operation: FailingOperation
     name: str | None
@@ -139,21 +157,21 @@ class Order:
 
 
 @frozen
-class Risk:
-    """With which probability an operation's work fails, and for which of some reasons."""
+class FailureRate:
+    """The probability that an operation's work fails, and its possible failures."""
 
     probability: float
     failures: tuple[Failure, ...]
 
 
 def check_seconds(parameter: str, seconds: Seconds | None) -> None:
-    """Refuse a duration that is out of bounds; of one to be drawn, nothing is known yet.
+    """Check a constant duration; one to be drawn is checked when it is drawn.
 
     Raises:
-        ParameterError: it is out of bounds.
+        ParameterError: if the duration is not 0 to 1e9 s.
     """
     if seconds is not None and not callable(seconds) and not 0 <= seconds <= _MAXIMUM_SECONDS:
-        raise ParameterError(parameter, f"must be 0 to {_MAXIMUM_SECONDS}, got {seconds!r}")
+        raise ParameterError(parameter, f"must be 0 to {_MAXIMUM_SECONDS:g} s, got {seconds!r}")
 
 
 def _check_seconds(_: object, attribute: Attribute[Any], value: Seconds) -> None:
@@ -162,38 +180,21 @@ def _check_seconds(_: object, attribute: Attribute[Any], value: Seconds) -> None
 
 def _check_account_id(_: object, attribute: Attribute[str], value: str) -> None:
     if not re.fullmatch(r"[0-9]{12}", value):
-        raise ParameterError(attribute.name, f"must be twelve digits, got {value!r}")
+        raise ParameterError(attribute.name, f"must be 12 digits, got {value!r}")
 
 
 @frozen(kw_only=True)
 class Account:
-    """An account in a region: its clock, its limits, and how long its work takes.
+    """An account in one region: its clock, limits, durations and planned failures.
 
-    The answer to an operation always tells of work begun, even if it takes 0 seconds.
-
-    What is drawn for a resource depends on the seed, on its name, and on how much was drawn for it
-    before; not on what else is under way. So each run brings the same, in whatever order many tasks
-    act. What is drawn below 0 counts as 0.
+    The parameters are those of `LocalLambdaCore`, which documents them.
 
     Attributes:
-        region: the AWS region.
-        account_id: the account's twelve digits.
-        clock: tells the time, with a time zone; the real time by default.
-        provisioning_seconds: how long a connector is PENDING, a runtime version or alias CREATING;
-            0 to 1e9 s, by default 0.1 s.
-        update_seconds: how long a connector's update is InProgress, an alias UPDATING; 0 to 1e9 s,
-            by default 0.1 s.
-        deletion_seconds: how long a resource is DELETING; 0 to 1e9 s, by default 0.1 s.
-        stale_seconds: how long reads show a connector as it was before an update; 0 to 1e9 s, by
-            default 0 s.
-        versioned_roles: whether an update of a connector's role alone makes a version.
-        seed: another one makes another run.
-        limits: how many resources there may be.
-        orders: the failures ordered and not yet taken.
-        risks: the failures by chance.
+        scheduled_failures: failures that no operation has taken yet.
+        failure_rates: random failures, by operation.
 
     Raises:
-        ParameterError: an argument is out of bounds.
+        ParameterError: if an argument is out of bounds.
     """
 
     region: str = "us-east-1"
@@ -206,55 +207,65 @@ class Account:
     versioned_roles: bool = True
     seed: int = 0
     limits: Limits = field(factory=Limits)
-    orders: list[Order] = field(factory=list[Order], init=False, repr=False, eq=False)
-    risks: dict[FailingOperation, Risk] = field(
-        factory=dict[FailingOperation, Risk], init=False, repr=False, eq=False
+    scheduled_failures: list[ScheduledFailure] = field(
+        factory=list[ScheduledFailure], init=False, repr=False, eq=False
     )
-    _drawn: Counter[str] = field(factory=Counter[str], init=False, repr=False, eq=False)
+    failure_rates: dict[FailingOperation, FailureRate] = field(
+        factory=dict[FailingOperation, FailureRate], init=False, repr=False, eq=False
+    )
+    _draws: Counter[str] = field(factory=Counter[str], init=False, repr=False, eq=False)
 
     def provisioned_at(self, name: str, failure: Failure | None = None) -> datetime:
-        """When the resource so named will be provisioned, or have failed, if it begins now."""
+        """Return when provisioning that starts now will complete or fail."""
         return self._end(self.provisioning_seconds, name, failure)
 
     def updated_at(self, name: str, failure: Failure | None = None) -> datetime:
-        """When an update of the resource so named will be through, or have failed."""
+        """Return when an update that starts now will complete or fail."""
         return self._end(self.update_seconds, name, failure)
 
     def deleted_at(self, name: str, failure: Failure | None = None) -> datetime:
-        """When the resource so named will be gone, or its deletion have failed."""
+        """Return when a deletion that starts now will complete or fail."""
         return self._end(self.deletion_seconds, name, failure)
 
-    def shown_at(self, name: str) -> datetime:
-        """When reads will show what an update does now."""
+    def visible_at(self, name: str) -> datetime:
+        """Return when reads will show an update that starts now."""
         return self._end(self.stale_seconds, name)
 
     def _end(self, seconds: Seconds, name: str, failure: Failure | None = None) -> datetime:
         if failure is not None and failure.seconds is not None:
             seconds = failure.seconds
         if callable(seconds):
-            seconds = max(seconds(self._draw(name)), 0.0)
+            seconds = max(seconds(self._random(name)), 0.0)
             check_seconds("seconds", seconds)
         return self.clock() + timedelta(seconds=seconds)
 
-    def _draw(self, name: str) -> Random:
-        """The randomness of the next thing that happens to the resource so named."""
-        self._drawn[name] += 1
-        return Random(f"{self.seed} {name} {self._drawn[name]}")  # noqa: S311 - a simulation
+    def _random(self, name: str) -> Random:
+        """Return the random numbers for the next event of a resource."""
+        self._draws[name] += 1
+        return Random(f"{self.seed} {name} {self._draws[name]}")  # noqa: S311 - a simulation
 
     def take_failure(self, operation: FailingOperation, name: str) -> Failure | None:
-        """The failure of this operation on the resource so named: an ordered one, or by chance."""
-        for order in self.orders:
-            if order.operation == operation and order.name in (None, name):
-                self.orders.remove(order)
-                return order.failure
-        risk = self.risks.get(operation)
-        if risk is None:
+        """Return the failure of an operation on a resource, if it is to fail.
+
+        A scheduled failure is removed from the schedule, and comes before a random one.
+        """
+        for scheduled in self.scheduled_failures:
+            if scheduled.operation == operation and scheduled.name in (None, name):
+                self.scheduled_failures.remove(scheduled)
+                return scheduled.failure
+        rate = self.failure_rates.get(operation)
+        if rate is None:
             return None
-        random = self._draw(name)
-        return random.choice(risk.failures) if random.random() < risk.probability else None
+        random = self._random(name)
+        return random.choice(rate.failures) if random.random() < rate.probability else None
 
     def arn(self, resource: str, account_id: str | None = None) -> str:
-        """The ARN of a resource of the account, or of another."""
+        """Return the ARN of a resource.
+
+        Args:
+            resource: the resource part of the ARN.
+            account_id: the account part of the ARN; defaults to this account.
+        """
         partition = partition_of(self.region).id
         return f"arn:{partition}:lambda:{self.region}:{account_id or self.account_id}:{resource}"
 
@@ -267,29 +278,28 @@ def paginate(
     token: tuple[str, str | None],
     size: tuple[str, int | None],
 ) -> Page[Item]:
-    """Cut one page out of a listing.
+    """Return one page of a listing.
 
-    A token remembers the last record that was shown, not a position: whatever comes or goes between
-    two pages, no other record is shown twice or left out.
+    A token holds the number of the last record on its page, not a position. Records created or
+    deleted between two pages therefore never repeat or hide another record.
 
     Args:
-        records: all of them, each with its number, in rising order.
-        view: shows one of them.
-        listing: what is listed; tokens of one listing are not valid for another.
-        token: the token parameter's name and value.
-        size: the page size parameter's name and value, 1 to 100; no page is longer than 50.
+        records: all records in ascending order, each with its number.
+        view: converts a record into an item of the page.
+        listing: the name of the listing; a token of another listing is not valid.
+        token: the name and value of the token parameter.
+        size: the name and value of the page size parameter, 1 to 100. Defaults to 50, and larger
+            sizes count as 50.
 
     Raises:
-        InvalidParameterValueException: the token is not one of this listing, or the size is out of
-            bounds.
+        InvalidParameterValueException: if the token is not valid, or the size is out of bounds.
     """
     last = 0 if token[1] is None else _read_token(token[0], token[1], listing)
     limit = _PAGE_SIZE if size[1] is None else size[1]
     if not 1 <= limit <= _MAXIMUM_PAGE_SIZE:
-        raise invalid(size[0], f"must be from 1 to {_MAXIMUM_PAGE_SIZE}, got {limit}")
+        raise invalid(size[0], f"must be 1 to {_MAXIMUM_PAGE_SIZE}, got {limit}")
     limit = min(limit, _PAGE_SIZE)
-    following = ((number, record) for number, record in records if number > last)
-    found = list(islice(following, limit + 1))
+    found = list(islice((record for record in records if record[0] > last), limit + 1))
     items = tuple(view(record) for _, record in found[:limit])
     more = len(found) > limit
     return Page(items, _write_token(found[limit - 1][0], listing) if more else None)
@@ -305,5 +315,5 @@ def _read_token(parameter: str, token: str, listing: str) -> int:
     except ValueError:
         number, of = "", ""
     if of != listing or not re.fullmatch(r"[0-9]{1,18}", number):
-        raise invalid(parameter, "is not a token of this listing")
+        raise invalid(parameter, "is not a valid token for this listing")
     return int(number)

@@ -1,4 +1,4 @@
-"""Verifies a request's signature as AWS does: values in, an error out.
+"""Verification of request signatures, as AWS does it; pure functions.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
 """
@@ -25,22 +25,22 @@ from lambdacore_async.protocol.sigv4 import (
     string_to_sign,
 )
 
-#: How far a request's time may be from the service's.
+#: Maximum difference between the time of a request and the time of the service.
 TOLERANCE: Final = timedelta(minutes=5)
 
 _TIMESTAMP: Final = "%Y%m%dT%H%M%SZ"
 _PARTS: Final = ("Credential", "SignedHeaders", "Signature")
 _SCOPE_PARTS: Final = 5
-#: Headers that must be signed if they are sent; intermediaries may add the others.
+#: Headers that must be signed if they are sent. Intermediaries add others, which need no signature.
 _TO_BE_SIGNED: Final = re.compile(r"host|content-type|x-amz-.*|x-amzn-.*")
 _ADDED_ON_THE_WAY: Final = "x-amzn-trace-id"
-#: Other characters have more than one reading, so that a signature would not settle what is asked.
+#: Targets with one interpretation. Other characters would make a signed target ambiguous.
 _TARGET: Final = re.compile(r"/[^;?#\x00-\x20\x7f-\U0010ffff]*(\?[^#\x00-\x20\x7f-\U0010ffff]*)?")
 
 
 @frozen
 class _Authorization:
-    """What the `Authorization` header says."""
+    """The parsed `Authorization` header."""
 
     access_key_id: str
     day: str
@@ -54,16 +54,16 @@ class _Authorization:
 def authenticate(
     request: Request, *, credentials: Mapping[str, Credentials], region: str, now: datetime
 ) -> None:
-    """Let a request pass if it is signed with known credentials, for this service and time.
+    """Check that a request is signed with known credentials, for this service and time.
 
     Args:
-        request: what came over the wire; names of headers in lower case.
-        credentials: those that are known, by access key ID.
-        region: the region that the service is in.
-        now: the service's time, with a time zone.
+        request: the request as received, with header names in lower case.
+        credentials: the known credentials, by access key ID.
+        region: the region of the service.
+        now: the time of the service, as an aware `datetime`.
 
     Raises:
-        ApiError: with status 403 and the code by which AWS refuses the request.
+        ApiError: if the check fails, with status 403 and the code that AWS uses.
     """
     authorization = _parse(request.headers)
     timestamp = request.headers.get("x-amz-date")
@@ -184,7 +184,7 @@ def _expected_signature(
     try:
         canonical = canonical_request(request, authorization.signed_headers)
         text = string_to_sign(canonical, timestamp, region, service)
-    except UnicodeEncodeError:  # bytes in a header that are no text in any encoding
+    except UnicodeEncodeError:  # a header has bytes that no encoding decodes
         raise _mismatch() from None
     key = signing_key(known.secret_access_key, authorization.day, region, service)
     return key.sign(text).encode()

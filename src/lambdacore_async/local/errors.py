@@ -1,4 +1,4 @@
-"""The errors that the service answers with, each with its HTTP status."""
+"""Errors that the service returns, each with its HTTP status."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from lambdacore_async.errors import (
 
 
 def invalid(parameter: str, problem: str) -> InvalidParameterValueException:
-    """A parameter of the request is not valid."""
+    """Return the error for an invalid parameter of the request."""
     return InvalidParameterValueException(f"{parameter}: {problem}", status_code=400)
 
 
 def conflict(message: str) -> ResourceConflictException:
-    """The resource is not in a state that permits the operation."""
+    """Return the error for a resource in a state that does not permit the operation."""
     return ResourceConflictException(message, status_code=409)
 
 
 def not_found(kind: str, name: str) -> ResourceNotFoundException:
-    """The resource does not exist."""
+    """Return the error for a resource that does not exist."""
     return ResourceNotFoundException(f"{kind} not found: {name}", status_code=404)
 
 
-def connector_limit(message: str) -> NetworkConnectorLimitExceededException:
-    """There are as many connectors, or versions of one, as allowed."""
+def connector_limit_exceeded(message: str) -> NetworkConnectorLimitExceededException:
+    """Return the error for too many connectors, or too many versions of one."""
     return NetworkConnectorLimitExceededException(message, status_code=400)
 
 
-def quota(message: str) -> ServiceQuotaExceededException:
-    """There are as many runtimes, or versions or aliases of one, as allowed."""
+def quota_exceeded(message: str) -> ServiceQuotaExceededException:
+    """Return the error for too many runtimes, or too many versions or aliases of one."""
     return ServiceQuotaExceededException(message, status_code=402)
 
 
 def unmodelled(code: str, message: str, *, status_code: int) -> ApiError:
-    """An error that the model of the service does not name, but AWS answers with."""
+    """Return an error that AWS sends but the service's model does not define."""
     return ApiError(message, code=code, status_code=status_code)

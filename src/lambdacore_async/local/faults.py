@@ -1,14 +1,14 @@
-"""Everything that can go wrong between the service and its clients, on demand.
+"""Faults to inject between the embedded service and its clients, scripted or random.
 
     async with LocalLambdaCore() as aws:
         aws.faults.script(Throttle(retry_after=2), None, Reset("before_answer"))
         aws.faults.at_random({ServiceError(503): 0.1, Truncated(): 0.05}, seed=7)
 
-Each fault is a value. What it does is a row of steps, so that it can be read, compared and tested
-without a socket; only `perform` touches one.
+A fault is a value. It describes its effect as a sequence of steps, which can be compared and tested
+without a socket; only `perform` uses one.
 
-A fault is told apart by what became of the request: where `executed` is true, the work was done,
-and the client merely does not learn of it as it should. That is what client tokens are for.
+The `executed` attribute of a fault says whether the request takes effect. If it does, the client
+does not get the usual response, and a client token makes its retry safe.
 """
 
 from __future__ import annotations
@@ -36,84 +36,84 @@ from lambdacore_async.protocol.operations import OPERATIONS
 from lambdacore_async.protocol.restjson import build_error
 
 Sleep: TypeAlias = Callable[[float], Awaitable[object]]
-"""Lets so many seconds pass."""
+"""A function that sleeps for a number of seconds."""
 
 _MAXIMUM_SECONDS: Final = 1e6
 _MAXIMUM_SIZE: Final = 256 * 1024 * 1024
-#: One mebibyte more than this library's client reads.
+#: One mebibyte above the limit of this library's client.
 _OVERSIZE: Final = 17 * 1024 * 1024
-#: Seconds between two looks at whether all has been sent.
+#: Seconds between two checks of whether all data is sent.
 _FLUSH_INTERVAL: Final = 0.001
-#: Closing with a linger of 0 seconds sends RST in place of FIN.
+#: Closing with a linger time of 0 seconds sends RST instead of FIN.
 _LINGER: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
-#: The operations that name an operator role.
+#: Operations that take an operator role.
 _WITH_ROLE: Final = frozenset({"CreateNetworkConnector", "UpdateNetworkConnector"})
 _JSON: Final = {"content-type": "application/json"}
 _HTML: Final = {"content-type": "text/html"}
 _PAGE: Final = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>\r\n"
-#: What there is to spoil where the request is not executed.
-BLANK: Final = Response(200, _JSON, b"{}")
+#: Response that a fault gets if the request is not executed.
+EMPTY: Final = Response(200, _JSON, b"{}")
 
 
 @frozen
 class Pause:
-    """A step: nothing happens for so many seconds."""
+    """A step: wait for this many seconds."""
 
     seconds: float
 
 
 class End(Enum):
-    """A step: what becomes of the connection."""
+    """A step: how the connection ends."""
 
-    RESET = auto()  # broken, once all is sent
-    STALE = auto()  # broken as soon as a further request comes over it
+    RESET = auto()  # reset once all data is sent
+    STALE = auto()  # reset at the next request
 
 
 Step: TypeAlias = Response | bytes | Pause | End
-"""A whole answer, sent in good order; or bytes as they are; or a pause; or the connection's end.
+"""A complete response to send as usual, raw bytes, a pause, or the end of the connection.
 
-A whole answer and a reset are the last of their row; a row that ends without either closes the
-connection in good order (FIN).
+A complete response and a reset end a sequence. A sequence without either closes the connection
+gracefully (FIN).
 """
 
 
 class Fault(Protocol):
-    """What goes wrong with one request: a value of one of the classes below, or of your own."""
+    """What goes wrong with one request: a class of this module, or one that users define."""
 
     @property
     def executed(self) -> bool:
         """Whether the request takes effect."""
         ...
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
-        """What comes over the wire.
+    def steps(self, response: Response, /) -> Iterator[Step]:
+        """Return what the client receives.
 
         Args:
-            answer: what the service would answer; `{}` if the request is not executed.
+            response: the usual response; `{}` if the request is not executed.
         """
         ...
 
 
 class _Executed:
-    """What goes wrong comes after the work."""
+    """Base class of faults that follow the execution of the request."""
 
     __slots__ = ()
 
     @property
     def executed(self) -> bool:
-        """Always."""
+        """Whether the request takes effect: always."""
         return True
 
 
 class _NotExecuted:
-    """What goes wrong comes before the work."""
+    """Base class of faults that replace the execution of the request."""
 
     __slots__ = ()
 
     @property
     def executed(self) -> bool:
-        """Never."""
+        """Whether the request takes effect: never."""
         return False
 
 
@@ -143,18 +143,16 @@ _seconds = _number(0, _MAXIMUM_SECONDS)
 
 @frozen
 class Throttle(_NotExecuted):
-    """Status 429, TooManyRequestsException; the request is not executed.
-
-    Attributes:
-        retry_after: what the `Retry-After` header says, 0 to 1e6 s; `None` for no such header.
-        reason: which limit was hit.
+    """Status 429 with TooManyRequestsException; the request is not executed.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     retry_after: float | None = field(default=None, validator=_seconds)
+    """Value of the `Retry-After` header, 0 to 1e6 s; `None` for no header."""
     reason: ThrottleReason | None = ThrottleReason.CALLER_RATE_LIMIT_EXCEEDED
+    """The limit that was exceeded; `None` for no reason."""
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
@@ -167,23 +165,20 @@ class Throttle(_NotExecuted):
 
 @frozen
 class ServiceError:
-    """Status 500, 502, 503 or 504, from the service or from what stands before it.
-
-    Attributes:
-        status: the HTTP status.
-        body: `json` for the service's own ServiceException, `html` for a load balancer's page,
-            `empty` for nothing.
-        executed: whether the request takes effect all the same.
+    """Status 500, 502, 503 or 504, from the service or from a load balancer in front of it.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     status: int = field(default=500, validator=_one_of(500, 502, 503, 504))
+    """The HTTP status."""
     body: Literal["json", "html", "empty"] = field(
         default="json", validator=_one_of("json", "html", "empty")
     )
+    """The body: `json` for a ServiceException, `html` for a load balancer's page, or `empty`."""
     executed: bool = field(default=False, kw_only=True)
+    """Whether the request takes effect."""
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
@@ -199,23 +194,21 @@ class ServiceError:
 
 
 @frozen
-class Refuse:
-    """Any error that the service can answer with, such as ExpiredTokenException.
-
-    Attributes:
-        code: the error's code, of printable ASCII characters.
-        status: the HTTP status, 400 to 599.
-        message: the error's text.
-        executed: whether the request takes effect all the same.
+class ErrorResponse:
+    """Any error that the service can return, such as ExpiredTokenException.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     code: str = field(validator=_printable)
+    """The error code, printable ASCII characters."""
     status: int = field(default=400, validator=_number(400, 599))
+    """The HTTP status, 400 to 599."""
     message: str = ""
+    """The error message."""
     executed: bool = field(default=False, kw_only=True)
+    """Whether the request takes effect."""
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
@@ -224,48 +217,49 @@ class Refuse:
 
 @frozen
 class Latency(_Executed):
-    """The request is executed at once, and answered late.
-
-    Attributes:
-        seconds: how late, 0 to 1e6 s.
+    """A delayed response; the request is executed without delay.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     seconds: float = field(validator=_seconds)
+    """The delay, 0 to 1e6 s."""
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
         yield Pause(self.seconds)
-        yield answer
+        yield response
 
 
 @frozen
 class Reset:
-    """The connection breaks (RST).
-
-    Attributes:
-        when: `before_work`, so that the request has no effect; or `before_answer`, when the work is
-            done; or `during_answer`, in the middle of its body; or `after_answer`.
+    """A reset of the connection (RST).
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     when: Literal["before_work", "before_answer", "during_answer", "after_answer"] = field(
         default="before_work",
         validator=_one_of("before_work", "before_answer", "during_answer", "after_answer"),
     )
+    """When the reset happens.
+
+    - `before_work`: before the request is executed, so that it has no effect
+    - `before_answer`: after the request is executed, before the response
+    - `during_answer`: in the middle of the response's body
+    - `after_answer`: after the response
+    """
 
     @property
     def executed(self) -> bool:
-        """Unless the connection breaks before the work."""
+        """Whether the request takes effect: unless the reset is before the work."""
         return self.when != "before_work"
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        head, body = _on_the_wire(answer)
+        head, body = _encode(response)
         if self.when == "during_answer":
             yield head + body[: len(body) // 2]
         elif self.when == "after_answer":
@@ -275,24 +269,24 @@ class Reset:
 
 @frozen
 class Truncated(_Executed):
-    """The answer is cut, and the connection closed in good order (FIN).
-
-    Attributes:
-        share: how much of the part is sent, 0 to less than 1.
-        part: what is cut: the `body`, after a whole head; or the `head`, so that no body follows.
-            A share of 0 of the head is a connection closed without a word.
+    """An incomplete response, after which the connection is closed gracefully (FIN).
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     share: float = field(default=0.5, validator=_number(0, math.nextafter(1, 0)))
+    """The share of the part that is sent, 0 to less than 1."""
     part: Literal["body", "head"] = field(default="body", validator=_one_of("body", "head"))
+    """The part that is cut: the `body` after a complete head, or the `head`, without a body.
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    Cutting the `head` to a share of 0 closes the connection without a response.
+    """
+
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        # An answer without a body is one byte short too.
-        head, body = _on_the_wire(answer, f"content-length: {max(1, len(answer.body))}")
+        # A response without a body is one byte short, too.
+        head, body = _encode(response, f"content-length: {max(1, len(response.body))}")
         if self.part == "head":
             yield head[: int(self.share * len(head))]
         else:
@@ -301,37 +295,35 @@ class Truncated(_Executed):
 
 @frozen
 class EndlessChunks(_Executed):
-    """The answer is whole, in chunks; but the chunk that ends them never comes, then FIN does."""
+    """A complete body in chunks without the final chunk, then FIN."""
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        head, body = _on_the_wire(answer, "transfer-encoding: chunked")
+        head, body = _encode(response, "transfer-encoding: chunked")
         yield head
         for part in (body[: len(body) // 2], body[len(body) // 2 :]):
-            if part:  # an empty one would be the end
+            if part:  # an empty chunk would be the final one
                 yield b"%x\r\n%b\r\n" % (len(part), part)
 
 
 @frozen
 class Trickle(_Executed):
-    """The answer is whole, and comes in small parts with pauses between them.
-
-    Attributes:
-        seconds: the pause before each part but the first, 0 to 1e6 s.
-        size: the bytes of a part, 1 to 2**28.
+    """A complete response in small parts with pauses between them.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     seconds: float = field(default=0.01, validator=_seconds)
+    """The pause before each part except the first, 0 to 1e6 s."""
     size: int = field(default=64, validator=_number(1, _MAXIMUM_SIZE))
+    """The size of a part in bytes, 1 to 2**28."""
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        # Announced, so that closing it is no fault on top of the other.
-        closing = evolve(answer, headers={**answer.headers, "connection": "close"})
-        whole = b"".join(_on_the_wire(closing))
+        # Announce that the connection closes, so that closing it is not a second fault.
+        closing = evolve(response, headers={**response.headers, "connection": "close"})
+        whole = b"".join(_encode(closing))
         yield whole[: self.size]
         for start in range(self.size, len(whole), self.size):
             yield Pause(self.seconds)
@@ -340,13 +332,10 @@ class Trickle(_Executed):
 
 @frozen
 class GarbageGzip:
-    """Status 200 with a body that says it is gzip, and is not.
-
-    Attributes:
-        executed: whether the request takes effect.
-    """
+    """Status 200 with `Content-Encoding: gzip` and a body that is not gzip."""
 
     executed: bool = field(default=True, kw_only=True)
+    """Whether the request takes effect."""
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
@@ -355,33 +344,28 @@ class GarbageGzip:
 
 @frozen
 class Oversized(_Executed):
-    """The answer is right, but followed by spaces up to a size that no answer should have.
-
-    Attributes:
-        size: the bytes of the body, 0 to 2**28; by default 17 MiB. No body becomes smaller.
+    """The usual response, padded with spaces to a size above the limits of clients.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     size: int = field(default=_OVERSIZE, validator=_number(0, _MAXIMUM_SIZE))
+    """The size of the body in bytes, 0 to 2**28; a larger body stays unchanged."""
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        yield evolve(answer, body=answer.body.ljust(self.size))
+        yield evolve(response, body=response.body.ljust(self.size))
 
 
 @frozen
 class InvalidJson:
-    """Status 200 with a body that says it is JSON, and is not.
-
-    Attributes:
-        body: the body.
-        executed: whether the request takes effect.
-    """
+    """Status 200 with `Content-Type: application/json` and a body that is not valid JSON."""
 
     body: bytes = b'{"Name": "prod-egr'
+    """The body."""
     executed: bool = field(default=True, kw_only=True)
+    """Whether the request takes effect."""
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
@@ -390,13 +374,10 @@ class InvalidJson:
 
 @frozen
 class WrongContentType:
-    """Status 200 with a page of HTML, as a login page or a proxy on the way answers.
-
-    Attributes:
-        executed: whether the request takes effect all the same.
-    """
+    """Status 200 with an HTML page, such as the login page of a proxy."""
 
     executed: bool = field(default=False, kw_only=True)
+    """Whether the request takes effect."""
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
@@ -405,71 +386,65 @@ class WrongContentType:
 
 @frozen
 class ClosedAfter(_Executed):
-    """The answer is whole, but its connection is dead from then on, and the client not told.
+    """A complete response on a connection that is dead afterwards, without notice to the client.
 
-    The next request over it meets a reset, and has no effect: the race that every client loses now
-    and then which keeps connections open.
+    The next request on the connection is reset and has no effect. Clients that keep connections
+    open cannot avoid this race.
     """
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
         yield End.STALE
-        yield answer
+        yield response
 
 
 @frozen
 class SkewedClock(_Executed):
-    """The service judges the signature by another time, which the `Date` of its answer tells.
+    """A skewed clock of the service, which shows in the `Date` header of the response.
 
-    A request is refused if it was signed more than five minutes from that time, else executed.
-
-    Attributes:
-        seconds: how far the service's clock is ahead, -1e6 to 1e6 s.
+    The service rejects the request if its signature is more than five minutes from that time.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     seconds: float = field(validator=_number(-_MAXIMUM_SECONDS, _MAXIMUM_SECONDS))
+    """How far the service's clock is ahead, -1e6 to 1e6 s."""
 
-    def steps(self, answer: Response, /) -> Iterator[Step]:
+    def steps(self, response: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        yield answer
+        yield response
 
 
 class Faults:
-    """The plan of what goes wrong: a script first, then chance, and nothing otherwise.
+    """The faults to inject: scripted ones first, then random ones, otherwise none.
 
-    What is planned for one operation goes before what is planned for any. Methods return the plan,
-    so that one line can make it.
+    Faults for one operation come before faults for any operation. Methods return the object, so
+    that calls can be chained.
 
     Args:
-        sleep: lets pauses pass; `asyncio.sleep` by default, so that a test need not wait.
-
-    Attributes:
-        happened: how often each fault has happened.
-        sleep: lets pauses pass.
+        sleep: sleeps for a number of seconds; defaults to `asyncio.sleep`. Pauses use it.
     """
 
     def __init__(self, *, sleep: Sleep = asyncio.sleep) -> None:
         self.happened: Counter[Fault] = Counter()
+        """How often each fault was injected."""
         self.sleep = sleep
+        """Sleeps for a number of seconds."""
         self._scripts: dict[str | None, deque[Fault | None]] = {}
-        self._chances: dict[str | None, _Chance] = {}
+        self._random: dict[str | None, _RandomFaults] = {}
         self._role_delay = timedelta()
         self._roles: dict[str, datetime] = {}
 
     def script(self, *faults: Fault | None, operation: str | None = None) -> Self:
-        """Let the next requests go wrong, each as the next fault says.
-
-        Scripts add up: another call goes on where the one before ends.
+        """Apply these faults to the next requests, one each; further calls append.
 
         Args:
-            faults: in the order of requests; `None` for one that goes well.
-            operation: whose requests, such as `GetNetworkConnector`; `None` for any.
+            faults: the faults in the order of requests; `None` for a request without a fault.
+            operation: the operation, such as `GetNetworkConnector`; `None` for any.
 
         Raises:
-            ParameterError: there is no such operation.
+            ParameterError: if the operation does not exist.
         """
         _check_operation(operation)
         self._scripts.setdefault(operation, deque()).extend(faults)
@@ -478,65 +453,68 @@ class Faults:
     def at_random(
         self, probabilities: Mapping[Fault, float], *, seed: int = 0, operation: str | None = None
     ) -> Self:
-        """Let requests go wrong by chance, from now on; it replaces the chances so far.
+        """Apply faults at random from now on, instead of the earlier random faults.
 
-        The fate of a request depends on the seed, on its method, path and query, and on how many
-        like it came before; not on what else is under way. So a fan-out meets the same faults in
-        each run, in whatever order its requests come.
+        Whether a request fails depends on the seed, on its method, path and query, and on the
+        number of equal requests before it, and on nothing else. A fan-out therefore meets the same
+        faults in every run, in whatever order its requests arrive.
 
         Args:
-            probabilities: of each fault, 0 to 1, and no more than 1 in all; 1 is always.
-            seed: another one makes another run.
-            operation: whose requests, such as `GetNetworkConnector`; `None` for any.
+            probabilities: the probability of each fault, 0 to 1, at most 1 in total; 1 for every
+                request.
+            seed: the seed of the random draws.
+            operation: the operation, such as `GetNetworkConnector`; `None` for any.
 
         Raises:
-            ParameterError: there is no such operation, or a probability is out of bounds.
+            ParameterError: if the operation does not exist, or a probability is out of bounds.
         """
         _check_operation(operation)
         total = sum(probabilities.values())
-        # Ten tenths are more than 1, as floats go.
+        # The tolerance allows for rounding: ten times 0.1 can exceed 1.
         if not all(0 <= p <= 1 for p in probabilities.values()) or total > 1 + 1e-9:
-            raise ParameterError("probabilities", f"must be 0 to 1, and 1 in all, got {total:g}")
-        self._chances[operation] = _Chance(probabilities, seed)
+            raise ParameterError(
+                "probabilities", f"must be 0 to 1, at most 1 in total, got a total of {total:g}"
+            )
+        self._random[operation] = _RandomFaults(probabilities, seed)
         return self
 
     def delay_roles(self, seconds: float) -> Self:
-        """Let each operator role be useless at first, as one is that IAM has not spread yet.
+        """Reject each new operator role for a while, as if IAM had not propagated it yet.
 
-        CreateNetworkConnector and UpdateNetworkConnector answer InvalidParameterValueException
-        until so many seconds, by the service's clock, after the first request that names the role.
+        CreateNetworkConnector and UpdateNetworkConnector return InvalidParameterValueException
+        until the delay has passed since the first request with the role, by the service's clock.
 
         Args:
-            seconds: 0 to 1e6 s.
+            seconds: the delay, 0 to 1e6 s.
 
         Raises:
-            ParameterError: the seconds are out of bounds.
+            ParameterError: if `seconds` is out of bounds.
         """
         if not 0 <= seconds <= _MAXIMUM_SECONDS:
-            raise ParameterError("seconds", f"must be 0 to {_MAXIMUM_SECONDS:g}, got {seconds!r}")
+            raise ParameterError("seconds", f"must be 0 to {_MAXIMUM_SECONDS:g} s, got {seconds!r}")
         self._role_delay = timedelta(seconds=seconds)
         return self
 
     def clear(self) -> Self:
-        """Let all go well from now on; what has happened stays counted."""
+        """Inject no more faults; `happened` stays unchanged."""
         self._scripts.clear()
-        self._chances.clear()
+        self._random.clear()
         self._role_delay = timedelta()
         self._roles.clear()
         return self
 
     def take(self, operation: str, request: Request) -> Fault | None:
-        """The fault of the next request, counted; `None` if it goes well."""
+        """Return the fault of the next request and count it; `None` for no fault."""
         fault = self._next(operation, request)
         if fault is not None:
             self.happened[fault] += 1
         return fault
 
     def check_role(self, operation: str, arguments: Mapping[str, object], now: datetime) -> None:
-        """Refuse a request whose operator role is too fresh.
+        """Check that the operator role of a request is not too new; see `delay_roles`.
 
         Raises:
-            InvalidParameterValueException: it is.
+            InvalidParameterValueException: if the role is too new.
         """
         role = arguments.get("operator_role")
         if operation not in _WITH_ROLE or not isinstance(role, str):
@@ -549,13 +527,13 @@ class Faults:
             if script := self._scripts.get(key):
                 return script.popleft()
         for key in (operation, None):
-            if key in self._chances:
-                return self._chances[key].draw(request)
+            if key in self._random:
+                return self._random[key].draw(request)
         return None
 
 
-class _Chance:
-    """Draws faults: the same request, the same number of times, always draws the same."""
+class _RandomFaults:
+    """Draws faults; the draw for a request depends on the request and on how often it came."""
 
     def __init__(self, probabilities: Mapping[Fault, float], seed: int) -> None:
         self._faults = tuple(zip(accumulate(probabilities.values()), probabilities, strict=True))
@@ -566,8 +544,9 @@ class _Chance:
         key = (request.method, request.target)
         text = f"{self._seed} {request.method} {request.target} {self._drawn[key]}"
         self._drawn[key] += 1
-        # A digest: unlike `hash`, the same in each process, and unlike `random`, in each version.
-        # Its first 53 bits make each float from 0 to 1 (exclusive) equally likely.
+        # Unlike `hash`, a digest is the same in every process; unlike `random`, it is the same in
+        # every Python version. Its first 53 bits make each float from 0 to 1 (exclusive) equally
+        # likely.
         number = (int.from_bytes(sha256(text.encode()).digest()[:8]) >> 11) / 2**53
         return next((fault for bound, fault in self._faults if number < bound), None)
 
@@ -575,16 +554,16 @@ class _Chance:
 async def perform(
     steps: Iterable[Step], transport: asyncio.Transport, sleep: Sleep
 ) -> tuple[Response | None, bool]:
-    """Do on a connection what a fault says.
+    """Apply the steps of a fault to a connection.
 
     Args:
-        steps: of the fault.
-        transport: of the connection that the request came over.
-        sleep: lets pauses pass.
+        steps: the steps of the fault.
+        transport: the connection of the request.
+        sleep: sleeps for a number of seconds.
 
     Returns:
-        The answer that is to be sent in good order, `None` if there is none since the connection
-        has ended; and whether the connection is stale once it is sent.
+        The response to send as usual, or `None` if the connection has ended; and whether the
+        connection is stale after the response.
     """
     stale = False
     for step in steps:
@@ -605,29 +584,29 @@ async def perform(
 
 
 async def flush(transport: asyncio.WriteTransport) -> None:
-    """Wait until all that was written is in the hands of the system, or the connection is gone."""
+    """Wait until the system has all written data, or the connection is closed."""
     while transport.get_write_buffer_size() and not transport.is_closing():  # noqa: ASYNC110
-        await asyncio.sleep(_FLUSH_INTERVAL)  # an event would take the transport's own protocol
+        await asyncio.sleep(_FLUSH_INTERVAL)  # an event would need the transport's protocol
 
 
 def reset(transport: asyncio.WriteTransport) -> None:
-    """Break a connection, so that the other side sees RST in place of FIN."""
-    if not transport.is_closing():  # else its socket may be gone
+    """Reset a connection, so that the other side sees RST instead of FIN."""
+    if not transport.is_closing():  # its socket may be closed otherwise
         connection = cast("socket.socket", transport.get_extra_info("socket"))
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     transport.abort()
 
 
-def _on_the_wire(answer: Response, framing: str | None = None) -> tuple[bytes, bytes]:
-    """Head and body of an answer, byte for byte."""
+def _encode(response: Response, framing: str | None = None) -> tuple[bytes, bytes]:
+    """Return the head and the body of a response as bytes."""
     lines = [
-        f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}",
-        *(f"{name}: {value}" for name, value in answer.headers.items()),
-        framing or f"content-length: {len(answer.body)}",
+        f"HTTP/1.1 {response.status} {responses.get(response.status, '')}",
+        *(f"{name}: {value}" for name, value in response.headers.items()),
+        framing or f"content-length: {len(response.body)}",
     ]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n", answer.body
+    return "\r\n".join(lines).encode() + b"\r\n\r\n", response.body
 
 
 def _check_operation(operation: str | None) -> None:
     if operation is not None and operation not in OPERATIONS:
-        raise ParameterError("operation", f"there is no operation {operation!r}")
+        raise ParameterError("operation", f"unknown operation {operation!r}")

@@ -1,4 +1,4 @@
-"""Network connectors and their versions, as the service keeps them."""
+"""Network connectors of the embedded service, and their versions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,15 @@ from typing import Final
 
 from attrs import define, evolve, field, frozen
 
-from lambdacore_async.local.account import REASONS, Account, Change, Failure, paginate
-from lambdacore_async.local.errors import conflict, connector_limit, invalid, not_found
+from lambdacore_async.local.account import (
+    REASONS,
+    Account,
+    Failure,
+    Transition,
+    constant,
+    paginate,
+)
+from lambdacore_async.local.errors import conflict, connector_limit_exceeded, invalid, not_found
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpType,
@@ -30,7 +37,7 @@ from lambdacore_async.models.network_connectors import (
 from lambdacore_async.models.shared import Page, UnknownValue
 from lambdacore_async.protocol.endpoints import partition_of
 
-#: The connectors that AWS manages: each account can read them by ARN, nobody can change them.
+#: Connectors that AWS manages: every account can read them by ARN, and none can change them.
 MANAGED_CONNECTORS: Final = ("ALL_INGRESS", "HTTP_INGRESS", "INTERNET_EGRESS", "SHELL_INGRESS")
 
 _MAXIMUM_IDENTIFIER: Final = 140
@@ -57,7 +64,7 @@ _DEFAULT_CONFIGURATION: Final = VpcEgressConfiguration(
 
 @frozen
 class _Status:
-    """The state of a connector or version, and why."""
+    """The state of a connector or version, and its reason."""
 
     state: NetworkConnectorState
     reason_code: NetworkConnectorStateReasonCode | None = None
@@ -70,7 +77,7 @@ class _Status:
 
 @frozen
 class _UpdateStatus:
-    """How the latest update goes, and why; without a status, there was none."""
+    """The status of the latest update, and its reason; no status if there was no update."""
 
     status: NetworkConnectorLastUpdateStatus | None = None
     reason_code: NetworkConnectorStateReasonCode | None = None
@@ -80,13 +87,14 @@ class _UpdateStatus:
 _PENDING: Final = _Status(NetworkConnectorState.PENDING)
 _ACTIVE: Final = _Status(NetworkConnectorState.ACTIVE)
 _DELETING: Final = _Status(NetworkConnectorState.DELETING)
-_NO_UPDATE: Final = _UpdateStatus()
 _IN_PROGRESS: Final = _UpdateStatus(NetworkConnectorLastUpdateStatus.IN_PROGRESS)
 _SUCCESSFUL: Final = _UpdateStatus(NetworkConnectorLastUpdateStatus.SUCCESSFUL)
+_NO_UPDATE: Final = constant(_UpdateStatus())
+_NO_STALE_VIEW: Final[Transition[NetworkConnector | None]] = constant(None)
 
 _UNREADY: Final = frozenset({NetworkConnectorState.PENDING, NetworkConnectorState.FAILED})
-#: The states of versions that are not what the connector is, or is becoming.
-_PASSED_OVER: Final = frozenset({NetworkConnectorState.FAILED, NetworkConnectorState.DELETING})
+#: States of versions that are neither in use nor about to be.
+_UNUSED: Final = frozenset({NetworkConnectorState.FAILED, NetworkConnectorState.DELETING})
 _DELETABLE: Final = frozenset(
     {
         NetworkConnectorState.ACTIVE,
@@ -97,33 +105,40 @@ _DELETABLE: Final = frozenset(
 
 
 @define
-class _Version:
-    """One version; its status is None once it is gone."""
+class _Record:
+    """A connector or version; its status is `None` once it is deleted.
 
-    number: int
-    configuration: VpcEgressConfiguration
-    role: Change[str]
-    modified: datetime
-    life: Change[_Status | None]
+    Deleted records stay in memory, so that deleting them again succeeds.
+    """
+
+    lifecycle: Transition[_Status | None]
+
+    def exists(self, now: datetime) -> bool:
+        return self.lifecycle.value(now) is not None
+
+    def status(self, now: datetime) -> _Status:
+        return self.lifecycle.value(now) or _DELETING
 
 
 @define
-class _Connector:
-    """One connector; its status is None once it is gone.
+class _Version(_Record):
+    number: int
+    configuration: VpcEgressConfiguration
+    role: Transition[str]
+    modified: datetime
 
-    It and its versions are kept when gone, so that deleting them again can succeed.
-    """
 
+@define
+class _Connector(_Record):
     sequence: int
     name: str
     id: str
     arn: str
-    life: Change[_Status | None]
-    update: Change[_UpdateStatus]
     versions: dict[int, _Version]
-    #: What reads show for a while after an update: the connector before it.
-    echo: Change[NetworkConnector | None] | None = None
-    #: What was asked with each client token of an update, and answered.
+    update: Transition[_UpdateStatus] = _NO_UPDATE
+    #: What reads return for a while after an update: the connector before it.
+    stale_view: Transition[NetworkConnector | None] = _NO_STALE_VIEW
+    #: Parameters and response of each update, by client token.
     updates: dict[str, tuple[object, NetworkConnector]] = field(
         factory=dict[str, tuple[object, NetworkConnector]]
     )
@@ -131,39 +146,34 @@ class _Connector:
     def version_arn(self, version: _Version) -> str:
         return f"{self.arn}:{version.number}"
 
-    def live_versions(self, now: datetime) -> list[_Version]:
-        return [version for version in self.versions.values() if version.life.status(now)]
+    def existing_versions(self, now: datetime) -> list[_Version]:
+        return [version for version in self.versions.values() if version.exists(now)]
 
     def current(self, now: datetime) -> _Version:
-        """The newest version that has not failed; the newest, if all have."""
-        versions = self.live_versions(now)
-        fit = [v for v in versions if _status(v.life, now).state not in _PASSED_OVER]
-        return (fit or versions)[-1]
+        """Return the newest version that has not failed, or the newest if all have failed."""
+        versions = self.existing_versions(now)
+        usable = [v for v in versions if v.status(now).state not in _UNUSED]
+        return (usable or versions)[-1]
 
     def latest_active(self, now: datetime) -> _Version | None:
-        active = [v for v in self.live_versions(now) if v.life.status(now) == _ACTIVE]
+        active = [v for v in self.versions.values() if v.lifecycle.value(now) == _ACTIVE]
         return active[-1] if active else None
 
     def version_status(self, version: _Version, now: datetime) -> _Status:
-        """A version's own status, unless the whole connector is being deleted."""
-        whole = _status(self.life, now)
-        return whole if whole.is_deleting else _status(version.life, now)
-
-
-def _status(life: Change[_Status | None], now: datetime) -> _Status:
-    """The status of what is known not to be gone; what is gone was last seen DELETING."""
-    return life.status(now) or _DELETING
+        """Return the version's status: DELETING if the connector is being deleted."""
+        status = self.status(now)
+        return status if status.is_deleting else version.status(now)
 
 
 class NetworkConnectors:
-    """The network connectors of an account: the API's operations on them, and states on demand."""
+    """The network connectors of an account, with the API's operations on them."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._connectors: list[_Connector] = []
-        #: By ID, name and ARN; a name and its ARN stand for the newest connector so named.
+        #: Connectors by ID, name and ARN. A name or ARN refers to its newest connector.
         self._identifiers: dict[str, _Connector] = {}
-        #: What was asked with each client token of a creation, and the connector that resulted.
+        #: Parameters and connector of each creation, by client token.
         self._creations: dict[str, tuple[object, _Connector]] = {}
         partition = partition_of(account.region).id
         self._default_role = (
@@ -190,56 +200,59 @@ class NetworkConnectors:
         configuration: VpcEgressConfiguration | None = None,
         operator_role: str | None = None,
     ) -> NetworkConnector:
-        """Put a connector into a state, at once; make the connector if there is none of that name.
+        """Put a connector into a state at once, and create the connector if it does not exist.
 
-        It stays so, whatever the time, until an operation or another call changes it. Limits do not
-        count here.
+        The state lasts until an operation or another call changes it. Limits do not apply.
 
         Args:
-            name: 1 to 64 letters, digits, hyphens and underscores.
-            state: the state.
-            state_reason_code: why it is in that state.
-            state_reason: why, in words; by default the usual text for that code.
-            last_update_status: how its latest update went; `None` for no update so far.
-            last_update_status_reason_code: why.
-            last_update_status_reason: why, in words; by default the usual text for that code.
-            configuration: its configuration; by default what it has, or one subnet and one group.
-            operator_role: its role's ARN; by default what it has, or some role of the account.
+            name: the connector's name, 1 to 64 letters, digits, hyphens and underscores.
+            state: the connector's state.
+            state_reason_code: the reason code of the state.
+            state_reason: the reason of the state, as text; defaults to the usual text of the code.
+            last_update_status: the status of the latest update; `None` for no update.
+            last_update_status_reason_code: the reason code of that status.
+            last_update_status_reason: the reason of that status, as text; defaults to the usual
+                text of the code.
+            configuration: the configuration; defaults to the existing one, or to one subnet and
+                one security group.
+            operator_role: the ARN of the role; defaults to the existing one, or to a role of the
+                account.
 
         Returns:
-            The connector, as GetNetworkConnector shows it.
+            The connector, as GetNetworkConnector returns it.
 
         Raises:
-            InvalidParameterValueException: the name, configuration or role is not valid.
+            InvalidParameterValueException: if the name, configuration or role is not valid.
         """
         now = self._account.clock()
         _check_name(name)
-        connector = self._live(name, now)
+        connector = self._existing(name, now)
         current = None if connector is None else connector.current(now)
         if configuration is None:
             configuration = _DEFAULT_CONFIGURATION if current is None else current.configuration
         if operator_role is None:
-            operator_role = self._default_role if current is None else current.role.status(now)
+            operator_role = self._default_role if current is None else current.role.value(now)
         _check_configuration(configuration)
         _check_role(operator_role)
-        status = _Status(state, state_reason_code, _words(state_reason_code, state_reason))
-        life: Change[_Status | None] = Change(status, status, now)
+        status = _Status(state, state_reason_code, _reason(state_reason_code, state_reason))
+        lifecycle: Transition[_Status | None] = constant(status)
         if connector is None:
-            connector = self._add(name, configuration, operator_role, life, now)
+            connector = self._add(name, configuration, operator_role, lifecycle, now)
         version = connector.current(now)
         version.configuration = configuration
-        version.role = _always(operator_role, now)
-        # A connector that is not ready has no version that is; unless it has an older one.
-        ready = state not in _UNREADY or len(connector.live_versions(now)) > 1
-        version.life = Change(_ACTIVE, _ACTIVE, now) if ready else life
-        connector.life = life
-        connector.echo = None
-        update = _UpdateStatus(
-            last_update_status,
-            last_update_status_reason_code,
-            _words(last_update_status_reason_code, last_update_status_reason),
+        version.role = constant(operator_role)
+        # A connector that is not ready has a ready version only if it has an older one.
+        ready = state not in _UNREADY or len(connector.existing_versions(now)) > 1
+        version.lifecycle = constant(_ACTIVE) if ready else lifecycle
+        connector.lifecycle = lifecycle
+        connector.stale_view = _NO_STALE_VIEW
+        connector.update = constant(
+            _UpdateStatus(
+                last_update_status,
+                last_update_status_reason_code,
+                _reason(last_update_status_reason_code, last_update_status_reason),
+            )
         )
-        connector.update = Change(update, update, now)
         return self.get_network_connector(name)
 
     def create_network_connector(
@@ -251,66 +264,65 @@ class NetworkConnectors:
         client_token: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> NetworkConnector:
-        """CreateNetworkConnector: PENDING first, then ACTIVE or FAILED."""
+        """CreateNetworkConnector: the connector is PENDING, then ACTIVE or FAILED."""
         now = self._account.clock()
         _check_name(name)
         vpc = _check_configuration(configuration)
         role = _check_role(operator_role)
         _check_token(client_token)
         _check_tags(tags or {})
-        asked = (name, vpc, role, dict(tags or {}))
+        parameters = (name, vpc, role, dict(tags or {}))
         if client_token is not None and client_token in self._creations:
-            asked_before, connector = self._creations[client_token]
-            if connector.life.status(now) is not None:
-                if asked_before != asked:
-                    raise conflict("The client token was used with other parameters")
-                return _created(connector, _status(connector.life, now), now)
-        if self._live(name, now) is not None:
+            earlier, connector = self._creations[client_token]
+            if connector.exists(now):
+                _check_same(earlier, parameters)
+                return _describe_created(connector, connector.status(now), now)
+        if self._existing(name, now) is not None:
             raise conflict(f"Network connector already exists: {name}")
-        if sum(1 for _ in self._all(now)) >= self._account.limits.network_connectors:
-            raise connector_limit(
+        if sum(1 for _ in self._all_existing(now)) >= self._account.limits.network_connectors:
+            raise connector_limit_exceeded(
                 "The account has reached the maximum number of network connectors allowed: "
                 f"{self._account.limits.network_connectors}"
             )
         failure = self._account.take_failure("CreateNetworkConnector", name)
         end = _ACTIVE if failure is None else _failed(NetworkConnectorState.FAILED, failure)
         at = self._account.provisioned_at(name, failure)
-        connector = self._add(name, vpc, role, Change(_PENDING, end, at), now)
+        connector = self._add(name, vpc, role, Transition(_PENDING, end, at), now)
         if client_token is not None:
-            self._creations[client_token] = (asked, connector)
-        return _created(connector, _PENDING, now)
+            self._creations[client_token] = (parameters, connector)
+        return _describe_created(connector, _PENDING, now)
 
     def get_network_connector(self, identifier: str) -> NetworkConnector:
-        """GetNetworkConnector: the connector as it is now, or one of its versions."""
+        """GetNetworkConnector: the current connector, or one of its versions."""
         now = self._account.clock()
         if identifier in self._managed:
             return self._managed[identifier]
-        connector, version = self._find_any(identifier)
-        if connector.life.status(now) is None:
+        connector, version = self._find(identifier)
+        if not connector.exists(now):
             raise not_found("Network connector", identifier)
-        if version is not None:
-            if version.life.status(now) is None:
-                raise not_found("Network connector version", identifier)
-            status = connector.version_status(version, now)
-            return evolve(
-                _shown(connector, version, status, now),
-                version_arn=connector.version_arn(version),
-                last_modified=version.modified,
-                state_reason=status.reason,
-                state_reason_code=status.reason_code,
-            )
-        return self._view(connector, now)
+        if version is None:
+            return self._view(connector, now)
+        if not version.exists(now):
+            raise not_found("Network connector version", identifier)
+        status = connector.version_status(version, now)
+        return evolve(
+            _describe(connector, version, status, now),
+            version_arn=connector.version_arn(version),
+            last_modified=version.modified,
+            state_reason=status.reason,
+            state_reason_code=status.reason_code,
+        )
 
     def _view(self, connector: _Connector, now: datetime) -> NetworkConnector:
-        """What reads show of the connector: what it is, or was before an update just begun."""
-        echo = None if connector.echo is None else connector.echo.status(now)
-        status = _status(connector.life, now)
-        if echo is not None and status == _ACTIVE:
-            return echo
+        """Return what reads show: the current connector, or a stale view of it."""
+        stale_view = connector.stale_view.value(now)
+        status = connector.status(now)
+        if stale_view is not None and status == _ACTIVE:
+            return stale_view
         current, latest = connector.current(now), connector.latest_active(now)
-        update = connector.update.status(now)
+        update = connector.update.value(now)
         return evolve(
-            _shown(connector, current, status, now),
+            _describe(connector, current, status, now),
             latest_version_arn=None if latest is None else connector.version_arn(latest),
             latest_version=None if latest is None else latest.number,
             state_reason=status.reason,
@@ -329,75 +341,74 @@ class NetworkConnectors:
         operator_role: str | None = None,
         client_token: str | None = None,
     ) -> NetworkConnector:
-        """UpdateNetworkConnector: a new version, InProgress first, then Successful or Failed."""
+        """UpdateNetworkConnector: the update is InProgress, then Successful or Failed."""
         now = self._account.clock()
-        connector = self._find_whole(identifier, now)
+        connector = self._find_connector(identifier, now)
         _check_token(client_token)
-        asked = (configuration, operator_role)
+        parameters = (configuration, operator_role)
         if client_token is not None and client_token in connector.updates:
-            asked_before, answer = connector.updates[client_token]
-            if asked_before != asked:
-                raise conflict("The client token was used with other parameters")
-            update = connector.update.status(now)
+            earlier, response = connector.updates[client_token]
+            _check_same(earlier, parameters)
+            update = connector.update.value(now)
             return evolve(
-                answer,
-                state=_status(connector.life, now).state,
+                response,
+                state=connector.status(now).state,
                 last_update_status=update.status,
                 last_update_status_reason=update.reason,
             )
         current = connector.current(now)
-        vpc, role = current.configuration, current.role.status(now)
+        vpc, role = current.configuration, current.role.value(now)
         if configuration is not None:
             vpc = _check_configuration(configuration, vpc)
         if operator_role is not None:
             role = _check_role(operator_role)
-        state = _status(connector.life, now).state
+        state = connector.status(now).state
         if state is not NetworkConnectorState.ACTIVE:
             raise conflict(f"Network connector {connector.name} is {state}, not ACTIVE")
-        if connector.update.status(now).status is _IN_PROGRESS.status:
+        if connector.update.value(now).status is _IN_PROGRESS.status:
             raise conflict(f"An update of network connector {connector.name} is in progress")
         version, update = current, _SUCCESSFUL
-        if (vpc, role) == (current.configuration, current.role.status(now)):
-            connector.update = Change(_SUCCESSFUL, _SUCCESSFUL, now)
+        if (vpc, role) == (current.configuration, current.role.value(now)):
+            connector.update = constant(_SUCCESSFUL)
         else:
-            version, update = self._begin_update(connector, vpc, role, now), _IN_PROGRESS
-        answer = evolve(
-            _shown(connector, version, _ACTIVE, now),
+            version, update = self._start_update(connector, vpc, role, now), _IN_PROGRESS
+        response = evolve(
+            _describe(connector, version, _ACTIVE, now),
             version_arn=connector.version_arn(version),
             operator_role=role,
             last_update_status=update.status,
             last_modified=now,
         )
         if client_token is not None:
-            connector.updates[client_token] = (asked, answer)
-        return answer
+            connector.updates[client_token] = (parameters, response)
+        return response
 
     def delete_network_connector(self, identifier: str) -> NetworkConnector:
-        """DeleteNetworkConnector: DELETING first, then gone or DELETE_FAILED."""
+        """DeleteNetworkConnector: the connector is DELETING, then deleted or DELETE_FAILED."""
         now = self._account.clock()
-        self._check_changeable(identifier)
-        connector, version = self._find_any(identifier)
-        status = connector.life.status(now)
+        self._check_not_managed(identifier)
+        connector, version = self._find(identifier)
         if version is not None:
-            if status is not None:
+            if connector.exists(now):
                 self._delete_version(connector, version, now)
             return evolve(
-                _shown(connector, version, _DELETING, now),
+                _describe(connector, version, _DELETING, now),
                 version_arn=connector.version_arn(version),
             )
-        if status is not None and not status.is_deleting:
+        status = connector.status(now)
+        if not status.is_deleting:
             if status.state not in _DELETABLE:
                 raise conflict(
-                    f"Network connector {connector.name} is {status.state}, "
-                    "and can be deleted only when it is ACTIVE or FAILED"
+                    f"Network connector {connector.name} is {status.state}, and can only be "
+                    "deleted when it is ACTIVE, FAILED or DELETE_FAILED"
                 )
             failure = self._account.take_failure("DeleteNetworkConnector", connector.name)
             end = None
             if failure is not None:
                 end = _failed(NetworkConnectorState.DELETE_FAILED, failure)
             at = self._account.deleted_at(connector.name, failure)
-            connector.life = Change(_DELETING, end, at)
-        return evolve(_shown(connector, connector.current(now), _DELETING, now), version=None)
+            connector.lifecycle = Transition(_DELETING, end, at)
+        return evolve(_describe(connector, connector.current(now), _DELETING, now), version=None)
 
     def list_network_connectors(
         self,
@@ -406,28 +417,28 @@ class NetworkConnectors:
         marker: str | None = None,
         max_items: int | None = None,
     ) -> Page[NetworkConnectorSummary]:
-        """ListNetworkConnectors: the account's own, in the order of their creation."""
+        """ListNetworkConnectors: the account's connectors, in the order of creation."""
         now = self._account.clock()
         _check_state(state)
 
         def summary(connector: _Connector) -> NetworkConnectorSummary:
-            shown = self._view(connector, now)
+            view = self._view(connector, now)
             return NetworkConnectorSummary(
                 connector.arn,
                 connector.name,
                 connector.id,
                 NetworkConnectorType.VPC_EGRESS,
-                shown.state,
-                shown.last_modified,
-                f"{connector.arn}:{shown.version}",
-                shown.version,
+                view.state,
+                view.last_modified,
+                f"{connector.arn}:{view.version}",
+                view.version,
             )
 
         return paginate(
             (
                 (connector.sequence, connector)
-                for connector in self._all(now)
-                if state in (None, _status(connector.life, now).state)
+                for connector in self._all_existing(now)
+                if state in (None, connector.status(now).state)
             ),
             summary,
             listing="network-connectors",
@@ -443,12 +454,12 @@ class NetworkConnectors:
         marker: str | None = None,
         max_items: int | None = None,
     ) -> Page[NetworkConnectorVersionSummary]:
-        """ListNetworkConnectorVersions: the connector's versions, the oldest first."""
+        """ListNetworkConnectorVersions: the connector's versions, oldest first."""
         now = self._account.clock()
         _check_state(state)
         if identifier in self._managed:
             return Page(())
-        connector = self._find_whole(identifier, now)
+        connector = self._find_connector(identifier, now)
 
         def summary(version: _Version) -> NetworkConnectorVersionSummary:
             status = connector.version_status(version, now)
@@ -467,7 +478,7 @@ class NetworkConnectors:
         return paginate(
             (
                 (version.number, version)
-                for version in connector.live_versions(now)
+                for version in connector.existing_versions(now)
                 if state in (None, connector.version_status(version, now).state)
             ),
             summary,
@@ -476,16 +487,15 @@ class NetworkConnectors:
             size=("MaxItems", max_items),
         )
 
-    def _all(self, now: datetime) -> Iterator[_Connector]:
-        """Those that are not gone."""
-        return (c for c in self._connectors if c.life.status(now) is not None)
+    def _all_existing(self, now: datetime) -> Iterator[_Connector]:
+        return (connector for connector in self._connectors if connector.exists(now))
 
-    def _live(self, name: str, now: datetime) -> _Connector | None:
+    def _existing(self, name: str, now: datetime) -> _Connector | None:
         connector = self._identifiers.get(name)
-        return None if connector is None or connector.life.status(now) is None else connector
+        return connector if connector is not None and connector.exists(now) else None
 
-    def _find_any(self, identifier: str) -> tuple[_Connector, _Version | None]:
-        """The connector, gone or not, and the version if the identifier is qualified with one."""
+    def _find(self, identifier: str) -> tuple[_Connector, _Version | None]:
+        """Return the connector, deleted or not, and the version if the identifier has one."""
         if not 1 <= len(identifier) <= _MAXIMUM_IDENTIFIER:
             raise invalid("Identifier", f"must have 1 to {_MAXIMUM_IDENTIFIER} characters")
         connector = self._identifiers.get(identifier)
@@ -500,53 +510,52 @@ class NetworkConnectors:
             raise not_found("Network connector version", identifier)
         return connector, version
 
-    def _find_whole(self, identifier: str, now: datetime) -> _Connector:
-        """The connector, not gone, by an identifier without a version."""
-        self._check_changeable(identifier)
-        connector, version = self._find_any(identifier)
-        if connector.life.status(now) is None:
+    def _find_connector(self, identifier: str, now: datetime) -> _Connector:
+        """Return the existing connector of an identifier without a version."""
+        self._check_not_managed(identifier)
+        connector, version = self._find(identifier)
+        if not connector.exists(now):
             raise not_found("Network connector", identifier)
         if version is not None:
-            raise invalid("Identifier", "must not be qualified with a version")
+            raise invalid("Identifier", "must not have a version")
         return connector
 
-    def _check_changeable(self, identifier: str) -> None:
+    def _check_not_managed(self, identifier: str) -> None:
         if identifier in self._managed:
-            raise invalid("Identifier", "stands for a connector that AWS manages")
+            raise invalid("Identifier", "must not be a connector that AWS manages")
 
     def _add(
         self,
         name: str,
         configuration: VpcEgressConfiguration,
         operator_role: str,
-        life: Change[_Status | None],
+        lifecycle: Transition[_Status | None],
         now: datetime,
     ) -> _Connector:
         sequence = len(self._connectors) + 1
         arn = self._account.arn(f"network-connector:{name}")
         connector = _Connector(
+            lifecycle,
             sequence,
             name,
             f"nc-{sha256(f'{arn} {sequence}'.encode()).hexdigest()[:17]}",
             arn,
-            life,
-            Change(_NO_UPDATE, _NO_UPDATE, now),
-            {1: _Version(1, configuration, _always(operator_role, now), now, life)},
+            {1: _Version(lifecycle, 1, configuration, constant(operator_role), now)},
         )
         self._connectors.append(connector)
         for identifier in (connector.id, name, arn):
             self._identifiers[identifier] = connector
         return connector
 
-    def _begin_update(
+    def _start_update(
         self, connector: _Connector, configuration: VpcEgressConfiguration, role: str, now: datetime
     ) -> _Version:
-        """Begin an update, and tell which version will have what is asked for."""
+        """Start an update, and return the version that it changes or creates."""
         version = connector.current(now)
         makes_version = self._account.versioned_roles or configuration != version.configuration
         limit = self._account.limits.network_connector_versions
-        if makes_version and len(connector.live_versions(now)) >= limit:
-            raise connector_limit(
+        if makes_version and len(connector.existing_versions(now)) >= limit:
+            raise connector_limit_exceeded(
                 f"The connector has reached the maximum number of versions allowed: {limit}"
             )
         failure = self._account.take_failure("UpdateNetworkConnector", connector.name)
@@ -556,17 +565,17 @@ class NetworkConnectors:
             update_end = _UpdateStatus(
                 NetworkConnectorLastUpdateStatus.FAILED, failure.reason_code, failure.reason
             )
-        shown = self._account.shown_at(connector.name)
-        connector.echo = Change(self._view(connector, now), None, shown)
+        visible = self._account.visible_at(connector.name)
+        connector.stale_view = Transition(self._view(connector, now), None, visible)
         at = self._account.updated_at(connector.name, failure)
-        connector.update = Change(_IN_PROGRESS, update_end, at)
+        connector.update = Transition(_IN_PROGRESS, update_end, at)
         if makes_version:
             number = max(connector.versions) + 1
-            life: Change[_Status | None] = Change(_PENDING, version_end, at)
-            version = _Version(number, configuration, _always(role, now), now, life)
+            lifecycle: Transition[_Status | None] = Transition(_PENDING, version_end, at)
+            version = _Version(lifecycle, number, configuration, constant(role), now)
             connector.versions[number] = version
         elif failure is None:
-            version.role = Change(version.role.status(now), role, at)
+            version.role = Transition(version.role.value(now), role, at)
         return version
 
     def _delete_version(self, connector: _Connector, version: _Version, now: datetime) -> None:
@@ -576,38 +585,36 @@ class NetworkConnectors:
                 f"{connector.name}: delete the connector instead"
             )
         if not connector.version_status(version, now).is_deleting:
-            version.life = Change(_DELETING, None, self._account.deleted_at(connector.name))
+            at = self._account.deleted_at(connector.name)
+            version.lifecycle = Transition(_DELETING, None, at)
 
 
-def _shown(
+def _describe(
     connector: _Connector, version: _Version, status: _Status, now: datetime
 ) -> NetworkConnector:
-    """What all operations show of a connector."""
+    """Return the members that every operation returns."""
     return NetworkConnector(
         connector.arn,
         connector.name,
         connector.id,
         version=version.number,
         configuration=version.configuration,
-        operator_role=version.role.status(now),
+        operator_role=version.role.value(now),
         state=status.state,
     )
 
 
-def _created(connector: _Connector, status: _Status, now: datetime) -> NetworkConnector:
+def _describe_created(connector: _Connector, status: _Status, now: datetime) -> NetworkConnector:
     first = connector.versions[1]
-    return evolve(_shown(connector, first, status, now), version_arn=connector.version_arn(first))
-
-
-def _always(role: str, now: datetime) -> Change[str]:
-    return Change(role, role, now)
+    response = _describe(connector, first, status, now)
+    return evolve(response, version_arn=connector.version_arn(first))
 
 
 def _failed(state: NetworkConnectorState, failure: Failure) -> _Status:
     return _Status(state, failure.reason_code, failure.reason)
 
 
-def _words(code: NetworkConnectorStateReasonCode | None, reason: str | None) -> str | None:
+def _reason(code: NetworkConnectorStateReasonCode | None, reason: str | None) -> str | None:
     return REASONS[code] if code is not None and reason is None else reason
 
 
@@ -627,6 +634,11 @@ def _check_role(role: str | None) -> str:
 def _check_token(token: str | None) -> None:
     if token is not None and not 1 <= len(token) <= _MAXIMUM_TOKEN:
         raise invalid("ClientToken", f"must have 1 to {_MAXIMUM_TOKEN} characters")
+
+
+def _check_same(earlier: object, parameters: object) -> None:
+    if earlier != parameters:
+        raise conflict("The client token was already used with different parameters")
 
 
 def _check_tags(tags: Mapping[str, str]) -> None:
@@ -649,9 +661,10 @@ def _check_state(state: str | None) -> None:
 def _check_configuration(
     configuration: NetworkConnectorConfiguration, current: VpcEgressConfiguration | None = None
 ) -> VpcEgressConfiguration:
-    """The configuration, valid and complete.
+    """Return the configuration, valid and complete.
 
-    It replaces the current one, if any, but for the two members that no connector can be without.
+    It replaces the current one, if any. Only the network protocol and the compute resource types,
+    which every connector has, default to their current values.
     """
     if not isinstance(configuration, VpcEgressConfiguration):
         raise invalid("Configuration", f"{configuration.tag!r} is not a known configuration")

@@ -1,13 +1,15 @@
-"""A TCP proxy on loopback that breaks connections: what no answer of the service can fake.
+"""TCP proxy on the loopback interface that breaks, stalls and slows down connections.
 
     async with LocalLambdaCore() as aws, FaultProxy(aws.endpoint_url) as proxy:
         async with aws.client(endpoint_url=proxy.endpoint_url) as client:
-            proxy.script(Line(reset_on_accept=True), Line(reset_after_received=100))
+            proxy.script(
+                ConnectionFault(reset_on_accept=True), ConnectionFault(reset_after_received=100)
+            )
             ...
             async with proxy.outage():
                 ...
 
-It passes bytes on as they are, so it can stand before anything that speaks TCP.
+The proxy forwards bytes unchanged, so it works for any TCP server.
 """
 
 from __future__ import annotations
@@ -26,10 +28,10 @@ from lambdacore_async.local.faults import Sleep, flush, reset
 
 _HOST: Final = "127.0.0.1"
 _READ_SIZE: Final = 64 * 1024
-#: A limited line passes on so many parts a second, each as large as its limit allows.
-_PARTS: Final = 20
-#: Turns of the event loop from taking a connection to having closed it.
-_TURNS: Final = 4
+#: Parts per second that a rate-limited connection forwards.
+_PARTS_PER_SECOND: Final = 20
+#: Event loop iterations from accepting a connection to closing it.
+_ITERATIONS: Final = 4
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -44,71 +46,68 @@ def _above_0(_: object, attribute: Attribute[Any], value: float | None) -> None:
 
 
 @frozen(kw_only=True)
-class Line:
-    """How one connection behaves; by default, well.
-
-    Attributes:
-        reset_on_accept: it is broken (RST) as soon as it is made.
-        reset_after_sent: it is broken when so many bytes, at least 0, have gone to the service.
-        reset_after_received: it is broken when so many bytes, at least 0, have come from there.
-        bytes_per_second: how fast it is, in each direction, above 0; `None` for no limit.
+class ConnectionFault:
+    """What goes wrong with one connection; nothing by default.
 
     Raises:
-        ParameterError: an attribute is out of bounds.
+        ParameterError: if an attribute is out of bounds.
     """
 
     reset_on_accept: bool = False
+    """Whether the proxy resets the connection (RST) as soon as it is open."""
     reset_after_sent: int | None = field(default=None, validator=_at_least_0)
+    """Reset after this many bytes to the service, at least 0; `None` for no reset."""
     reset_after_received: int | None = field(default=None, validator=_at_least_0)
+    """Reset after this many bytes from the service, at least 0; `None` for no reset."""
     bytes_per_second: float | None = field(default=None, validator=_above_0)
+    """Rate limit of each direction, above 0; `None` for no limit."""
 
 
-class _Broken(Exception):  # noqa: N818 - the line is told so, nobody is at fault
-    """The connection is to be broken now."""
+class _ResetConnection(Exception):  # noqa: N818 - a signal, not an error
+    """Ends a connection with a reset."""
 
 
 class FaultProxy:
-    """A proxy before a service; it runs inside `async with`, and leaves no task and no socket.
+    """A TCP proxy for fault injection. Use it in `async with`; it leaves no task and no socket.
 
-    What happens on one side happens on the other: bytes, the end of them (FIN), a reset. Where the
-    service cannot be reached, the client's connection is broken.
+    The proxy forwards bytes, the end of a stream (FIN) and resets (RST) to the other side. If it
+    cannot connect to the service, it resets the client's connection.
 
     Args:
-        endpoint_url: where the service listens: `http://` or `https://`, a host, and a port.
-        port: the TCP port, 1 to 65535; 0 for any free one, which it then keeps.
-        sleep: lets time pass where a line is slow; `asyncio.sleep` by default.
-
-    Attributes:
-        line: how connections behave for which there is no script; a change counts from the next.
-        accepted: how many connections there have been.
+        endpoint_url: the URL of the service: `http://` or `https://`, a host, and optionally a
+            port.
+        port: the TCP port, 1 to 65535; 0 for any free port, which the proxy then keeps.
+        sleep: sleeps for a number of seconds; defaults to `asyncio.sleep`. Rate limits use it.
 
     Raises:
-        ParameterError: the URL is not such a one.
+        ParameterError: if `endpoint_url` is not valid.
     """
 
     def __init__(self, endpoint_url: str, *, port: int = 0, sleep: Sleep = asyncio.sleep) -> None:
         url = urlsplit(endpoint_url)
         if url.hostname is None or url.scheme not in _PORTS:
             raise ParameterError("endpoint_url", f"must be http(s)://host:port, got {endpoint_url}")
-        self.line = Line()
+        self.default_fault = ConnectionFault()
+        """The fault of connections beyond the script. A change applies to new connections."""
         self.accepted = 0
+        """The number of connections accepted so far."""
         self._scheme = url.scheme
         self._target = (url.hostname, url.port or _PORTS[url.scheme])
         self._port = port
         self._sleep = sleep
-        self._script: deque[Line] = deque()
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._script: deque[ConnectionFault] = deque()
+        self._forwarding = asyncio.Event()
+        self._forwarding.set()
         self._running = False
         self._server: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens, or will again.
+        """The URL of the proxy; it stays the same during an outage.
 
         Raises:
-            ConfigurationError: it is not running.
+            ConfigurationError: if the proxy is not running.
         """
         if not self._running:
             raise ConfigurationError("the proxy is not running: use it in `async with`")
@@ -116,47 +115,47 @@ class FaultProxy:
 
     @property
     def connections(self) -> int:
-        """How many connections are open."""
+        """The number of open connections."""
         return len(self._connections)
 
-    def script(self, *lines: Line) -> Self:
-        """Let the next connections behave so, in order; another call goes on where this ends."""
-        self._script.extend(lines)
+    def script(self, *faults: ConnectionFault) -> Self:
+        """Apply these faults to the next connections, one each; further calls append."""
+        self._script.extend(faults)
         return self
 
     def stall(self) -> None:
-        """Pass on nothing from now on; connections are accepted still, and stay open."""
-        self._flowing.clear()
+        """Stop forwarding. The proxy still accepts connections, and keeps them open."""
+        self._forwarding.clear()
 
     def resume(self) -> None:
-        """Pass on what has come meanwhile, and go on."""
-        self._flowing.set()
+        """Forward again, starting with the bytes received since `stall`."""
+        self._forwarding.set()
 
     async def refuse(self) -> None:
-        """Refuse new connections from now on; those that there are go on."""
+        """Refuse new connections; existing ones stay open."""
         server, self._server = self._server, None
         if server is None:
             return
-        # A server that closes loses who has been taken, but not yet introduced: take no more, and
-        # give those their turns, in which `_accept` sends them away. Only Windows' event loop knows
-        # no readers.
+        # Closing the server would drop connections that were accepted but not yet passed to
+        # `_accept`. Stop accepting, and let `_accept` reset those in the next iterations. The event
+        # loop of Windows has no readers.
         with suppress(NotImplementedError):
             asyncio.get_running_loop().remove_reader(server.sockets[0].fileno())
-        for _ in range(_TURNS):
+        for _ in range(_ITERATIONS):
             await asyncio.sleep(0)
         server.close()
 
     async def go_down(self) -> None:
-        """Refuse new connections, and break all that there are."""
+        """Refuse new connections, and reset the existing ones."""
         await self.refuse()
         await self.disconnect()
 
     async def come_up(self) -> None:
-        """Listen again, on the same port.
+        """Accept connections again, on the same port.
 
         Raises:
-            ConfigurationError: it is not running.
-            OSError: another has taken the port.
+            ConfigurationError: if the proxy is not running.
+            OSError: if another process uses the port.
         """
         if not self._running:
             raise ConfigurationError("the proxy is not running: use it in `async with`")
@@ -165,7 +164,7 @@ class FaultProxy:
 
     @asynccontextmanager
     async def outage(self) -> AsyncGenerator[None]:
-        """Go down, and come up at the end of the `async with`; unless the proxy has ended too."""
+        """Go down, and come up at the end of the `async with`, if the proxy is still running."""
         await self.go_down()
         try:
             yield
@@ -174,17 +173,17 @@ class FaultProxy:
                 await self.come_up()
 
     async def disconnect(self) -> None:
-        """Break all connections that there are."""
+        """Reset all connections."""
         connections = dict(self._connections)
         for task in connections:
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
-        for writer in connections.values():  # a task that never began has closed nothing
-            await _end(writer, in_order=False)
+        for writer in connections.values():  # a task that has not started has closed nothing
+            await _close(writer, graceful=False)
 
     async def __aenter__(self) -> Self:
         if self._running:
-            raise ConfigurationError("the proxy is running already")
+            raise ConfigurationError("the proxy is already running")
         await self._listen()
         self._running = True
         return self
@@ -198,63 +197,76 @@ class FaultProxy:
         self._port = self._server.sockets[0].getsockname()[1]
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._server is None:  # it came in the very moment of going down
+        if self._server is None:  # accepted while the proxy went down
             reset(writer.transport)
             return
         self.accepted += 1
-        line = self._script.popleft() if self._script else self.line
-        task = asyncio.create_task(self._connect(line, reader, writer))
+        fault = self._script.popleft() if self._script else self.default_fault
+        task = asyncio.create_task(self._connect(fault, reader, writer))
         self._connections[task] = writer
         task.add_done_callback(self._connections.pop)
 
     async def _connect(
-        self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self, fault: ConnectionFault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Serve one connection to its end, whatever that is."""
-        writers, in_order = [writer], False
+        """Serve one connection until it ends."""
+        writers, graceful = [writer], False
         try:
-            if not line.reset_on_accept:
+            if not fault.reset_on_accept:
                 service_reader, service_writer = await asyncio.open_connection(*self._target)
                 writers.append(service_writer)
+                rate = fault.bytes_per_second
                 async with asyncio.TaskGroup() as both:
                     both.create_task(
-                        self._pass_on(reader, service_writer, line, line.reset_after_sent)
+                        self._forward(reader, service_writer, rate, fault.reset_after_sent)
                     )
                     both.create_task(
-                        self._pass_on(service_reader, writer, line, line.reset_after_received)
+                        self._forward(service_reader, writer, rate, fault.reset_after_received)
                     )
-                in_order = True
-        except* (OSError, _Broken):
+                graceful = True
+        except* (OSError, _ResetConnection):
             pass
         finally:
-            for end in writers:
-                await _end(end, in_order=in_order)
+            for opened in writers:
+                await _close(opened, graceful=graceful)
 
-    async def _pass_on(
-        self, source: asyncio.StreamReader, to: asyncio.StreamWriter, line: Line, limit: int | None
+    async def _forward(
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        rate: float | None,
+        limit: int | None,
     ) -> None:
-        """Pass on the bytes of one direction, to their end or to the limit."""
-        rate = line.bytes_per_second
-        size = _READ_SIZE if rate is None else max(1, min(_READ_SIZE, int(rate / _PARTS)))
-        passed = 0
-        while limit is None or passed < limit:
-            part = await source.read(size if limit is None else min(size, limit - passed))
-            await self._flowing.wait()
+        """Forward one direction until the stream ends or the limit is reached.
+
+        Args:
+            source: the side to read from.
+            target: the side to write to.
+            rate: the maximum bytes per second, `None` for no limit.
+            limit: the bytes after which to reset the connection, `None` for no reset.
+        """
+        size = (
+            _READ_SIZE if rate is None else max(1, min(_READ_SIZE, int(rate / _PARTS_PER_SECOND)))
+        )
+        forwarded = 0
+        while limit is None or forwarded < limit:
+            part = await source.read(size if limit is None else min(size, limit - forwarded))
+            await self._forwarding.wait()
             if not part:
-                to.write_eof()
+                target.write_eof()
                 return
-            to.write(part)
-            await to.drain()
-            passed += len(part)
+            target.write(part)
+            await target.drain()
+            forwarded += len(part)
             if rate is not None:
                 await self._sleep(len(part) / rate)
-        await flush(to.transport)
-        raise _Broken
+        await flush(target.transport)
+        raise _ResetConnection
 
 
-async def _end(writer: asyncio.StreamWriter, *, in_order: bool) -> None:
-    """Close one side of a connection, if it is not closed yet."""
-    if not in_order:
+async def _close(writer: asyncio.StreamWriter, *, graceful: bool) -> None:
+    """Close one side of a connection, with FIN if graceful and with RST otherwise."""
+    if not graceful:
         reset(writer.transport)
     writer.close()
     with suppress(OSError):

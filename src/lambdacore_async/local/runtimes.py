@@ -1,4 +1,4 @@
-"""Customer-managed runtimes, their versions and aliases, as the service keeps them."""
+"""Customer-managed runtimes of the embedded service, their versions and aliases."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Final, Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from lambdacore_async.local.account import Account, Change, paginate
-from lambdacore_async.local.errors import conflict, invalid, not_found, quota
+from lambdacore_async.local.account import Account, Transition, constant, paginate
+from lambdacore_async.local.errors import conflict, invalid, not_found, quota_exceeded
 from lambdacore_async.models.runtimes import (
     Compatibility,
     CompatibilityPolicy,
@@ -32,7 +32,7 @@ from lambdacore_async.models.runtimes import (
 )
 from lambdacore_async.models.shared import Page
 
-#: How long a resource can be restored where the deletion does not say, as AWS KMS has it.
+#: Recovery window of deletions that do not specify one, as in AWS KMS.
 DEFAULT_RECOVERY_WINDOW_IN_DAYS: Final = 30
 
 _SHORTEST_WINDOW: Final = 7
@@ -59,7 +59,7 @@ StateEnum = TypeVar("StateEnum", bound=StrEnum)
 
 @frozen
 class _Deletion:
-    """A scheduled deletion: restorable until one moment, gone at another."""
+    """A scheduled deletion: it can be cancelled until it begins, and is complete when it ends."""
 
     begins: datetime
     ends: datetime
@@ -67,19 +67,19 @@ class _Deletion:
 
 @define(kw_only=True)
 class _Record(Generic[StateEnum]):
-    """What runtimes, versions and aliases have in common; kept when gone."""
+    """The common attributes of runtimes, versions and aliases; deleted ones stay in memory."""
 
     sequence: int
     name: str
     arn: str
-    life: Change[StateEnum]
+    lifecycle: Transition[StateEnum]
     created: datetime
     modified: datetime
     deletion: _Deletion | None = None
 
     def state(self, now: datetime) -> StateEnum | None:
-        """The state; None once it is gone."""
-        state = self.life.status(now)
+        """Return the state, or `None` once the resource is deleted."""
+        state = self.lifecycle.value(now)
         if self.deletion is None:
             return state
         if now >= self.deletion.ends:
@@ -103,7 +103,7 @@ class _Version(_Record[RuntimeVersionState]):
 class _Alias(_Record[RuntimeAliasState]):
     version: str
     description: str | None
-    lifecycle: RuntimeReleaseLifecycle | None
+    release_lifecycle: RuntimeReleaseLifecycle | None
 
 
 @define(kw_only=True)
@@ -111,7 +111,7 @@ class _Runtime(_Record[RuntimeState]):
     id: str
     description: str | None
     license_info: str | None
-    lifecycle: RuntimeReleaseLifecycle | None
+    release_lifecycle: RuntimeReleaseLifecycle | None
     versions: dict[str, _Version] = field(factory=dict[str, _Version])
     aliases: dict[str, _Alias] = field(factory=dict[str, _Alias])
 
@@ -120,11 +120,11 @@ Resource = TypeVar("Resource", _Runtime, _Version, _Alias)
 
 
 class Runtimes:
-    """The customer-managed runtimes of an account: the API's operations on them."""
+    """The customer-managed runtimes of an account, with the API's operations on them."""
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        #: By name, in the order of creation.
+        #: Runtimes by name, in the order of creation.
         self._runtimes: dict[str, _Runtime] = {}
         self._records = 0
 
@@ -134,40 +134,40 @@ class Runtimes:
         self,
         name: str,
         *,
-        tags: Mapping[str, str] | None = None,  # noqa: ARG002 - no operation shows them
+        tags: Mapping[str, str] | None = None,  # noqa: ARG002 - no operation returns them
         description: str | None = None,
         license_info: str | None = None,
         release_lifecycle: RuntimeReleaseLifecycle | None = None,
     ) -> Runtime:
-        """CreateRuntime: ACTIVE at once."""
+        """CreateRuntime: the runtime is ACTIVE at once."""
         now = self._account.clock()
         _check_pattern("Name", name, _RUNTIME_NAME)
         _check_text("Description", description)
         _check_text("LicenseInfo", license_info)
         lifecycle = _check_lifecycle(release_lifecycle, now)
-        self._check_room(self._runtimes, name, now, "runtime", self._account.limits.runtimes)
+        self._check_new(self._runtimes, name, now, "runtime", self._account.limits.runtimes)
         failed = self._account.take_failure("CreateRuntime", name) is not None
         state = RuntimeState.FAILED if failed else RuntimeState.ACTIVE
-        sequence = self._next()
+        sequence = self._next_sequence()
         runtime = _Runtime(
             sequence=sequence,
             name=name,
             arn=self._account.arn(f"runtime/{name}"),
-            life=Change(state, state, now),
+            lifecycle=constant(state),
             created=now,
             modified=now,
             id=f"rt-{sha256(f'{name} {sequence}'.encode()).hexdigest()[:17]}",
             description=description,
             license_info=license_info,
-            lifecycle=lifecycle,
+            release_lifecycle=lifecycle,
         )
         _add(self._runtimes, runtime)
-        return _without_state(_show_runtime(runtime, now))
+        return _without_state(_to_runtime(runtime, now))
 
     def get_runtime(self, runtime_name: str) -> Runtime:
-        """GetRuntime."""
+        """GetRuntime: a runtime by its name or ARN."""
         now = self._account.clock()
-        return _show_runtime(self._find_runtime(runtime_name, now), now)
+        return _to_runtime(self._find_runtime(runtime_name, now), now)
 
     def update_runtime(
         self,
@@ -177,25 +177,28 @@ class Runtimes:
         license_info: str | None = None,
         release_lifecycle: RuntimeReleaseLifecycle | None = None,
     ) -> Runtime:
-        """UpdateRuntime: what is left out stays, but for the lifecycle, which goes."""
+        """UpdateRuntime: omitted members stay unchanged; an omitted lifecycle is removed."""
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
         _check_text("Description", description)
         _check_text("LicenseInfo", license_info)
         lifecycle = _check_lifecycle(release_lifecycle, now)
         _check_active(runtime, now)
-        runtime.lifecycle = lifecycle
+        runtime.release_lifecycle = lifecycle
         runtime.modified = now
         if description is not None:
             runtime.description = description
         if license_info is not None:
             runtime.license_info = license_info
-        return _without_state(_show_runtime(runtime, now))
+        return _without_state(_to_runtime(runtime, now))
 
     def delete_runtime(
         self, runtime_name: str, *, recovery_window_in_days: int | None = None
     ) -> None:
-        """DeleteRuntime: schedules it, once all versions and aliases are deleted or scheduled."""
+        """DeleteRuntime: schedules the deletion.
+
+        The runtime's versions and aliases must be deleted, or scheduled for deletion, before.
+        """
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
         for children in (runtime.versions, runtime.aliases):
@@ -213,18 +216,21 @@ class Runtimes:
         runtime_version: str | None = None,
         runtime_alias: str | None = None,
     ) -> RestoredRuntime:
-        """RestoreRuntime: a runtime, or one version or alias of a runtime that is ACTIVE itself."""
+        """RestoreRuntime: cancels the deletion of a runtime, or of one version or alias of it.
+
+        A version or alias can only be restored while its runtime is ACTIVE.
+        """
         now = self._account.clock()
         if runtime_version is not None and runtime_alias is not None:
-            raise invalid("RuntimeVersion", "cannot be given together with RuntimeAlias")
+            raise invalid("RuntimeVersion", "must not be combined with RuntimeAlias")
         runtime = self._find_runtime(runtime_name, now)
         record: _Runtime | _Version | _Alias = runtime
         if runtime_version is not None:
             _check_active(runtime, now)
-            record = _existing(runtime.versions, runtime_version, "Runtime version", now)
+            record = _get(runtime.versions, runtime_version, "Runtime version", now)
         if runtime_alias is not None:
             _check_active(runtime, now)
-            record = _existing(runtime.aliases, runtime_alias, "Runtime alias", now)
+            record = _get(runtime.aliases, runtime_alias, "Runtime alias", now)
         if record.state(now) == "PENDING_DELETION":
             record.deletion = None
             record.modified = now
@@ -242,11 +248,11 @@ class Runtimes:
     def list_runtimes(
         self, *, next_token: str | None = None, max_results: int | None = None
     ) -> Page[Runtime]:
-        """ListRuntimes: in the order of their creation."""
+        """ListRuntimes: the account's runtimes, in the order of creation."""
         now = self._account.clock()
         return paginate(
-            _numbered(self._runtimes, now),
-            lambda runtime: evolve(_show_runtime(runtime, now), id=None),
+            _existing(self._runtimes, now),
+            lambda runtime: evolve(_to_runtime(runtime, now), id=None),
             listing="runtimes",
             token=("NextToken", next_token),
             size=("MaxResults", max_results),
@@ -263,7 +269,10 @@ class Runtimes:
         release_notes: str | None = None,
         dry_run: bool = False,
     ) -> RuntimeVersion:
-        """CreateRuntimeVersion: CREATING first, then ACTIVE or FAILED; a dry run makes nothing."""
+        """CreateRuntimeVersion: the version is CREATING, then ACTIVE or FAILED.
+
+        A dry run checks the parameters and creates nothing.
+        """
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
         _check_pattern("Name", name, _CHILD_NAME)
@@ -272,13 +281,13 @@ class Runtimes:
             raise invalid("ImageUri", f"{image_uri[:200]!r} is not the URI of a container image")
         _check_active(runtime, now)
         limit = self._account.limits.runtime_versions
-        self._check_room(runtime.versions, name, now, "runtime version", limit)
+        self._check_new(runtime.versions, name, now, "runtime version", limit)
         digest = image["digest"] or _digest(image_uri)
         version = _Version(
-            sequence=self._next(),
+            sequence=self._next_sequence(),
             name=name,
             arn=f"{runtime.arn}/version/{name}",
-            life=Change(
+            lifecycle=Transition(
                 RuntimeVersionState.CREATING,
                 RuntimeVersionState.ACTIVE,
                 self._account.provisioned_at(name),
@@ -295,35 +304,35 @@ class Runtimes:
         if not dry_run:
             failure = self._account.take_failure("CreateRuntimeVersion", name)
             if failure is not None:
-                version.life = evolve(
-                    version.life,
+                version.lifecycle = evolve(
+                    version.lifecycle,
                     after=RuntimeVersionState.FAILED,
                     at=self._account.provisioned_at(name, failure),
                 )
             _add(runtime.versions, version)
-        return _show_version(version, RuntimeVersionState.CREATING, now)
+        return evolve(_to_version(version, now), state=RuntimeVersionState.CREATING)
 
     def get_runtime_version(self, runtime_name: str, name: str) -> RuntimeVersion:
-        """GetRuntimeVersion."""
+        """GetRuntimeVersion: a version of a runtime."""
         now = self._account.clock()
         version = self._find_version(runtime_name, name, now)
-        return _show_version(version, version.state(now), now)
+        return _to_version(version, now)
 
     def update_runtime_version(
         self, runtime_name: str, name: str, release_notes: str
     ) -> RuntimeVersion:
-        """UpdateRuntimeVersion: the release notes of a version that is ACTIVE."""
+        """UpdateRuntimeVersion: changes the release notes of an ACTIVE version."""
         now = self._account.clock()
         version = self._find_version(runtime_name, name, now)
         _check_active(version, now)
         version.release_notes = release_notes
         version.modified = now
-        return _show_version(version, version.state(now), now)
+        return _to_version(version, now)
 
     def delete_runtime_version(
         self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
     ) -> None:
-        """DeleteRuntimeVersion: schedules it, also while an alias points to it."""
+        """DeleteRuntimeVersion: schedules the deletion, even if an alias points to the version."""
         now = self._account.clock()
         version = self._find_version(runtime_name, name, now)
         self._schedule_deletion(version, recovery_window_in_days, now)
@@ -331,12 +340,12 @@ class Runtimes:
     def list_runtime_versions(
         self, runtime_name: str, *, next_token: str | None = None, max_results: int | None = None
     ) -> Page[RuntimeVersion]:
-        """ListRuntimeVersions: in the order of their creation."""
+        """ListRuntimeVersions: a runtime's versions, in the order of creation."""
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
         return paginate(
-            _numbered(runtime.versions, now),
-            lambda version: evolve(_show_version(version, version.state(now), now), platforms=None),
+            _existing(runtime.versions, now),
+            lambda version: evolve(_to_version(version, now), platforms=None),
             listing=f"versions of {runtime.id}",
             token=("NextToken", next_token),
             size=("MaxResults", max_results),
@@ -353,22 +362,22 @@ class Runtimes:
         description: str | None = None,
         release_lifecycle: RuntimeReleaseLifecycle | None = None,
     ) -> RuntimeAlias:
-        """CreateRuntimeAlias: CREATING first, then ACTIVE; its version must be ACTIVE."""
+        """CreateRuntimeAlias: the alias of an ACTIVE version is CREATING, then ACTIVE."""
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
         _check_pattern("Name", name, _CHILD_NAME)
         _check_printable("Description", description)
         lifecycle = _check_lifecycle(release_lifecycle, now)
         _check_active(runtime, now)
-        version = _existing(runtime.versions, runtime_version, "Runtime version", now)
+        version = _get(runtime.versions, runtime_version, "Runtime version", now)
         _check_active(version, now)
         limit = self._account.limits.runtime_aliases
-        self._check_room(runtime.aliases, name, now, "runtime alias", limit)
+        self._check_new(runtime.aliases, name, now, "runtime alias", limit)
         alias = _Alias(
-            sequence=self._next(),
+            sequence=self._next_sequence(),
             name=name,
             arn=f"{runtime.arn}/alias/{name}",
-            life=Change(
+            lifecycle=Transition(
                 RuntimeAliasState.CREATING,
                 RuntimeAliasState.ACTIVE,
                 self._account.provisioned_at(name),
@@ -377,18 +386,17 @@ class Runtimes:
             modified=now,
             version=runtime_version,
             description=description,
-            lifecycle=lifecycle,
+            release_lifecycle=lifecycle,
         )
         _add(runtime.aliases, alias)
-        return evolve(
-            _show_alias(runtime, alias, RuntimeAliasState.CREATING, now), compatibility=None
-        )
+        response = _to_alias(runtime, alias, now)
+        return evolve(response, state=RuntimeAliasState.CREATING, compatibility=None)
 
     def get_runtime_alias(self, runtime_name: str, name: str) -> RuntimeAlias:
-        """GetRuntimeAlias."""
+        """GetRuntimeAlias: an alias of a runtime."""
         now = self._account.clock()
         runtime, alias = self._find_alias(runtime_name, name, now)
-        return _show_alias(runtime, alias, alias.state(now), now)
+        return _to_alias(runtime, alias, now)
 
     def update_runtime_alias(
         self,
@@ -399,28 +407,28 @@ class Runtimes:
         description: str | None = None,
         release_lifecycle: RuntimeReleaseLifecycle | None = None,
     ) -> RuntimeAlias:
-        """UpdateRuntimeAlias: UPDATING first, then ACTIVE again."""
+        """UpdateRuntimeAlias: the alias is UPDATING, then ACTIVE again."""
         now = self._account.clock()
         runtime, alias = self._find_alias(runtime_name, name, now)
         _check_printable("Description", description)
         lifecycle = _check_lifecycle(release_lifecycle, now)
         _check_active(alias, now)
-        _check_active(_existing(runtime.versions, runtime_version, "Runtime version", now), now)
+        _check_active(_get(runtime.versions, runtime_version, "Runtime version", now), now)
         alias.version = runtime_version
-        alias.lifecycle = lifecycle
+        alias.release_lifecycle = lifecycle
         alias.modified = now
         if description is not None:
             alias.description = description
-        alias.life = Change(
+        alias.lifecycle = Transition(
             RuntimeAliasState.UPDATING, RuntimeAliasState.ACTIVE, self._account.updated_at(name)
         )
-        shown = _show_alias(runtime, alias, RuntimeAliasState.UPDATING, now)
-        return evolve(shown, runtime_name=runtime.name)
+        response = _to_alias(runtime, alias, now)
+        return evolve(response, state=RuntimeAliasState.UPDATING, runtime_name=runtime.name)
 
     def delete_runtime_alias(
         self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
     ) -> None:
-        """DeleteRuntimeAlias: schedules it."""
+        """DeleteRuntimeAlias: schedules the deletion."""
         now = self._account.clock()
         _, alias = self._find_alias(runtime_name, name, now)
         self._schedule_deletion(alias, recovery_window_in_days, now)
@@ -428,45 +436,43 @@ class Runtimes:
     def list_runtime_aliases(
         self, runtime_name: str, *, next_token: str | None = None, max_results: int | None = None
     ) -> Page[RuntimeAlias]:
-        """ListRuntimeAliases: in the order of their creation."""
+        """ListRuntimeAliases: a runtime's aliases, in the order of creation."""
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
         return paginate(
-            _numbered(runtime.aliases, now),
-            lambda alias: _show_alias(runtime, alias, alias.state(now), now),
+            _existing(runtime.aliases, now),
+            lambda alias: _to_alias(runtime, alias, now),
             listing=f"aliases of {runtime.id}",
             token=("NextToken", next_token),
             size=("MaxResults", max_results),
         )
 
-    def _next(self) -> int:
+    def _next_sequence(self) -> int:
         self._records += 1
         return self._records
 
     def _find_runtime(self, identifier: str, now: datetime) -> _Runtime:
-        """The runtime, by its name or ARN."""
+        """Return the runtime with this name or ARN."""
         name = identifier.removeprefix(self._account.arn("runtime/"))
         if not _RUNTIME_NAME.fullmatch(name) and not _RUNTIME_ARN.fullmatch(identifier):
-            raise invalid("RuntimeName", f"{identifier[:200]!r} is not a runtime's name or ARN")
-        return _existing(self._runtimes, name, "Runtime", now)
+            raise invalid("RuntimeName", f"{identifier[:200]!r} is not a runtime name or ARN")
+        return _get(self._runtimes, name, "Runtime", now)
 
     def _find_version(self, runtime_name: str, name: str, now: datetime) -> _Version:
-        return _existing(
-            self._find_runtime(runtime_name, now).versions, name, "Runtime version", now
-        )
+        return _get(self._find_runtime(runtime_name, now).versions, name, "Runtime version", now)
 
     def _find_alias(self, runtime_name: str, name: str, now: datetime) -> tuple[_Runtime, _Alias]:
         runtime = self._find_runtime(runtime_name, now)
-        return runtime, _existing(runtime.aliases, name, "Runtime alias", now)
+        return runtime, _get(runtime.aliases, name, "Runtime alias", now)
 
-    def _check_room(
+    def _check_new(
         self, records: Mapping[str, Resource], name: str, now: datetime, kind: str, limit: int
     ) -> None:
-        live = [record.name for _, record in _numbered(records, now)]
+        live = [record.name for _, record in _existing(records, now)]
         if name in live:
-            raise conflict(f"A {kind} of this name already exists: {name}")
+            raise conflict(f"A {kind} with this name already exists: {name}")
         if len(live) >= limit:
-            raise quota(f"The maximum number of resources of the kind {kind} is reached: {limit}")
+            raise quota_exceeded(f"The {kind} quota of {limit} has been reached")
 
     def _schedule_deletion(
         self, record: _Runtime | _Version | _Alias, days: int | None, now: datetime
@@ -485,26 +491,26 @@ class Runtimes:
 
 
 def _add(records: dict[str, Resource], record: Resource) -> None:
-    """Put a record last, also where one that is gone had its name."""
+    """Append a record, and replace a deleted one of the same name."""
     records.pop(record.name, None)
     records[record.name] = record
 
 
-def _numbered(records: Mapping[str, Resource], now: datetime) -> Iterator[tuple[int, Resource]]:
-    """Those that are not gone, in the order of their creation."""
+def _existing(records: Mapping[str, Resource], now: datetime) -> Iterator[tuple[int, Resource]]:
+    """Yield the existing records and their numbers, in the order of creation."""
     return (
         (record.sequence, record) for record in records.values() if record.state(now) is not None
     )
 
 
-def _existing(records: Mapping[str, Resource], name: str, kind: str, now: datetime) -> Resource:
+def _get(records: Mapping[str, Resource], name: str, kind: str, now: datetime) -> Resource:
     record = records.get(name)
     if record is None or record.state(now) is None:
         raise not_found(kind, name)
     return record
 
 
-def _show_runtime(runtime: _Runtime, now: datetime) -> Runtime:
+def _to_runtime(runtime: _Runtime, now: datetime) -> Runtime:
     return Runtime(
         runtime.arn,
         runtime.name,
@@ -513,7 +519,7 @@ def _show_runtime(runtime: _Runtime, now: datetime) -> Runtime:
         runtime.id,
         runtime.description,
         runtime.license_info,
-        _show_lifecycle(runtime.lifecycle, now),
+        _lifecycle_today(runtime.release_lifecycle, now),
         runtime.state(now),
         runtime.pending_deletion_at(now),
     )
@@ -523,14 +529,12 @@ def _without_state(runtime: Runtime) -> Runtime:
     return evolve(runtime, id=None, state=None, pending_deletion_at=None)
 
 
-def _show_version(
-    version: _Version, state: RuntimeVersionState | None, now: datetime
-) -> RuntimeVersion:
+def _to_version(version: _Version, now: datetime) -> RuntimeVersion:
     return RuntimeVersion(
         version.arn,
         version.name,
         version.resolved_uri,
-        state or RuntimeVersionState.DELETING,
+        version.state(now) or RuntimeVersionState.DELETING,
         _timestamp(version.created),
         _timestamp(version.modified),
         version.release_notes,
@@ -540,28 +544,28 @@ def _show_version(
     )
 
 
-def _show_alias(
-    runtime: _Runtime, alias: _Alias, state: RuntimeAliasState | None, now: datetime
-) -> RuntimeAlias:
+def _to_alias(runtime: _Runtime, alias: _Alias, now: datetime) -> RuntimeAlias:
     return RuntimeAlias(
         alias.arn,
         alias.name,
         alias.version,
         runtime.versions[alias.version].arn,
-        state or RuntimeAliasState.DELETING,
+        alias.state(now) or RuntimeAliasState.DELETING,
         _timestamp(alias.created),
         _timestamp(alias.modified),
         description=alias.description,
         compatibility=_COMPATIBILITY,
-        release_lifecycle=_show_lifecycle(alias.lifecycle or runtime.lifecycle, now),
+        release_lifecycle=_lifecycle_today(
+            alias.release_lifecycle or runtime.release_lifecycle, now
+        ),
         pending_deletion_at=alias.pending_deletion_at(now),
     )
 
 
-def _show_lifecycle(
+def _lifecycle_today(
     lifecycle: RuntimeReleaseLifecycle | None, now: datetime
 ) -> RuntimeReleaseLifecycle | None:
-    """The lifecycle as of today: DEPRECATED once its date is reached, whatever was declared."""
+    """Return the lifecycle as of today: DEPRECATED from its deprecation date on."""
     if lifecycle is None or lifecycle.deprecation_date is None:
         return lifecycle
     if lifecycle.deprecation_date > _today(now):
@@ -572,7 +576,7 @@ def _show_lifecycle(
 def _check_lifecycle(
     lifecycle: RuntimeReleaseLifecycle | None, now: datetime
 ) -> RuntimeReleaseLifecycle | None:
-    """The lifecycle, valid; None for an empty one."""
+    """Return the lifecycle if it is valid, or `None` if it is empty."""
     if lifecycle is None or lifecycle == RuntimeReleaseLifecycle():
         return None
     for parameter, text in (
@@ -581,15 +585,15 @@ def _check_lifecycle(
         ("FunctionUpdateBlockDate", lifecycle.function_update_block_date),
     ):
         if text is not None and not _is_date(text):
-            raise invalid(parameter, f"{text[:200]!r} is not a date of the form yyyy-mm-dd")
+            raise invalid(parameter, f"{text[:200]!r} is not a date in the format yyyy-mm-dd")
     state, deprecation = lifecycle.release_state, lifecycle.deprecation_date
     if state is not None and not isinstance(state, RuntimeReleaseState):
         raise invalid("ReleaseState", f"{state[:200]!r} is not a release state")
     reached = deprecation is not None and deprecation <= _today(now)
     if state is RuntimeReleaseState.DEPRECATED and not reached:
-        raise invalid("DeprecationDate", "must be today or before, where DEPRECATED is declared")
+        raise invalid("DeprecationDate", "must not be after today if the state is DEPRECATED")
     if state in (RuntimeReleaseState.PREVIEW, RuntimeReleaseState.GA) and reached:
-        raise invalid("DeprecationDate", f"must be after today, where {state} is declared")
+        raise invalid("DeprecationDate", f"must be after today if the state is {state}")
     return lifecycle
 
 
@@ -618,11 +622,11 @@ def _check_text(parameter: str, text: str | None) -> None:
 def _check_printable(parameter: str, text: str | None) -> None:
     _check_text(parameter, text)
     if any(unicodedata.category(c).startswith("C") for c in text or ""):
-        raise invalid(parameter, "must not have control characters")
+        raise invalid(parameter, "must not contain control characters")
 
 
 def _digest(text: str) -> str:
-    """A digest such as an image's, always the same for the same text."""
+    """Return a deterministic digest of a text, in the format of image digests."""
     return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 

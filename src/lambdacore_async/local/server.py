@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that speaks for a `State`."""
+"""HTTP server on the loopback interface that serves a `State`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lambdacore_async.errors import ApiError, ConfigurationError, ParameterError
 from lambdacore_async.local.account import Clock, utc_now
 from lambdacore_async.local.authentication import authenticate
 from lambdacore_async.local.errors import invalid, unmodelled
-from lambdacore_async.local.faults import BLANK, Fault, Faults, SkewedClock, perform, reset
+from lambdacore_async.local.faults import EMPTY, Fault, Faults, SkewedClock, perform, reset
 from lambdacore_async.local.state import State
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import OPERATIONS
@@ -27,27 +27,28 @@ from lambdacore_async.protocol.restjson import Operation, build_error
 from lambdacore_async.protocol.sigv4 import Credentials
 
 _HOST = "127.0.0.1"
-#: Seconds that a request under way may still take when the server stops.
-_GRACE = 1.0
+#: Seconds that active requests get to finish when the server stops.
+_SHUTDOWN_TIMEOUT = 1.0
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class Server:
-    """Answers requests on loopback out of a state; use it in `async with`, or start and stop it.
+    """Serves a state on the loopback interface. Use it in `async with`, or `start` and `stop` it.
 
     Args:
-        state: what it speaks for.
-        credentials: with which requests may be signed.
-        port: the TCP port; 0 for any free one.
-        clock: the time that signatures are checked against, and that the `Date` of answers tells.
-        faults: what goes wrong; a plan to be filled later, if not given.
+        state: the state to serve.
+        credentials: the credentials that requests may be signed with.
+        port: the TCP port; 0 for any free port.
+        clock: returns the time by which signatures are verified, which is also the `Date` of
+            responses.
+        faults: the faults to inject; none by default.
 
     Attributes:
-        state: what it speaks for.
-        credentials: with which requests may be signed, by access key ID; may be changed.
-        faults: what goes wrong.
-        calls: how many requests it has answered, by operation's name; those that are for none
-            count under `UnknownOperation`.
+        state: the state to serve.
+        credentials: the credentials that requests may be signed with, by access key ID; mutable.
+        faults: the faults to inject.
+        calls: the number of requests by operation; `UnknownOperation` counts requests that match
+            none.
     """
 
     def __init__(
@@ -66,15 +67,17 @@ class Server:
         self._port = port
         self._clock = clock
         self._runner: web.ServerRunner | None = None
+        #: Connections to reset at their next request.
         self._stale: WeakSet[asyncio.Transport] = WeakSet()
-        self._misbehaving: set[asyncio.Task[object]] = set()
+        #: Requests that a fault is being applied to.
+        self._faulty: set[asyncio.Task[object]] = set()
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens.
+        """The URL of the server.
 
         Raises:
-            ConfigurationError: it is not running.
+            ConfigurationError: if the server is not running.
         """
         if self._runner is None:
             raise ConfigurationError("the embedded service is not running: use it in `async with`")
@@ -82,20 +85,20 @@ class Server:
         return f"http://{host}:{port}"
 
     async def start(self) -> None:
-        """Begin to listen.
+        """Start to listen.
 
         Raises:
-            ConfigurationError: it is running already.
-            OSError: the port is taken.
+            ConfigurationError: if the server is already running.
+            OSError: if the port is in use.
         """
         if self._runner is not None:
-            raise ConfigurationError("the embedded service is running already")
-        # auto_decompress: the signature is over the body as it was sent
-        # handler_cancellation: a fault that takes its time ends when the client hangs up
+            raise ConfigurationError("the embedded service is already running")
+        # auto_decompress: the signature covers the body as sent.
+        # handler_cancellation: a slow fault ends when the client disconnects.
         server = web.Server(
             self._handle, access_log=None, auto_decompress=False, handler_cancellation=True
         )
-        runner = web.ServerRunner(server, shutdown_timeout=_GRACE)
+        runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         await runner.setup()
         try:
             await web.TCPSite(runner, _HOST, self._port).start()
@@ -105,9 +108,9 @@ class Server:
         self._runner = runner
 
     async def stop(self) -> None:
-        """Finish the requests under way, for a second at most, and close all sockets."""
+        """Wait up to one second for active requests, then close all sockets."""
         runner, self._runner = self._runner, None
-        for task in self._misbehaving:
+        for task in self._faulty:
             task.cancel()
         if runner is not None:
             await runner.cleanup()
@@ -120,75 +123,72 @@ class Server:
         await self.stop()
 
     async def _handle(self, received: web.BaseRequest) -> web.StreamResponse:
-        # Never None here: a client that goes takes its handler with it.
+        # Never None here: a disconnect cancels the handler.
         transport = cast("asyncio.Transport", received.transport)
         if transport in self._stale:
             reset(transport)
-            return web.Response()  # which reaches nobody
+            return web.Response()  # is not sent: the connection is closed
         try:
             request = await _read(received)
         except web.HTTPRequestEntityTooLarge:
-            return self._sent(
-                build_error(
-                    unmodelled("RequestTooLargeException", "The body is too large", status_code=413)
-                )
-            )
+            error = unmodelled("RequestTooLargeException", "The body is too large", status_code=413)
+            return self._convert(build_error(error))
         fault = self.faults.take(_name(_find_operation(request)), request)
         if fault is None:
-            return self._sent(self.answer(request))
-        return await self._misbehave(fault, request, transport)
+            return self._convert(self.answer(request))
+        return await self._apply(fault, request, transport)
 
-    async def _misbehave(
+    async def _apply(
         self, fault: Fault, request: Request, transport: asyncio.Transport
     ) -> web.StreamResponse:
         skew = timedelta(seconds=fault.seconds if isinstance(fault, SkewedClock) else 0)
         if fault.executed:
-            answer = self.answer(request, skew=skew)
+            response = self.answer(request, skew=skew)
         else:
             self.calls[_name(_find_operation(request))] += 1
-            answer = BLANK
+            response = EMPTY
         task = cast("asyncio.Task[object]", asyncio.current_task())
-        self._misbehaving.add(task)
+        self._faulty.add(task)
         try:
-            steps = fault.steps(self._stamped(answer, skew))
+            steps = fault.steps(self._add_metadata(response, skew))
             remaining, stale = await perform(steps, transport, self.faults.sleep)
         finally:
-            self._misbehaving.discard(task)
+            self._faulty.discard(task)
         if remaining is None:
-            return web.Response()  # which reaches nobody
+            return web.Response()  # is not sent: the connection is closed
         if stale:
             self._stale.add(transport)
-        return self._sent(remaining)
+        return self._convert(remaining)
 
-    def _stamped(self, response: Response, skew: timedelta = timedelta()) -> Response:
-        """The answer with a request ID and a date, unless it has them."""
-        stamps = {
+    def _add_metadata(self, response: Response, skew: timedelta = timedelta()) -> Response:
+        """Add a request ID and a date, unless the response has them."""
+        metadata = {
             "x-amzn-requestid": str(uuid4()),
             "date": format_datetime((self._clock() + skew).astimezone(UTC), usegmt=True),
         }
-        return evolve(response, headers={**stamps, **response.headers})
+        return evolve(response, headers={**metadata, **response.headers})
 
-    def _sent(self, response: Response) -> web.Response:
-        response = self._stamped(response)
+    def _convert(self, response: Response) -> web.Response:
+        response = self._add_metadata(response)
         return web.Response(status=response.status, headers=response.headers, body=response.body)
 
     def answer(self, request: Request, *, skew: timedelta = timedelta()) -> Response:
-        """Answer one request: find its operation, verify its signature, do what it asks.
+        """Return the response to a request: find the operation, authenticate, execute.
 
         Args:
-            request: what came over the wire.
-            skew: how far the clock that judges the signature is ahead.
+            request: the request as received.
+            skew: how far the clock that verifies the signature is ahead of the server's.
         """
         operation = _find_operation(request)
         self.calls[_name(operation)] += 1
         try:
-            return self._perform(operation, request, skew)
+            return self._execute(operation, request, skew)
         except ApiError as error:
             return build_error(error)
         except ParameterError as error:
-            return build_error(_as_answered(error))
+            return build_error(_as_api_error(error))
 
-    def _perform(
+    def _execute(
         self, operation: Operation[Any] | None, request: Request, skew: timedelta
     ) -> Response:
         authenticate(
@@ -204,7 +204,7 @@ class Server:
         return operation.build_response(self._method(operation)(**arguments))
 
     def _method(self, operation: Operation[Any]) -> Callable[..., object]:
-        """The state's method for an operation: the operation's name in snake case."""
+        """Return the method of the state that is named like the operation, in snake case."""
         method: Callable[..., object] = getattr(
             self.state, _CAPITAL.sub("_", operation.name).lower()
         )
@@ -232,8 +232,8 @@ async def _read(received: web.BaseRequest) -> Request:
     return Request(received.method, received.raw_path, headers, body or None)
 
 
-def _as_answered(error: ParameterError) -> ApiError:
-    """What the service answers to a request that cannot be read."""
+def _as_api_error(error: ParameterError) -> ApiError:
+    """Return the service's error for a request that cannot be parsed."""
     problem = error.args[0].removeprefix(f"{error.parameter}: ")
     if error.parameter == "body":
         return unmodelled("SerializationException", f"The body {problem}", status_code=400)

@@ -1,8 +1,8 @@
-"""The state of the embedded service: all resources of an account, and how they change in time.
+"""State of the embedded service: the resources of one account, and how they change over time.
 
-It is pure: the clock is given, and what time brings is worked out whenever something is read. Each
-operation of the API is a method, named and called as the client's, that returns the answer's model
-or raises the answer's error.
+This module does no I/O. The clock is injected, and every read computes what has changed since.
+Each operation of the API is a method with the name and parameters of the client's. It returns the
+model of the response, or raises the error of the response.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from lambdacore_async.local.account import (
     Account,
     FailingOperation,
     Failure,
-    Order,
-    Risk,
+    FailureRate,
+    ScheduledFailure,
     Seconds,
     check_seconds,
 )
@@ -26,14 +26,13 @@ from lambdacore_async.models.network_connectors import NetworkConnectorStateReas
 
 
 class State(NetworkConnectors, Runtimes):
-    """An account's network connectors and runtimes.
+    """The network connectors and runtimes of an account.
 
-    Three methods beside the operations bring about what a test needs: `fail_next` and
-    `fail_at_random` let the work of operations fail, `put_network_connector` puts a connector into
-    any state.
+    Besides the API's operations, it has three methods for tests: `fail_next` and `fail_at_random`
+    make operations fail, and `put_network_connector` puts a connector into any state.
 
     Args:
-        account: the account; one of defaults if not given.
+        account: the account; defaults to `Account()`.
     """
 
     def __init__(self, account: Account | None = None) -> None:
@@ -57,27 +56,28 @@ class State(NetworkConnectors, Runtimes):
         name: str | None = None,
         seconds: Seconds | None = None,
     ) -> None:
-        """Let the work of the next such operation fail, in its time after the service accepted it.
+        """Make the work of the next matching operation fail after the service has accepted it.
 
-        A connector whose creation fails ends FAILED, one whose deletion fails DELETE_FAILED. A
-        failed update ends with LastUpdateStatus Failed, and the connector stays ACTIVE. A runtime,
-        or a version of one, ends FAILED; these have no reason to show.
+        A connector ends FAILED if its creation fails, and DELETE_FAILED if its deletion fails. If
+        its update fails, it stays ACTIVE with the LastUpdateStatus Failed. A runtime or runtime
+        version ends FAILED; the API reports no reason for these.
 
-        Failures add up: after two calls, two operations will fail.
+        Calls add up: after two calls, two operations fail.
 
         Args:
             operation: the operation's name.
-            reason_code: the reason code to show.
-            reason: the reason in words; by default the usual text for that code.
-            name: the name of the connector, runtime or version that shall fail; `None` for any.
-            seconds: how long it takes to fail, 0 to 1e9 s; by default as long as to succeed.
+            reason_code: the reason code to report.
+            reason: the reason to report, as text; defaults to the usual text of the code.
+            name: the name of the connector, runtime or version; `None` for any.
+            seconds: the time until the work fails, 0 to 1e9 s; defaults to the time that success
+                takes.
 
         Raises:
-            ParameterError: the seconds are out of bounds.
+            ParameterError: if `seconds` is out of bounds.
         """
         check_seconds("seconds", seconds)
         failure = Failure(reason_code, REASONS[reason_code] if reason is None else reason, seconds)
-        self._account.orders.append(Order(operation, name, failure))
+        self._account.scheduled_failures.append(ScheduledFailure(operation, name, failure))
 
     def fail_at_random(
         self,
@@ -87,23 +87,24 @@ class State(NetworkConnectors, Runtimes):
         *,
         seconds: Seconds | None = None,
     ) -> None:
-        """Let the work of such operations fail by chance, from now on, in its time.
+        """Make the work of an operation fail with a probability, from now on.
 
-        It replaces the chance so far. What `fail_next` orders goes first.
+        It replaces the operation's earlier probability. Failures of `fail_next` come first.
 
         Args:
             operation: the operation's name.
-            probability: 0 to 1; 1 is always.
-            reason_codes: each is equally likely; one at least.
-            seconds: how long it takes to fail, 0 to 1e9 s; by default as long as to succeed.
+            probability: the probability, 0 to 1; 1 for every time.
+            reason_codes: the possible reason codes, at least one; all are equally likely.
+            seconds: the time until the work fails, 0 to 1e9 s; defaults to the time that success
+                takes.
 
         Raises:
-            ParameterError: an argument is out of bounds.
+            ParameterError: if an argument is out of bounds.
         """
         if not 0 <= probability <= 1:
             raise ParameterError("probability", f"must be 0 to 1, got {probability!r}")
         check_seconds("seconds", seconds)
         failures = tuple(Failure(code, REASONS[code], seconds) for code in reason_codes)
         if not failures:
-            raise ParameterError("reason_codes", "must be one at least")
-        self._account.risks[operation] = Risk(probability, failures)
+            raise ParameterError("reason_codes", "must have at least one reason code, got none")
+        self._account.failure_rates[operation] = FailureRate(probability, failures)
