@@ -344,7 +344,7 @@ CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
         lambda m: _members(m, "ServiceException").update(
             message=_members(m, "ServiceException").pop("Message")
         ),
-        ("error ServiceException: the service's side sends Message, which is not in the model",),
+        ("error ServiceException: the embedded service sends Message, which is not in the model",),
     ),
     "signing name": (
         lambda m: m["metadata"].update(signingName="lambdacore"),
@@ -429,4 +429,4 @@ def test_a_row_that_only_we_have_is_reported(monkeypatch: pytest.MonkeyPatch) ->
     lines = differences()
 
     assert "operation Extra: not in the model" in lines
-    assert "operation GetRuntime: of a kind that this comparison does not know" in lines
+    assert "operation GetRuntime: has a kind that this comparison does not know" in lines

@@ -1,4 +1,4 @@
-"""AWS's own client, boto3, as a judge of the embedded service and a peer of ours."""
+"""boto3 clients for tests of the embedded service."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _exceptions: Any = importlib.import_module("botocore.exceptions")
 
 
 def method_name(operation: str) -> str:
-    """A method's name, for boto3 and for us: `GetNetworkConnector` is `get_network_connector`."""
+    """Return the method of an operation: `get_network_connector` for `GetNetworkConnector`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", operation).lower()
 
 
 class SdkError(Exception):
-    """What boto3 raised, as plain values."""
+    """An error of boto3, as plain values."""
 
     def __init__(self, code: str, message: str, status: int) -> None:
         super().__init__(code, message, status)
@@ -28,7 +28,7 @@ class SdkError(Exception):
 
 
 class Sdk:
-    """A boto3 client of `lambda-core` that never retries."""
+    """A boto3 client for `lambda-core` that never retries."""
 
     def __init__(self, endpoint_url: str, credentials: Credentials, region: str) -> None:
         self.client: Any = _boto3.session.Session().client(
@@ -42,12 +42,12 @@ class Sdk:
         )
 
     async def call(self, operation: str, **parameters: object) -> dict[str, Any]:
-        """The answer without its metadata, from a thread of its own."""
+        """Call an operation in a thread, and return the response without its metadata."""
         return await asyncio.to_thread(self._call, operation, parameters)
 
     def _call(self, operation: str, parameters: dict[str, object]) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self.client, method_name(operation))(**parameters)
+            result: dict[str, Any] = getattr(self.client, method_name(operation))(**parameters)
         except _exceptions.ClientError as error:
             response: Any = error.response
             raise SdkError(
@@ -55,9 +55,9 @@ class Sdk:
                 response["Error"]["Message"],
                 response["ResponseMetadata"]["HTTPStatusCode"],
             ) from None
-        del answer["ResponseMetadata"]
-        return answer
+        del result["ResponseMetadata"]
+        return result
 
     def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self.client.close()

@@ -1,7 +1,7 @@
-"""What hypothesis draws: calls and answers, made from AWS's model of the service.
+"""Hypothesis strategies for calls and responses, derived from AWS's model of the service.
 
-Everything is drawn in its shape on the wire, as botocore takes and gives it; `as_ours` makes our
-models of it by their annotations, without our own codec.
+Strategies draw values in their wire format, as botocore accepts and returns them. `as_ours`
+converts them into the library's models by type annotations, without the library's codec.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lambdacore_async.models.shared import UnknownMember, UnknownValue
 from lambdacore_async.protocol.operations import OPERATIONS
 from support import botocore_judge as judge
 
-#: The same examples at each run, so that a failure is a change and not chance.
+#: Deterministic examples, so that a new failure is caused by a change.
 thorough: Final = settings(
     max_examples=200,
     deadline=None,
@@ -29,7 +29,7 @@ thorough: Final = settings(
 )
 
 ABSENT: Final = "<absent>"
-#: What breaks encoders: reserved and special characters, ARNs, other scripts, control characters.
+#: Strings that break encoders: reserved and control characters, ARNs, other scripts.
 AWKWARD_TEXTS: Final = (
     "prod-egress",
     "a b",
@@ -65,7 +65,7 @@ _SENDABLE: Final = st.characters(exclude_categories=["Cs"])
 
 texts: Final = st.sampled_from(AWKWARD_TEXTS) | st.text(_SENDABLE, max_size=8)
 full_texts: Final = st.sampled_from(AWKWARD_TEXTS) | st.text(_SENDABLE, min_size=1, max_size=8)
-#: Any text that can stand in a path: what a URL cannot carry is refused, see test_requests.
+#: Strings valid as path labels. The client rejects others; see test_requests.
 labels: Final = full_texts.filter(lambda text: text not in (".", ".."))
 json_values: Final = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -75,15 +75,15 @@ json_values: Final = st.recursive(
     max_leaves=4,
 )
 times: Final = st.datetimes(
-    datetime(1000, 1, 1),  # noqa: DTZ001 - hypothesis wants it without, and adds the zone
-    datetime(9998, 1, 1),  # noqa: DTZ001 - the same
+    datetime(1000, 1, 1),  # noqa: DTZ001 - hypothesis requires naive bounds, and adds the zone
+    datetime(9998, 1, 1),  # noqa: DTZ001 - as above
     timezones=st.just(UTC),
 )
 
 
 @st.composite
 def timestamps(draw: st.DrawFn) -> str | int | float:
-    """A timestamp in any form that AWS services have been seen to send."""
+    """Draw a timestamp in any format that AWS services are known to send."""
     time = draw(times)
     zone = timezone(timedelta(minutes=draw(st.integers(-14 * 60, 14 * 60))))
     match draw(st.integers(0, 7)):
@@ -110,7 +110,7 @@ def timestamps(draw: st.DrawFn) -> str | int | float:
 
 @cache
 def _argument(shape: Any) -> st.SearchStrategy[Any]:
-    """A value that a call may give for this shape."""
+    """Return a strategy for arguments of this shape."""
     if getattr(shape, "enum", None):
         return st.sampled_from(shape.enum) | full_texts
     match shape.type_name:
@@ -150,7 +150,7 @@ def _optional(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def _members(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """An object with its members in the model's order."""
+    """Return a strategy for objects with these members, in the model's order."""
     return st.tuples(*members.values()).map(
         lambda drawn: {
             name: value for name, value in zip(members, drawn, strict=True) if value is not ABSENT
@@ -160,7 +160,7 @@ def _members(members: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[di
 
 @cache
 def calls(operation: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Arguments of a call, by their names on the wire, in the model's order."""
+    """Return a strategy for the arguments of a call, by wire name, in the model's order."""
     shape = judge.shapes().operation_model(operation).input_shape
     members: dict[str, st.SearchStrategy[Any]] = {}
     blank = {member.wire for member in OPERATIONS[operation].members if member.blank}
@@ -171,7 +171,7 @@ def calls(operation: str) -> st.SearchStrategy[dict[str, Any]]:
             required = full_texts if member.type_name == "string" else _argument(member)
             members[name] = texts if name in blank else required
         elif _is_token(shape, name):
-            # botocore makes one up where it is absent, and so does our client, above this layer.
+            # botocore generates a missing token, and so does the client, above this layer.
             members[name] = texts
         else:
             members[name] = _optional(_argument(member))
@@ -183,7 +183,7 @@ def _is_token(shape: Any, name: str) -> bool:
 
 
 def as_arguments(operation: str, params: dict[str, Any]) -> dict[str, Any]:
-    """The same call for us: by parameter names, with our models, and `None` for what is absent."""
+    """Return the arguments for the library: by parameter name, as models, `None` if absent."""
     return {
         member.name: as_ours(member.kind, params[wire]) if wire in params else None
         for member, wire in zip(
@@ -195,13 +195,13 @@ def as_arguments(operation: str, params: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_ours(kind: Any, value: Any) -> Any:
-    """Our model of a value, by our annotation of where it stands."""
+    """Return the library's model of a value, by its type annotation."""
     options = [option for option in get_args(kind) if option is not type(None)]
     if value is None:
         return None
     if UnknownMember in options:
         ((tag, inner),) = value.items()
-        if tag == "SDK_UNKNOWN_MEMBER":  # botocore's word for it; it drops the value
+        if tag == "SDK_UNKNOWN_MEMBER":  # botocore's name for it; botocore drops the value
             return UnknownMember(inner["name"])
         member = next((option for option in options if option.__name__ == tag), None)
         return UnknownMember(tag, inner) if member is None else as_ours(member, inner)
@@ -223,12 +223,12 @@ def as_ours(kind: Any, value: Any) -> Any:
     return as_ours(options[0], value) if len(options) == 1 else value
 
 
-# Answers
+# Responses
 
 
 @cache
 def _content(shape: Any) -> st.SearchStrategy[Any]:
-    """A value that the service may send for this shape."""
+    """Return a strategy for values of this shape in a response."""
     if getattr(shape, "enum", None):
         return st.sampled_from([*shape.enum, "AddedLater"])
     match shape.type_name:
@@ -244,7 +244,7 @@ def _content(shape: Any) -> st.SearchStrategy[Any]:
             return st.lists(_content(shape.member), max_size=2)
         case "structure" if shape.is_tagged_union:
             known = [_tagged(tag, _content(member)) for tag, member in shape.members.items()]
-            # A null member is no member, see test_an_unreadable_answer_says_what_is_wrong.
+            # A null member counts as absent.
             unknown = _tagged("AddedLater", json_values.filter(lambda value: value is not None))
             noise = st.sampled_from([{}, {"__type": "x#y"}, {"Other": None}])
             return st.tuples(st.one_of([*known, unknown]), noise).map(
@@ -258,7 +258,10 @@ def _content(shape: Any) -> st.SearchStrategy[Any]:
 
 @cache
 def answers(shape: Any) -> st.SearchStrategy[dict[str, Any]]:
-    """A JSON object for a structure: optional members may be absent or null, others unheard of."""
+    """Return a strategy for JSON objects of a structure.
+
+    Optional members can be absent or null, and unknown members can be present.
+    """
     members: dict[str, st.SearchStrategy[Any]] = {
         name: _content(member)
         if name in shape.required_members

@@ -1,6 +1,6 @@
-"""Compares AWS's model of the service with this library, and says each difference in one line.
+"""Comparison of AWS's model of the service with this library, one line per difference.
 
-Where the service has grown, these lines are the work order.
+After a change of the service, these lines list what to change in the library.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ _SCALARS: Final[Mapping[str, type]] = {
     "long": int,
     "timestamp": datetime,
 }
-#: Enums of the model that bear another name here, and why.
+#: Enums that have another name in the library, and why.
 _ENUM_NAMES: Final = {
-    # The same values as NetworkConnectorStateReasonCode; users compare the one with the other.
+    # The values are those of NetworkConnectorStateReasonCode, and users compare the two.
     "NetworkConnectorLastUpdateStatusReasonCode": "NetworkConnectorStateReasonCode",
 }
-#: Fields of output classes that no shape of the model has, and why.
+#: Fields of output classes that are not in the model, and why.
 _OWN_FIELDS: Final = frozenset({"response_metadata"})  # botocore's ResponseMetadata key
-#: Where an error's members are found on our exceptions.
+#: Attributes of the library's exceptions, by member of the error.
 _ERROR_FIELDS: Final = {
     "Type": "fault",
     "message": "message",
@@ -58,7 +58,7 @@ _ERROR_FIELDS: Final = {
     "Reason": "reason",
     "retryAfterSeconds": "retry_after",
 }
-# What this comparison knows how to judge; a trait beyond it is a difference by itself.
+# Traits that this comparison checks. Any other trait counts as a difference.
 _OPERATION_TRAITS: Final = frozenset(
     {"name", "http", "input", "output", "errors", "documentation", "idempotent", "readonly"}
 )
@@ -70,7 +70,7 @@ _SHAPE_TRAITS: Final = frozenset(
     {
         "type", "members", "required", "member", "key", "value", "enum", "union",
         "exception", "error", "fault", "timestampFormat",
-        # The service's to enforce, or without effect in Python.
+        # The service enforces these, or they have no effect in Python.
         "min", "max", "pattern", "box", "documentation", "sensitive",
     }
 )  # fmt: skip
@@ -81,11 +81,11 @@ Shape = Mapping[str, Any]
 def differences(
     model: Shape | None = None, paginators: Mapping[str, Mapping[str, str]] | None = None
 ) -> list[str]:
-    """Every way in which the model and the library are not the same; none, if all is well.
+    """Return all differences between the model and the library.
 
     Args:
-        model: a service model as botocore keeps it; the newest one unless given.
-        paginators: the paginators of the same, by operation.
+        model: a service model in botocore's format; defaults to the newest one.
+        paginators: the paginators of the service, by operation; default to the newest ones.
     """
     comparison = _Comparison(
         service_model() if model is None else model,
@@ -99,7 +99,7 @@ class _Comparison:
         self._model = model
         self._shapes: Mapping[str, Shape] = model["shapes"]
         self._paginators = paginators
-        self._read: dict[type, set[str]] = {}  # the shapes that a class stands for
+        self._read: dict[type, set[str]] = {}  # the shapes of each class
         self._seen: set[str] = set()
 
     def lines(self) -> Iterator[str]:
@@ -182,13 +182,13 @@ class _Comparison:
         yield from _compare(f"{where}: required", required, member.required)
         yield from _compare(f"{where}: idempotency token", token, member.token)
         yield from self._type(where, reference["shape"], member.kind)
-        # Stricter than the model is allowed: an empty image URI is no image.
+        # The library may be stricter than the model: an empty image URI is never valid.
         if member.blank and self._shapes[reference["shape"]].get("min", 0) > 0:
             yield f"{where}: may be empty here, not in the model"
 
     def _output(self, where: str, operation: Operation[Any], name: str) -> Iterator[str]:
         members = self._shapes[name]["members"]
-        row: Any = operation  # what class it makes is not known to type checkers
+        row: Any = operation  # type checkers do not know its output class
         match operation:
             case ModelOperation():
                 yield from self._type(f"{where}: output", name, operation.output)
@@ -207,7 +207,7 @@ class _Comparison:
             case EmptyOperation():
                 yield from _compare(f"{where}: output members", set(members), set[str]())
             case _:
-                yield f"{where}: of a kind that this comparison does not know"
+                yield f"{where}: has a kind that this comparison does not know"
 
     def _pagination(self, where: str, operation: Operation[Any]) -> Iterator[str]:
         theirs = dict(self._paginators.get(operation.name, {}))
@@ -229,7 +229,7 @@ class _Comparison:
     # Types
 
     def _type(self, where: str, name: str, kind: Any) -> Iterator[str]:
-        """Compare a shape with one of our types; classes are kept for later."""
+        """Compare a shape with a type of the library, and collect classes for `_class`."""
         shape = self._shapes[name]
         self._seen.add(name)
         expected = f"{where}: {name} is a {shape['type']} in the model, {_name(kind)} here"
@@ -305,7 +305,7 @@ class _Comparison:
                 yield f"{where}: is new in the model; no field of {kind.__name__}"
 
     def _class(self, kind: type, names: Sequence[str]) -> Iterator[str]:
-        """A field is required just where all shapes that make this class require it."""
+        """Compare a class with its shapes; a field is required if all of them require it."""
         shapes = [self._shapes[name] for name in names]
         fields = _fields(kind)
         for field in attrs.fields(kind):
@@ -346,7 +346,7 @@ class _Comparison:
         self._seen.add(name)
         sent = json.loads(build_error(kind("text", reason="x", code=name)).body)
         for wire in sent.keys() - shape["members"].keys() - {"Reason"}:
-            yield f"{where}: the service's side sends {wire}, which is not in the model"
+            yield f"{where}: the embedded service sends {wire}, which is not in the model"
         for wire, reference in shape["members"].items():
             field = _ERROR_FIELDS.get(wire)
             if field is None:
@@ -357,7 +357,7 @@ class _Comparison:
     def _error_member(
         self, where: str, name: str, wire: str, reference: Shape, field: str
     ) -> Iterator[str]:
-        """Send this member alone, and look for it on the exception."""
+        """Parse an error with only this member, and compare the attribute of the exception."""
         self._seen.add(reference["shape"])
         shape = self._shapes[reference["shape"]]
         hints = get_type_hints(ApiError.__init__)
@@ -376,7 +376,7 @@ class _Comparison:
             yield from _compare(f"{where}: as {field} of the exception", text, value)
 
     def _traits(self) -> Iterator[str]:
-        """Traits beyond those that this comparison judges, of all shapes in use."""
+        """Report the traits that this comparison does not check, of all shapes in use."""
         for name in self._seen:
             shape = self._shapes[name]
             for trait in shape.keys() - _SHAPE_TRAITS:
@@ -410,7 +410,7 @@ def _fields(kind: type) -> Mapping[str, Any]:
 
 
 def _present(kind: Any) -> Any:
-    """A type without its `None`."""
+    """Return a type without its `None`."""
     args = tuple(arg for arg in get_args(kind) if arg is not types.NoneType)
     is_optional = types.NoneType in get_args(kind)
     return Union[args] if is_optional else kind  # noqa: UP007 - built at run time
