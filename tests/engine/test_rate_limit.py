@@ -556,12 +556,24 @@ async def test_nobody_overtakes_who_waits(clock: VirtualClock) -> None:
     early = asyncio.create_task(rate_limiter.acquire())
     await settle()
     rate_limiter.release(permit, SUCCESS)  # wakes it, but it has not run yet
+    assert rate_limiter.acquire_nowait() is None
     late = asyncio.create_task(rate_limiter.acquire())
     await settle()
     assert early.done()
     assert not late.done()
     rate_limiter.release(early.result(), SUCCESS)
     await soon(late)
+
+
+async def test_a_turn_comes_for_the_asking_again_once_nobody_waits(clock: VirtualClock) -> None:
+    rate_limiter = RateLimiter(clock, max_in_flight=1)
+    permit = finish_at_once(rate_limiter.acquire())
+    waiting, cancelled = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
+    await settle()
+    cancelled.cancel()
+    rate_limiter.release(permit, SUCCESS)
+    rate_limiter.release((await soon(waiting))[0], SUCCESS)
+    assert rate_limiter.acquire_nowait() is not None
 
 
 async def test_throttled_turns_keep_their_distance(clock: VirtualClock) -> None:
