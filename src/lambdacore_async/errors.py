@@ -45,7 +45,24 @@ CLOCK_SKEW_CODES = frozenset(
     }
 )
 #: Codes that end with new credentials.
-EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
+EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+#: Codes by which AWS services refuse keys that they do not know, as keys that were replaced. A
+#: signature that is wrong at the right time may come of a secret key that was; a lack of permission
+#: never does.
+REPLACED_CODES = frozenset(
+    {
+        "AuthFailure",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidSignatureException",
+        "InvalidToken",
+        "InvalidTokenException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClient",
+        "UnrecognizedClientException",
+    }
+)
 
 
 class ThrottleReason(StrEnum):

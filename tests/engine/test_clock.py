@@ -4,18 +4,50 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Final
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambdacore_async.engine.clock import Clock, ServiceClock
+from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
 from support.clocks import NOON, FakeClock
+
+#: What no honest service says of the time, or says so that nothing can be learnt from it.
+NO_TIME: Final = (
+    None,
+    "",
+    "yesterday",
+    "2026-11-24T12:30:00Z",
+    "Tue, 24 Nov 2026 12:30:00",
+    "Tue, 24 Nov 2026 12:30:00 -0000",
+    "Tue, 99 Nov 2026 12:30:00 GMT",
+    "Tue, 24 Nov 99999 12:30:00 GMT",
+    "Tue, 24 Nov 99999999999999999999 12:30:00 GMT",
+    "Tue, 24 Nov 2026 12:30:00 +9999999999999999",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -1400",
+    "Mon, 01 Jan 1900 00:00:00 GMT",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+    "Wed, 01 Jan 2200 00:00:00 GMT",
+)
 
 
 def http_date(minutes: float) -> str:
     """A `Date` header so many minutes after noon."""
     return format_datetime(NOON + timedelta(minutes=minutes), usegmt=True)
+
+
+def refused(service: ServiceClock, minutes: float) -> Correction:
+    """What a refused call makes of a `Date` so many minutes after noon."""
+    correction = service.compare(http_date(minutes), service.now())
+    assert correction is not None
+    return correction
+
+
+def learn(service: ServiceClock, minutes: float) -> None:
+    """Refuse a request, and accept the corrected one."""
+    service.accept(refused(service, minutes))
 
 
 async def test_the_machines_clock_tells_the_time_in_utc_and_goes_on() -> None:
@@ -39,7 +71,10 @@ def test_the_machines_time_counts_until_an_answer_shows_that_it_is_wrong() -> No
 def test_a_clock_that_is_off_by_five_minutes_or_more_is_corrected(minutes: float) -> None:
     clock = FakeClock()
     service = ServiceClock(clock)
-    assert service.correct(http_date(minutes), service.now())
+    correction = refused(service, minutes)
+    assert service.now(correction) == NOON + timedelta(minutes=minutes)
+    assert service.now() == NOON, "one refusal convinces the refused call alone"
+    service.accept(correction)
     assert service.now() == NOON + timedelta(minutes=minutes)
     clock.advance(1)
     assert service.now() == NOON + timedelta(minutes=minutes, seconds=1)
@@ -48,54 +83,54 @@ def test_a_clock_that_is_off_by_five_minutes_or_more_is_corrected(minutes: float
 @pytest.mark.parametrize("minutes", [0, 4.98, -4.98])
 def test_a_clock_that_is_off_by_less_is_believed(minutes: float) -> None:
     service = ServiceClock(FakeClock())
-    assert not service.correct(http_date(minutes), service.now())
-    assert service.now() == NOON
+    assert service.compare(http_date(minutes), service.now()) is None
 
 
-@pytest.mark.parametrize(
-    "date",
-    [
-        None,
-        "",
-        "yesterday",
-        "2026-11-24T12:30:00Z",
-        "Tue, 24 Nov 2026 12:30:00",
-        "Tue, 24 Nov 2026 12:30:00 -0000",
-        "Tue, 99 Nov 2026 12:30:00 GMT",
-        "Tue, 24 Nov 99999 12:30:00 GMT",
-        "Tue, 24 Nov 99999999999999999999 12:30:00 GMT",
-        "Tue, 24 Nov 2026 12:30:00 +9999999999999999",
-    ],
-)
-def test_a_date_that_cannot_be_read_teaches_nothing(date: str | None) -> None:
+@pytest.mark.parametrize("date", NO_TIME)
+def test_a_date_that_tells_no_plausible_time_teaches_nothing(date: str | None) -> None:
     service = ServiceClock(FakeClock())
-    assert not service.correct(date, service.now())
-    assert service.now() == NOON
+    assert service.compare(date, service.now()) is None
 
 
-@given(st.text())
-@example("0")
-def test_no_text_at_all_for_a_date_is_an_error(date: str) -> None:
+@pytest.mark.parametrize("date", ["Tuesday, 24-Nov-26 12:30:00 GMT", "Tue Nov 24 12:30:00 2026 Z"])
+def test_the_older_forms_of_a_date_are_read(date: str) -> None:
     service = ServiceClock(FakeClock())
-    assert service.correct(date, service.now()) in (True, False)
+    correction = service.compare(date, service.now())
+    assert correction is not None
+    assert service.now(correction) == NOON + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize("year", [1970, 1980, 2000, 2038, 2106])
+def test_a_machine_whose_clock_has_lost_its_battery_is_corrected(year: int) -> None:
+    service = ServiceClock(FakeClock(datetime(year, 1, 1, tzinfo=UTC)))
+    learn(service, 0)
+    assert service.now() == NOON
 
 
 def test_a_second_drift_is_measured_anew() -> None:
     service = ServiceClock(FakeClock())
-    assert service.correct(http_date(30), service.now())
-    assert not service.correct(http_date(30), service.now())
-    assert service.correct(http_date(10), service.now())
+    learn(service, 30)
+    assert service.compare(http_date(30), service.now()) is None
+    learn(service, 10)
     assert service.now() == NOON + timedelta(minutes=10)
-    assert service.correct(http_date(0), service.now())
+    learn(service, 0)
+    assert service.now() == NOON
+
+
+def test_a_correction_within_the_tolerance_of_the_machines_time_puts_that_back() -> None:
+    service = ServiceClock(FakeClock())
+    learn(service, 30)
+    learn(service, 4)
     assert service.now() == NOON
 
 
 def test_a_request_signed_before_the_correction_had_the_wrong_time_too() -> None:
     service = ServiceClock(FakeClock())
     signed = service.now()
-    assert service.correct(http_date(30), signed)
-    assert service.correct(http_date(30), signed)
-    assert service.now() == NOON + timedelta(minutes=30)
+    learn(service, 30)
+    correction = service.compare(http_date(30), signed)
+    assert correction is not None
+    assert service.now(correction) == NOON + timedelta(minutes=30)
 
 
 def test_a_long_wait_for_the_refusal_is_no_drift() -> None:
@@ -103,5 +138,93 @@ def test_a_long_wait_for_the_refusal_is_no_drift() -> None:
     service = ServiceClock(clock)
     signed = service.now()
     clock.advance(600)
-    assert service.correct(http_date(10), signed), "the request was old when it was judged"
-    assert service.now() == clock.now()
+    correction = service.compare(http_date(10), signed)
+    assert correction is not None, "the request was old when it was judged"
+    assert service.now(correction) == clock.now()
+
+
+def test_while_the_shared_time_is_accepted_no_other_is_shared() -> None:
+    service = ServiceClock(FakeClock())
+    correction = refused(service, 30)
+    service.accept(None)
+    service.accept(correction)
+    assert service.now() == NOON
+    learn(service, 30)
+    assert service.now() == NOON + timedelta(minutes=30), "no other request was accepted meanwhile"
+
+
+def test_what_nobody_tried_is_tried_by_one() -> None:
+    service = ServiceClock(FakeClock())
+    service.untried = refused(service, 30)
+    assert service.take_untried() == Correction(timedelta(minutes=30), 0)
+    assert service.take_untried() is None
+
+
+def test_a_new_endpoints_clock_starts_with_what_another_ones_has_learnt() -> None:
+    clock = FakeClock()
+    service = ServiceClock(clock)
+    learn(service, 30)
+    other = ServiceClock(clock, service)
+    assert other.now() == NOON + timedelta(minutes=30)
+    learn(other, 0)
+    assert (other.now(), service.now()) == (NOON, NOON + timedelta(minutes=30))
+
+
+@pytest.mark.parametrize(("start", "year"), [(1970, 9999), (2199, 1)])
+def test_a_clock_set_so_that_the_offset_leads_out_of_time_counts_as_it_is(
+    start: int, year: int
+) -> None:
+    clock = FakeClock(datetime(start, 1, 1, tzinfo=UTC))
+    service = ServiceClock(clock)
+    learn(service, 0)
+    clock._start = datetime(year, 1, 1, tzinfo=UTC)
+    assert service.now() == clock._start
+
+
+_dates = st.one_of(
+    st.sampled_from(NO_TIME),
+    st.text(),
+    st.builds(
+        "{}, {:02} {} {:0{}} {:02}:{:02}:{:02}{}".format,
+        st.sampled_from(["Mon", "Fri", "", "Monday"]),
+        st.integers(0, 32),
+        st.sampled_from(["Jan", "Feb", "Nov", "Dec"]),
+        st.integers(0, 10**5),
+        st.sampled_from([2, 4]),
+        st.integers(0, 25),
+        st.integers(0, 61),
+        st.integers(0, 61),
+        st.sampled_from(["", " GMT", " Z", " -0000", " +0000", " +1400", " -1400", " +9999", " X"]),
+    ),
+)
+
+
+@given(
+    history=st.lists(st.tuples(_dates, st.booleans(), st.booleans()), max_size=20),
+    minutes=st.floats(-1e6, 1e6),
+    start=st.datetimes(
+        datetime(1970, 1, 1),  # noqa: DTZ001 - hypothesis adds the zone
+        datetime(2199, 12, 31),  # noqa: DTZ001 - the same
+        timezones=st.just(UTC),
+    ),
+)
+@example([("Fri, 31 Dec 9999 23:59:59 GMT", True, True)], 0, NOON)
+@example([("Mon, 01 Jan 0001 00:00:00 +1400", True, True)], 0, NOON)  # for two digits of a year
+def test_after_any_dates_an_honest_refusal_mends_the_clock_at_once(
+    history: list[tuple[str | None, bool, bool]], minutes: float, start: datetime
+) -> None:
+    service = ServiceClock(FakeClock(start))
+    for date, tried, left in history:
+        correction = service.compare(date, service.now())
+        if tried and correction is not None:
+            service.now(correction)
+            service.accept(correction)
+        if left:
+            service.untried = correction
+    date = http_date(minutes)
+    actual = NOON + timedelta(minutes=minutes)
+    correction = service.compare(date, service.now())
+    assert abs(service.now(correction) - actual) < timedelta(minutes=5, seconds=1)
+    if correction is not None:
+        service.accept(correction)
+    assert abs(service.now() - actual) < timedelta(minutes=5, seconds=1)

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import html
 import itertools
 import json
 import logging
 import pickle
+import random
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambdacore_async import (
     ApiError,
+    ConfigurationError,
     Credentials,
     CredentialsError,
     LambdaCoreError,
@@ -37,16 +43,18 @@ from lambdacore_async.engine.retry import RetryPolicy
 from lambdacore_async.engine.transport.session import AiohttpTransport, Transport
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.engine.user_agent import UserAgent
-from lambdacore_async.errors import CLOCK_SKEW_CODES, EXPIRED_CODES
+from lambdacore_async.errors import CLOCK_SKEW_CODES, EXPIRED_CODES, REPLACED_CODES
+from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import (
     CREATE_NETWORK_CONNECTOR,
     GET_NETWORK_CONNECTOR,
 )
-from lambdacore_async.protocol.restjson import Operation
+from lambdacore_async.protocol.restjson import ModelOperation, Operation
 from support import botocore_judge as judge
 from support.clocks import NOON, FakeClock
-from support.leaks import CREDENTIALS, assert_no_secret, cancel_at, other_tasks, settle
+from support.leaks import CREDENTIALS, assert_no_secret, cancel_at, chain, other_tasks, settle
+from support.pickled import through_pickle
 from support.transports import CONNECTOR, Answer, FakeTransport, answer, refusal
 from support.wire import Script, Step, http, wire
 
@@ -327,9 +335,9 @@ def signers(transport: FakeTransport) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("code", sorted(EXPIRED_CODES))
+@pytest.mark.parametrize("code", sorted(EXPIRED_CODES | REPLACED_CODES))
 @pytest.mark.parametrize("outlasts_throttling", [False, True])
-async def test_expired_credentials_are_renewed_and_the_request_is_signed_anew_at_once(
+async def test_credentials_that_are_refused_are_renewed_and_the_request_is_signed_anew_at_once(
     code: str, outlasts_throttling: bool
 ) -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
@@ -343,12 +351,173 @@ async def test_expired_credentials_are_renewed_and_the_request_is_signed_anew_at
     assert clock_of(pipeline).sleeps == []
 
 
-async def test_credentials_that_are_new_and_refused_all_the_same_end_the_call() -> None:
+@pytest.mark.parametrize("outlasts_throttling", [False, True])
+async def test_credentials_that_are_new_and_refused_all_the_same_end_the_call(
+    outlasts_throttling: bool,
+) -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
     transport = FakeTransport(*[refusal("ExpiredToken", 403)] * 2)
     with pytest.raises(ApiError, match="ExpiredToken"):
-        await make(transport, credentials=provide).call(GET_NETWORK_CONNECTOR, GET)
+        await make(transport, credentials=provide).call(
+            GET_NETWORK_CONNECTOR, GET, outlasts_throttling=outlasts_throttling
+        )
     assert given == ["AKIDOLD", "AKIDNEW"]
+
+
+@pytest.mark.parametrize("code", sorted(EXPIRED_CODES | REPLACED_CODES))
+async def test_keys_that_the_provider_gives_again_are_not_sent_again(code: str) -> None:
+    asked = 0
+
+    async def provide() -> Credentials:
+        nonlocal asked
+        asked += 1
+        return Credentials("AKID", "the-secret-key", expires_at=NOON + timedelta(hours=asked))
+
+    attempts: list[Attempt] = []
+    transport = FakeTransport(refusal(code, 403))
+    pipeline = make(transport, credentials=provide, on_attempt=attempts.append)
+    rate_limiter = count(pipeline)
+    with pytest.raises(ApiError, match=code) as caught:
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert (asked, caught.value.attempts, rate_limiter.held) == (2, 1, 0)
+    assert [attempt.number for attempt in attempts] == [1]
+
+
+async def test_after_new_keys_a_transient_failure_is_retried_like_any_other() -> None:
+    provide, _ = changing("AKIDOLD", "AKIDNEW")
+    transport = FakeTransport(
+        refusal("InvalidClientTokenId", 403), TransportError("broke"), CONNECTOR
+    )
+    await make(transport, credentials=provide).call(GET_NETWORK_CONNECTOR, GET)
+    assert signers(transport) == ["AKIDOLD", "AKIDNEW", "AKIDNEW"]
+
+
+async def test_a_lack_of_permission_asks_for_no_other_credentials() -> None:
+    provide, given = changing("AKIDOLD", "AKIDNEW")
+    transport = FakeTransport(refusal("AccessDeniedException", 403))
+    with pytest.raises(ApiError, match="AccessDeniedException"):
+        await make(transport, credentials=provide).call(GET_NETWORK_CONNECTOR, GET)
+    assert given == ["AKIDOLD"]
+
+
+async def test_a_signature_refused_for_its_time_asks_for_no_other_credentials() -> None:
+    provide, given = changing("AKIDOLD", "AKIDNEW")
+    transport = FakeTransport(refusal("SignatureDoesNotMatch", 403, date=date(30)), CONNECTOR)
+    await make(transport, credentials=provide).call(GET_NETWORK_CONNECTOR, GET)
+    assert given == ["AKIDOLD"]
+
+
+# How long a call waits for what it needs
+
+
+def endless(asked: list[object]) -> CredentialsProvider:
+    """A provider that does not answer, and who asked it."""
+
+    async def provide() -> Credentials:
+        asked.append(asyncio.current_task())
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    return provide
+
+
+@pytest.mark.usefixtures("leaps")
+@pytest.mark.parametrize("outlasts_throttling", [False, True])
+async def test_a_call_waits_for_credentials_as_long_as_an_attempt_may_take(
+    outlasts_throttling: bool,
+) -> None:
+    asked: list[object] = []
+    settings = Settings("us-east-1", timeout=Timeout(attempt=8))
+    transport = FakeTransport()
+    pipeline = make(transport, settings=settings, credentials=endless(asked))
+    rate_limiter = count(pipeline)
+    calls = [
+        pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=outlasts_throttling)
+        for _ in range(5)
+    ]
+    for result in await asyncio.gather(*calls, return_exceptions=True):
+        assert type(result) is CredentialsError
+        assert str(result) == (
+            "GetNetworkConnector: no credentials within 8 seconds: the provider has not answered"
+        )
+        assert (result.attempts, list(chain(result))) == (0, [result])
+    assert (transport.requests, rate_limiter.held) == ([], 0)
+    assert other_tasks() == {*asked}, "one refresh goes on for whoever asks next"
+    await pipeline.shared.credentials.close()
+    assert other_tasks() == set()
+
+
+@pytest.mark.usefixtures("leaps")
+async def test_the_total_timeout_counts_while_a_call_waits_for_credentials() -> None:
+    settings = Settings("us-east-1", timeout=Timeout(attempt=20, total=8))
+    pipeline = make(FakeTransport(), settings=settings, credentials=endless([]))
+    with pytest.raises(TransportTimeoutError, match="not done within 8 seconds"):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    await pipeline.shared.credentials.close()
+
+
+async def test_cancelling_a_call_that_waits_for_credentials_ends_nobody_elses_refresh() -> None:
+    given = asyncio.get_running_loop().create_future()
+
+    async def provide() -> Credentials:
+        await given
+        return CREDENTIALS
+
+    pipeline = make(FakeTransport(CONNECTOR), credentials=provide)
+    rate_limiter = count(pipeline)
+    first, second = (
+        asyncio.create_task(pipeline.call(GET_NETWORK_CONNECTOR, GET)) for _ in range(2)
+    )
+    await settle()
+    first.cancel()
+    await settle()
+    assert first.cancelled()
+    given.set_result(None)
+    assert (await second).name == "prod-egress"
+    assert (rate_limiter.held, other_tasks()) == (0, set())
+
+
+class Slow(RefreshingCredentials):
+    """Has no credentials at hand, and raises a timeout of its own."""
+
+    def current(self) -> Credentials | None:
+        return None
+
+    async def get(self) -> Credentials:
+        raise TimeoutError("its own")
+
+
+async def test_a_timeout_of_anothers_making_is_not_taken_for_ours() -> None:
+    shared = Shared(transport=FakeTransport(), credentials=Slow(CREDENTIALS), clock=FakeClock())
+    with pytest.raises(TimeoutError, match="its own"):
+        await Pipeline(shared, Settings("us-east-1")).call(GET_NETWORK_CONNECTOR, GET)
+
+
+def configured_by(configure: Any, timeout: Timeout) -> Pipeline:
+    return Pipeline(make(FakeTransport(CONNECTOR)).shared, Settings(timeout=timeout), configure)
+
+
+@pytest.mark.usefixtures("leaps")
+async def test_a_call_waits_for_its_configuration_as_long_as_an_attempt_may_take() -> None:
+    async def configure() -> Settings:
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    pipeline = configured_by(configure, Timeout(attempt=8))
+    with pytest.raises(ConfigurationError) as caught:
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert str(caught.value) == (
+        "GetNetworkConnector: no configuration within 8 seconds: reading the AWS files takes longer"
+    )
+    assert (caught.value.attempts, other_tasks()) == (0, set())
+
+
+async def test_an_error_of_the_configuration_names_the_operation() -> None:
+    async def configure() -> Settings:
+        raise ParameterError("max_attempts", "is odd")
+
+    with pytest.raises(ParameterError, match="GetNetworkConnector: max_attempts: is odd"):
+        await configured_by(configure, Timeout()).call(GET_NETWORK_CONNECTOR, GET)
 
 
 async def test_one_refresh_serves_all_calls_that_were_refused() -> None:
@@ -412,6 +581,143 @@ async def test_what_one_call_learns_of_the_clock_counts_for_all_calls_and_views(
     view = Pipeline(pipeline.shared, Settings("eu-west-1"))
     await view.call(GET_NETWORK_CONNECTOR, GET)
     assert times(transport.requests) == ["12:00", "11:15", "11:15", "11:15"]
+
+
+async def test_the_clock_is_the_services_and_not_an_accounts() -> None:
+    def judged(request: Request) -> Response:
+        right = times([request]) == ["12:30"]
+        return CONNECTOR if right else refusal("RequestTimeTooSkewed", 403, date=date(30))
+
+    transport = FakeTransport(*[judged] * 5)
+    shared = make(transport).shared
+    for number in range(4):
+        account = RefreshingCredentials(Credentials(f"AKID{number}", "the-secret-key"))
+        view = Pipeline(evolve(shared, credentials=account), Settings("us-east-1"))
+        await view.call(GET_NETWORK_CONNECTOR, GET)
+    assert len(transport.requests) == 5
+
+
+@pytest.mark.parametrize("code", sorted(CLOCK_SKEW_CODES))
+@pytest.mark.parametrize(
+    "absurd", ["Fri, 31 Dec 9999 23:59:59 GMT", "Mon, 01 Jan 1900 00:00:00 GMT"]
+)
+async def test_an_absurd_date_ends_one_call_and_no_other(code: str, absurd: str) -> None:
+    transport = FakeTransport(refusal(code, 403, date=absurd), CONNECTOR)
+    pipeline = make(transport)
+    with pytest.raises(ApiError, match=code):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    clock_of(pipeline).advance(1)
+    assert (await pipeline.call(GET_NETWORK_CONNECTOR, GET)).name == "prod-egress"
+
+
+async def test_what_one_wrong_host_says_of_the_time_spoils_no_other_call() -> None:
+    skewed = refusal("RequestTimeTooSkewed", 403, date=date(83))
+    honest = refusal("RequestTimeTooSkewed", 403, date=date(0))
+    transport = FakeTransport(skewed, honest, CONNECTOR, CONNECTOR)
+    pipeline = make(transport)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert times(transport.requests) == ["12:00", "13:23", "12:00", "12:00"]
+
+
+@pytest.mark.parametrize(
+    "accepting", [CONNECTOR, refusal("ResourceNotFoundException", 404), refusal("Wat", 400)]
+)
+async def test_a_clock_is_believed_once_a_request_with_its_time_was_accepted(
+    accepting: Response,
+) -> None:
+    transport = FakeTransport(refusal("RequestExpired", 403, date=date(30)), accepting, CONNECTOR)
+    pipeline = make(transport)
+    with contextlib.suppress(ApiError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert times(transport.requests) == ["12:00", "12:30", "12:30"]
+
+
+@pytest.mark.parametrize(
+    "refusing",
+    [
+        refusal("AuthFailure", 403),
+        refusal("ExpiredToken", 403),
+        refusal("UnrecognizedClientException", 403),
+        answer(200, b"[]"),
+    ],
+)
+async def test_a_clock_is_not_believed_for_an_answer_that_does_not_show_that_it_is_right(
+    refusing: Response,
+) -> None:
+    transport = FakeTransport(refusal("RequestExpired", 403, date=date(30)), refusing, CONNECTOR)
+    pipeline = make(transport)
+    with pytest.raises(LambdaCoreError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert times(transport.requests) == ["12:00", "12:30", "12:00"]
+
+
+async def test_with_five_of_a_hundred_answers_of_a_wrong_clock_no_lookup_is_lost() -> None:
+    chance = random.Random(1)  # noqa: S311 - the same in every run
+
+    def judged(request: Request) -> Response:
+        minutes = 83 if chance.random() < 0.05 else 0
+        right = times([request]) == [f"{12 + minutes // 60}:{minutes % 60:02}"]
+        return CONNECTOR if right else refusal("RequestTimeTooSkewed", 403, date=date(minutes))
+
+    class Still(FakeClock):
+        async def sleep(self, seconds: float) -> None:
+            await asyncio.sleep(0)
+
+    transport = FakeTransport(*[judged] * 10_000)
+    pipeline = make(transport)
+    object.__setattr__(pipeline.shared, "clock", Still())
+    for _ in range(50):
+        async with asyncio.TaskGroup() as group:
+            for _ in range(64):
+                group.create_task(
+                    pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+                )
+    assert len(transport.requests) < 1.25 * 50 * 64
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(sorted(CLOCK_SKEW_CODES)),
+            st.sampled_from([403, 400, 500, 200]),
+            st.one_of(
+                st.text(max_size=30),
+                st.sampled_from(["Fri, 31 Dec 9999 23:59:59 GMT", "Sat, 01 Jan 01 00:00:00 GMT"]),
+                st.floats(-1e9, 1e9).map(date),
+            ),
+        ),
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_whatever_dates_come_an_honest_refusal_mends_the_clock_within_one_retry(
+    history: list[tuple[str, int, str]], outlasts_throttling: bool
+) -> None:
+    def judged(request: Request) -> Response:
+        return CONNECTOR if times([request]) == ["12:00"] else honest
+
+    honest = refusal("RequestTimeTooSkewed", 403, date=date(0))
+
+    async def run() -> None:
+        answers = [refusal(code, status, date=text) for code, status, text in history]
+        transport = FakeTransport(*answers)
+        pipeline = make(transport)
+        for _ in history:
+            with contextlib.suppress(LambdaCoreError, StopIteration, RuntimeError):
+                await pipeline.call(
+                    GET_NETWORK_CONNECTOR, GET, outlasts_throttling=outlasts_throttling
+                )
+        del transport.requests[:]
+        object.__setattr__(pipeline.shared, "clock", FakeClock())
+        transport.then([judged] * 2)
+        settings = Settings("us-east-1", policy=RetryPolicy(max_attempts=2))
+        view = Pipeline(pipeline.shared, settings)
+        assert (await view.call(GET_NETWORK_CONNECTOR, GET)).name == "prod-egress"
+
+    asyncio.run(run())
 
 
 async def test_calls_under_way_together_all_learn_of_the_clock() -> None:
@@ -550,12 +856,190 @@ async def test_a_patient_call_goes_on_through_passing_failures_and_pays_nothing(
     assert pipeline.shared.quota.available == 500
 
 
-async def test_a_patient_call_gives_up_after_twenty_seconds_of_failures() -> None:
-    pipeline = make(FakeTransport(*[TransportError("broke")] * 20))
+class Outage(FakeTransport):
+    """A service that takes time to fail, in turns; it keeps to the timeout of an attempt.
+
+    Attributes:
+        starts: when attempts began.
+    """
+
+    def __init__(self, *failures: tuple[float, Answer]) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.starts: list[float] = []
+        self._failures = itertools.cycle(failures)
+
+    def then_fail(self, seconds: float, failure: Answer) -> None:
+        """Go on in another way."""
+        self._failures = itertools.cycle([(seconds, failure)])
+
+    async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
+        self.starts.append(self.clock.monotonic())
+        self.timeouts.append(timeout)
+        seconds, failure = next(self._failures)
+        allowed = min(seconds, timeout.attempt or seconds)
+        self.clock.advance(allowed)
+        if allowed < seconds:
+            raise TransportTimeoutError("no answer in time")
+        if isinstance(failure, Exception):
+            raise failure
+        assert isinstance(failure, Response)
+        return failure
+
+
+def amid(outage: Outage, timeout: Timeout = Timeout()) -> Pipeline:
+    """A pipeline whose time is the outage's."""
+    pipeline = make(outage, settings=Settings("us-east-1", timeout=timeout))
+    object.__setattr__(pipeline.shared, "clock", outage.clock)
+    return pipeline
+
+
+NO_NAME: Final = TransportError("the name did not resolve", not_executed=True)
+REFUSED: Final = TransportError("no connection: refused", not_executed=True)
+BLACK_HOLE: Final = TransportTimeoutError("no connection in time", not_executed=True)
+OUTAGES: Final[dict[str, list[tuple[float, Answer]]]] = {
+    "a dead name": [(0.0, NO_NAME)],
+    "a resolver that takes its time": [(4.0, NO_NAME)],
+    "a refused port": [(0.001, REFUSED)],
+    "a black hole": [(5.0, BLACK_HOLE)],
+    "a server's errors": [(0.0, refusal("ServiceException", 500))],
+    "a server's errors with a wish": [(0.0, refusal("ServiceException", 503, retry_after="30"))],
+    "broken connections": [(0.0, TransportError("broke"))],
+    "nonsense": [(0.0, answer(200, b"<html>"))],
+    "all in turn": [
+        (0.0, NO_NAME), (5.0, BLACK_HOLE), (0.0, refusal("Busy", 503)), (0.0, TransportError("x")),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
+async def test_a_patient_call_ends_within_twenty_seconds(
+    outage: list[tuple[float, Answer]],
+) -> None:
+    dead = Outage(*outage)
+    with pytest.raises(LambdaCoreError) as caught:
+        await amid(dead, Timeout(attempt=20)).call(
+            GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True
+        )
+    assert caught.value.attempts == len(dead.starts)
+    assert 18.9 <= dead.clock.monotonic() <= 20.0
+    assert max(dead.starts) <= 19.0 + 1e-6
+
+
+async def test_the_last_delay_is_cut_so_that_the_last_attempt_has_a_second() -> None:
+    dead = Outage((0.0, REFUSED))
+    with pytest.raises(TransportError):
+        await amid(dead).call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    expected = [0, 0.05, 0.15, 0.35, 0.75, 1.55, 3.15, 6.35, 12.75, 19.0]
+    assert dead.starts == pytest.approx(expected)
+    assert [timeout.attempt for timeout in dead.timeouts] == pytest.approx(
+        [60, *(20 - start for start in expected[1:])]
+    )
+
+
+async def test_an_answer_that_was_lost_for_long_is_asked_for_again() -> None:
+    lost = Outage((30.0, TransportTimeoutError("no answer")), (0.0, CONNECTOR))
+    connector = await amid(lost).call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert connector.response_metadata is not None
+    assert connector.response_metadata.attempts == 2
+
+
+async def test_a_shorter_timeout_of_an_attempt_stays() -> None:
+    dead = Outage((0.0, REFUSED))
+    with pytest.raises(TransportError):
+        await amid(dead, Timeout(attempt=0.5)).call(
+            GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True
+        )
+    assert {timeout.attempt for timeout in dead.timeouts} == {0.5}
+
+
+async def test_without_a_timeout_of_an_attempt_retries_end_in_time_all_the_same() -> None:
+    dead = Outage((0.0, REFUSED), (100.0, BLACK_HOLE))
+    with pytest.raises(TransportError):
+        await amid(dead, Timeout(attempt=None)).call(
+            GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True
+        )
+    assert dead.clock.monotonic() == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(("seconds", "failure"), [(5.0, BLACK_HOLE), (0.0, REFUSED)])
+async def test_all_lookups_of_an_outage_end_within_twenty_seconds(
+    seconds: float, failure: Answer
+) -> None:
+    dead = Outage((seconds, failure))
+    pipeline = amid(dead)
+    for _ in range(100):
+        with pytest.raises(TransportError):
+            await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert dead.clock.monotonic() <= 20.0
+
+
+async def test_an_outage_that_is_slow_to_fail_is_looked_at_again_after_as_long() -> None:
+    dead = Outage((5.0, BLACK_HOLE))
+    pipeline = amid(dead)
+    with pytest.raises(TransportError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
     with pytest.raises(TransportError) as caught:
         await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
-    assert sum(clock_of(pipeline).sleeps) == pytest.approx(0.05 * (2**9 - 1))
-    assert caught.value.attempts == 10
+    assert str(caught.value) == (
+        "GetNetworkConnector: no request has succeeded for 20 seconds,"
+        " and the last one failed only after 4.7 seconds"
+    )
+    assert (caught.value.attempts, caught.value.not_executed) == (0, True)
+    # A call that is not one of many is always made.
+    sent = len(dead.starts)
+    with pytest.raises(TransportError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert len(dead.starts) == sent + 3
+    dead.then_fail(3.0, CONNECTOR)
+    dead.clock.advance(5)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert dead.timeouts[-1] == Timeout()
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+
+
+async def test_a_call_that_comes_amid_an_outage_has_the_rest_of_the_twenty_seconds() -> None:
+    dead = Outage((0.0, REFUSED))
+    pipeline = amid(dead)
+    first = pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert await cancel_at(7, first), "in its seventh delay"
+    assert dead.clock.monotonic() == pytest.approx(6.35)
+    dead.then_fail(100.0, BLACK_HOLE)
+    with pytest.raises(TransportTimeoutError) as caught:
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert caught.value.attempts == 1
+    assert dead.clock.monotonic() == pytest.approx(20.0)
+
+
+def final(error: LambdaCoreError) -> LambdaCoreError:
+    """The same error, of which it is known that a retry cannot mend it."""
+    error.transient = False
+    return error
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        final(TransportError("TLS failed: certificate verify failed", not_executed=True)),
+        final(TransportError("the proxy refused: 407", not_executed=True)),
+        final(TransportError("the name does not exist", not_executed=True)),
+        final(TransportTimeoutError("never")),
+        final(ApiError("no", code="ServiceException", status_code=500)),
+        ResponseError("too large", status_code=200),
+    ],
+)
+@pytest.mark.parametrize("outlasts_throttling", [False, True])
+async def test_what_a_retry_cannot_mend_is_not_retried(
+    failure: LambdaCoreError, outlasts_throttling: bool
+) -> None:
+    transport = FakeTransport(*[failure] * 3)
+    pipeline = make(transport)
+    for number in range(3):
+        with pytest.raises(type(failure)) as caught:
+            await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=outlasts_throttling)
+        assert caught.value.attempts == 1
+        assert len(transport.requests) == number + 1
+    assert clock_of(pipeline).sleeps == []
 
 
 async def test_patient_calls_wait_for_an_outage_once_and_not_each_anew() -> None:
@@ -854,6 +1338,54 @@ async def test_a_listener_that_raises_loses_nothing(caplog: pytest.LogCaptureFix
     assert "ZeroDivisionError" in caplog.text
 
 
+async def test_a_listener_that_asks_a_cancelled_future_loses_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cancelled = asyncio.get_running_loop().create_future()
+    cancelled.cancel()
+
+    def listen(_: Attempt) -> None:
+        cancelled.result()
+
+    pipeline = make(FakeTransport(CONNECTOR), on_attempt=listen)
+    assert (await pipeline.call(GET_NETWORK_CONNECTOR, GET)).name == "prod-egress"
+    assert [record.getMessage() for record in caplog.records] == ["on_attempt failed"]
+
+
+async def test_what_a_listener_raises_to_end_the_program_ends_the_call() -> None:
+    class Exit(BaseException):
+        pass
+
+    def listen(_: Attempt) -> None:
+        raise Exit
+
+    pipeline = make(FakeTransport(CONNECTOR), on_attempt=listen)
+    rate_limiter = count(pipeline)
+    with pytest.raises(Exit):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert rate_limiter.held == 0
+
+
+async def test_an_attempt_shows_as_one_short_line_whatever_the_service_says(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    forged = "id\nERROR root: forged \x1b]0;x\x07 \u202e \x85\u2028"
+    attempts: list[Attempt] = []
+    transport = FakeTransport(
+        refusal(f"Code{forged}", 404, x_amzn_requestid=forged * 1000),
+        answer(200, CONNECTOR.body, x_amzn_requestid=forged),
+    )
+    pipeline = make(transport, on_attempt=attempts.append)
+    with pytest.raises(ApiError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    assert [attempt.request_id for attempt in attempts] == [forged * 1000, forged]
+    for line in (*map(repr, attempts), *(record.getMessage() for record in caplog.records)):
+        assert line.isprintable()
+        assert len(line) < 600
+
+
 async def test_the_debug_log_has_a_line_an_attempt_and_no_secret(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -906,3 +1438,163 @@ async def test_over_sockets_no_failure_tells_a_secret(caplog: pytest.LogCaptureF
         await transport.close()
     assert caught.value.attempts == len(peer.requests) == 3
     assert_no_secret(caught.value, caplog.text)
+
+
+# Servers that quote the request
+
+Encoding = Callable[[str], str]
+Place = Callable[[str], Response]
+
+QUOTING: Final[dict[str, Encoding]] = {
+    "as it is": str,
+    "JSON": json.dumps,
+    "JSON with escaped slashes": lambda text: text.replace("/", "\\/"),
+    "a URL": lambda text: quote(text, safe=""),
+    "HTML": lambda text: html.escape(text).replace("/", "&#x2F;"),
+}
+
+
+class Quoting(FakeTransport):
+    """Answers with what the request bears.
+
+    Args:
+        quotes: makes the answer of all the request's lines.
+    """
+
+    def __init__(self, quotes: Place) -> None:
+        def respond(request: Request) -> Response:
+            return quotes(self.lines(request))
+
+        super().__init__(*[respond] * 9)
+
+    @staticmethod
+    def lines(request: Request) -> str:
+        return ", ".join(f"{name}: {text}" for name, text in request.headers.items())
+
+
+PLACES: Final[dict[str, Place]] = {
+    "the message of a refusal": lambda text: answer(
+        403, json.dumps({"Message": text, "code": "Wat"}).encode()
+    ),
+    "a debug page": lambda text: answer(500, f"<html><pre>{text}</pre>".encode()),
+    "text": lambda text: answer(400, text.encode()),
+    "an answer that is no JSON": lambda text: answer(200, f"{{{text}".encode()),
+    "an answer that is cut where it quotes": lambda text: answer(
+        200, b"x" * 200 + text[text.index("x-amz-security-token") :].encode()
+    ),
+    "an answer of the wrong shape": lambda text: answer(
+        200, json.dumps({"Arn": [text], text: 1}).encode()
+    ),
+    "a state that is no text": lambda text: answer(
+        200, json.dumps({"Arn": "a", "Id": "b", "Name": {text: [text]}}).encode()
+    ),
+    "a reason": lambda text: answer(
+        429, json.dumps({"Reason": text, "Type": text, "code": "TooManyRequestsException"}).encode()
+    ),
+    "the request id": lambda text: refusal("Wat", 404, x_amzn_requestid=text),
+    "the request id of a throttle": lambda text: refusal("SlowDown", 400, x_amzn_requestid=text),
+    "the error type": lambda text: refusal(text, 400),
+    "the code in the body": lambda text: answer(400, json.dumps({"__type": text}).encode()),
+    "the request id of what cannot be read": lambda text: answer(200, b"[]", x_amzn_requestid=text),
+    "UTF-16": lambda text: answer(400, json.dumps({"message": text}).encode("utf-16")),
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("encode", QUOTING.values(), ids=QUOTING)
+@pytest.mark.parametrize("outlasts_throttling", [False, True])
+async def test_a_server_that_quotes_the_request_puts_no_secret_into_anything(
+    place: Place, encode: Encoding, outlasts_throttling: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    token = "FwoGZXIvYXdzEJr//////////wEaDXVz+LWVhc3Qt/MSJHMEUCIQDx=="
+    credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG", token)
+    attempts: list[Attempt] = []
+    pipeline = make(
+        Quoting(lambda text: place(encode(text))),
+        settings=Settings("us-east-1", policy=RetryPolicy(max_attempts=2)),
+        credentials=credentials,
+        on_attempt=attempts.append,
+    )
+    count(pipeline)
+    with pytest.raises((LambdaCoreError, RuntimeError)) as caught:
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=outlasts_throttling)
+    told: list[object] = [*attempts, *(attempt.error for attempt in attempts), caplog.text]
+    if isinstance(caught.value, LambdaCoreError):
+        told += (caught.value, through_pickle(caught.value))
+    seen = [*map(str, told), *map(repr, told)]
+    for error in told:
+        for each in chain(error) if isinstance(error, LambdaCoreError) else ():
+            seen += (str(each), repr(each.args), repr(vars(each)))
+    for text in seen:
+        plain = html.unescape(text).replace("\\", "")
+        for secret in (token[:12], token[-12:], "wJalrXUt", "Signature=", quote(token, safe="")):
+            assert secret not in plain
+    assert attempts
+
+
+async def test_an_honest_code_survives_what_is_taken_out() -> None:
+    quoting = Quoting(
+        lambda text: answer(404, json.dumps({"Message": f"no {text}"}).encode(),
+                            x_amzn_errortype="ResourceNotFoundException",
+                            x_amzn_requestid="req-1")
+    )  # fmt: skip
+    with pytest.raises(ResourceNotFoundException) as caught:
+        await make(quoting).call(GET_NETWORK_CONNECTOR, GET)
+    assert caught.value.request_id == "req-1"
+    assert "[redacted]" in caught.value.message
+
+
+@pytest.mark.parametrize("text", ["the-session-token", "Signature=", "AWS4-HMAC-SHA256"])
+async def test_errors_of_a_transport_that_quotes_the_request_tell_no_secret(text: str) -> None:
+    def quoted(request: Request) -> Response:
+        line = Quoting.lines(request)
+        assert text in line
+        raise TransportError(f"not HTTP: {line}", request_id=line) from ValueError(line)
+
+    with pytest.raises(TransportError) as caught:
+        await make(FakeTransport(*[quoted] * 3)).call(GET_NETWORK_CONNECTOR, GET)
+    assert_no_secret(caught.value, through_pickle(caught.value))
+    assert caught.value.attempts == 3
+
+
+async def test_an_answer_that_can_be_read_once_it_is_redacted_is_an_error_all_the_same() -> None:
+    class Odd(ModelOperation[NetworkConnector]):
+        def parse_response(self, response: Response, attempts: int = 1) -> NetworkConnector:
+            if b"the-session-token" in response.body:
+                raise ResponseError("odd", status_code=200, body_start=response.body)
+            return super().parse_response(response, attempts)
+
+    operation = Odd("Odd", "GET", "/x", 200, (), frozenset(), output=NetworkConnector)
+    odd = answer(200, b'{"Arn": "the-session-token", "Id": "a", "Name": "b"}')
+    with pytest.raises(ResponseError, match="Odd: odd") as caught:
+        await make(FakeTransport(odd)).call(operation, {})
+    assert_no_secret(caught.value)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ValueError("odd"), KeyError("x-amz-security-token: the-session-token"), TimeoutError("t"),
+     NotImplementedError(), UnicodeError(), StopAsyncIteration(), AssertionError("the-secret-key")],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.parametrize("outlasts_throttling", [False, True])
+async def test_whatever_a_session_of_the_users_raises_is_one_failed_call(
+    failure: Exception, outlasts_throttling: bool
+) -> None:
+    transport = FakeTransport(failure)
+    pipeline = make(transport, settings=Settings("us-east-1", timeout=Timeout(total=60)))
+    rate_limiter = count(pipeline)
+    with pytest.raises(TransportError) as caught:
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=outlasts_throttling)
+    error = caught.value
+    assert str(error) == f"GetNetworkConnector: sending failed: {type(failure).__name__}"
+    assert error.__cause__ is (None if "the-s" in str(failure) else failure)
+    assert (error.attempts, len(transport.requests), rate_limiter.held) == (1, 1, 0)
+    assert_no_secret(error)
+
+
+async def test_a_closed_client_is_a_programming_error_and_no_failed_call() -> None:
+    transport = FakeTransport(RuntimeError("the client is closed"))
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        await make(transport).call(GET_NETWORK_CONNECTOR, GET)

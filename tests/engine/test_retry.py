@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import importlib
 import itertools
+import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
 from typing import Any, Final
 
 import pytest
@@ -436,13 +438,22 @@ def test_a_quota_stays_between_nothing_and_what_it_started_with(
         assert 0 <= quota.available <= 30
 
 
-@pytest.mark.parametrize("mode", ["legacy", "Standard", "", None, 3])
+@pytest.mark.parametrize("mode", ["legacy", "Standard", "", None, 3, [], object])
 def test_a_mode_that_does_not_exist_is_refused(mode: Any) -> None:
     with pytest.raises(ParameterError, match="retry_mode: must be one of"):
         RetryPolicy(mode)
 
 
-@pytest.mark.parametrize("attempts", [0, -1, 2.0, "3", True, None])
+class Mode(str, Enum):  # noqa: UP042 - a member of such an enum formats as its name
+    ADAPTIVE = "adaptive"
+
+
+def test_a_mode_that_is_a_member_of_an_enum_counts_as_its_value() -> None:
+    mode = RetryPolicy(Mode.ADAPTIVE).mode
+    assert (type(mode), mode) == (str, "adaptive")
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 2.0, 2.5, "3", True, None, math.inf])
 def test_attempts_are_a_whole_number_from_1(attempts: Any) -> None:
     with pytest.raises(ParameterError, match="max_attempts: must be a whole number from 1"):
         RetryPolicy(max_attempts=attempts)

@@ -46,6 +46,28 @@ def test_the_official_cases_hold(case: Case) -> None:
         assert problem in str(caught.value) or problem == "Missing Region"
 
 
+@pytest.mark.parametrize("region", [None, "us-east-1", "cn-north-1"])
+@pytest.mark.parametrize("url", [None, "https://example.com"])
+@pytest.mark.parametrize("fips", [False, True])
+@pytest.mark.parametrize("dualstack", [False, True])
+def test_what_goes_together_is_what_goes_together_for_botocore(
+    region: str | None, url: str | None, *, fips: bool, dualstack: bool
+) -> None:
+    """As in the official cases, which are not everywhere."""
+    # A custom endpoint needs no region in the rules; here a signature always does.
+    ours = region or ("us-east-1" if url else "")
+    try:
+        expected = judge.endpoint(region, use_fips=fips, use_dualstack=dualstack, custom=url)
+    except judge.EndpointError as error:
+        with pytest.raises(ConfigurationError) as caught:
+            resolve(ours, endpoint_url=url, use_fips=fips, use_dualstack=dualstack)
+        problem = str(error).removeprefix("Invalid Configuration: ")
+        assert problem in str(caught.value) or (problem, ours) == ("Missing Region", "")
+    else:
+        found = resolve(ours, endpoint_url=url, use_fips=fips, use_dualstack=dualstack)
+        assert found.url == expected
+
+
 @pytest.mark.parametrize("region", REGIONS)
 @pytest.mark.parametrize("fips", [False, True])
 @pytest.mark.parametrize("dualstack", [False, True])

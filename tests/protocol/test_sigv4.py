@@ -337,6 +337,61 @@ class Url:
     url: str
 
 
+#: Requests as those of AWS's vectors, which are not everywhere: method, target, headers, body.
+LIKE_THE_VECTORS: dict[str, tuple[str, str, dict[str, str], bytes | None]] = {
+    "vanilla": ("GET", "/", {}, None),
+    "an empty query's key": ("GET", "/?Param1=value1", {}, None),
+    "a query in the order of keys": ("GET", "/?Param2=value2&Param1=value1", {}, None),
+    "a query in the order of values": ("GET", "/?Param1=value2&Param1=value1", {}, None),
+    "keys in the order of bytes": ("GET", "/?b=1&B=2&a=3&A=4&%E1%88%B4=5&-=6", {}, None),
+    "a key without a value": ("GET", "/?Param1&Param2=", {}, None),
+    "unreserved signs": ("GET", "/-._~0123456789/?-._~0123456789=-._~ABCxyz", {}, None),
+    "a path beyond ASCII": ("GET", "/%E1%88%B4", {}, None),
+    "a space in a path": ("GET", "/example%20space/", {}, None),
+    "a name in a path": ("GET", "/2026-04-04/network-connectors/arn%3Aaws%3Ax%2Fy", {}, None),
+    "a header to trim": ("GET", "/", {"my-header1": " v ", "my-header2": ' "a   b   c" '}, None),
+    "headers in the order of names": ("POST", "/", {"x-b": "2", "my-h": "v", "x-a": "1"}, None),
+    "an empty body": ("POST", "/", {}, b""),
+    "a form": ("POST", "/", {"content-type": "application/x-www-form-urlencoded"}, b"a=b"),
+    "a parameter of the content type": (
+        "POST", "/", {"content-type": "application/json; charset=utf8"}, b'{"a": "\xe2\x98\x83"}',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("token", [None, "AQoDYXdzEPT//////////wEXAMPLE=="])
+@pytest.mark.parametrize("case", LIKE_THE_VECTORS.values(), ids=LIKE_THE_VECTORS)
+def test_each_stage_of_signing_is_as_botocore_has_it(
+    case: tuple[str, str, dict[str, str], bytes | None], token: str | None
+) -> None:
+    method, target, headers, body = case
+    credentials = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", token)
+
+    signed = sign(
+        Request(method, target, headers, body),
+        host="example.amazonaws.com",
+        credentials=credentials,
+        region="us-east-1",
+        service="service",
+        time=TIME,
+    )
+
+    names = signed.headers["authorization"].split("SignedHeaders=")[1].split(",")[0]
+    canonical = canonical_request(signed, names)
+    text = string_to_sign(canonical, signed.headers["x-amz-date"], "us-east-1", "service")
+    signature = signed.headers["authorization"].rpartition("Signature=")[2]
+    assert (canonical, text, signature) == judge.stages_of_signing(
+        method,
+        f"https://example.amazonaws.com{target}",
+        headers,
+        body,
+        credentials=credentials,
+        region="us-east-1",
+        service="service",
+        time=TIME,
+    )
+
+
 @thorough
 @given(segments=st.lists(_segments, min_size=1, max_size=4), pairs=st.lists(_pairs, max_size=4))
 def test_any_encoded_target_is_signed_as_botocore_signs_it(

@@ -10,7 +10,7 @@ import copy
 import importlib
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any
@@ -217,6 +217,43 @@ def sign(
     return _sent(request.prepare())
 
 
+def stages_of_signing(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    *,
+    credentials: Credentials,
+    region: str,
+    service: str,
+    time: datetime,
+) -> tuple[str, str, str]:
+    """The canonical request, the string to sign and the signature that botocore's signer makes."""
+    keys = _credentials.Credentials(
+        credentials.access_key_id, credentials.secret_access_key, credentials.session_token
+    )
+    signer = _auth.SigV4Auth(keys, service, region)
+    made: dict[str, str] = {}
+
+    def kept(stage: str) -> Callable[..., str]:
+        method = getattr(signer, stage)
+
+        def keep(*arguments: object) -> str:
+            made[stage] = method(*arguments)
+            return made[stage]
+
+        return keep
+
+    stages = ("canonical_request", "string_to_sign", "signature")
+    with ExitStack() as stack:
+        stack.enter_context(frozen_time(time))
+        for stage in stages:
+            stack.enter_context(mock.patch.object(signer, stage, kept(stage)))
+        signer.add_auth(_awsrequest.AWSRequest(method, url, headers=dict(headers), data=body))
+    canonical, text, signature = (made[stage] for stage in stages)
+    return canonical, text, signature
+
+
 def _text(value: str | bytes) -> str:
     return value.decode() if isinstance(value, bytes) else value
 
@@ -271,10 +308,16 @@ def _rules() -> Any:
     )
 
 
-def endpoint(region: str, *, use_fips: bool, use_dualstack: bool) -> str:
-    """Return the endpoint URL by the service's rule set."""
+def endpoint(
+    region: str | None, *, use_fips: bool, use_dualstack: bool, custom: str | None = None
+) -> str:
+    """The URL that the service's rule set gives.
+
+    Raises:
+        EndpointError: it gives none.
+    """
     endpoint: Any = _rules().resolve_endpoint(
-        Region=region, UseFIPS=use_fips, UseDualStack=use_dualstack
+        Region=region, UseFIPS=use_fips, UseDualStack=use_dualstack, Endpoint=custom
     )
     url: str = endpoint.url
     return url
@@ -296,6 +339,8 @@ def configured_endpoint(profile: str) -> str | None:
     return endpoint
 
 
+#: Exceptions that botocore raises if no endpoint follows from the rules.
+EndpointError: type[Exception] = _exceptions.EndpointProviderError
 #: Exceptions that botocore raises for invalid files and variables.
 PartialCredentialsError: type[Exception] = _exceptions.PartialCredentialsError
 ProfileNotFoundError: type[Exception] = _exceptions.ProfileNotFound

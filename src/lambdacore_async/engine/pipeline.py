@@ -9,11 +9,11 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from datetime import datetime
 from itertools import count
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 
 from attrs import evolve, field, frozen
 
-from lambdacore_async.engine.clock import Clock, ServiceClock
+from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
 from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
@@ -23,23 +23,36 @@ from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import (
     CLOCK_SKEW_CODES,
     EXPIRED_CODES,
+    REPLACED_CODES,
     ApiError,
     ConfigurationError,
+    CredentialsError,
     LambdaCoreError,
+    TransportError,
     TransportTimeoutError,
 )
+from lambdacore_async.escaping import escaped
 from lambdacore_async.protocol import endpoints, sigv4
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.restjson import Operation
 from lambdacore_async.protocol.sigv4 import Credentials
 
+if TYPE_CHECKING:
+    from lambdacore_async.engine.redaction import Redaction
+
 Output = TypeVar("Output")
+Found = TypeVar("Found")
 
 logger: Final = logging.getLogger("lambdacore_async")
 
-#: Seconds for which one of many calls goes on in spite of passing failures.
+#: Seconds for which one of many calls is retried in spite of transient failures; its last attempt
+#: ends within them too.
 _PATIENCE: Final = 20.0
+#: Of these, the seconds that are left to the last attempt.
+_LAST_ATTEMPT: Final = 1.0
+#: Characters of other parties' text that an attempt shows.
+_SHOWN: Final = 200
 
 
 def _new_uuid() -> str:
@@ -54,9 +67,20 @@ def _numbered_uuids() -> Iterator[str]:
     return (f"{start}{number:012x}" for number in count())
 
 
+#: Codes that other credentials may mend, and codes that tell nothing of a clock that was corrected.
+_REFUSED_KEYS: Final = EXPIRED_CODES | REPLACED_CODES
+_REFUSALS: Final = CLOCK_SKEW_CODES | _REFUSED_KEYS
+
+
+def _shown(value: object) -> str:
+    return escaped(repr(value), _SHOWN)
+
+
 @frozen
 class Attempt:
     """One request of a call, and what came of it; for metrics and tracing.
+
+    Its `repr` is one line, whatever the service sent.
 
     Attributes:
         operation: the API operation's name.
@@ -71,9 +95,9 @@ class Attempt:
     operation: str
     number: int
     status: int | None
-    request_id: str | None
+    request_id: str | None = field(repr=_shown)
     seconds: float
-    error: LambdaCoreError | None
+    error: LambdaCoreError | None = field(repr=_shown)
     delay: float | None
 
 
@@ -103,9 +127,10 @@ class Shared:
         clock: the machine's time.
         jitter: a random number from 0 to 1.
         new_token: a fresh idempotency token.
-        service_clock: the time as the service has it.
+        service_clocks: the time at each host. Views for other accounts share them, since the clock
+            is not an account's.
         quota: the budget of retries.
-        paces: the limit of the send rate, for each region and retry mode.
+        rate_limiters: the limit of the send rate, for each region and retry mode.
     """
 
     transport: Transport
@@ -116,40 +141,58 @@ class Shared:
     clock: Clock = field(factory=Clock)
     jitter: Callable[[], float] = random.random
     new_token: Callable[[], str] = _new_uuid
-    service_clock: ServiceClock = field(init=False)
+    service_clocks: dict[str, ServiceClock] = field(factory=dict[str, ServiceClock])
     quota: RetryQuota = field(init=False, factory=RetryQuota)
     rate_limiters: dict[tuple[str, str], RateLimiter] = field(
         init=False, factory=dict[tuple[str, str], RateLimiter]
     )
-
-    def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "service_clock", ServiceClock(self.clock))
 
 
 class _Route:
     """Where the requests of a view go, found at its first call, and since when none gets through.
 
     Attributes:
-        invocation_ids: tell its calls from all others, whoever makes them.
-        failing_since: the monotonic time of the first passing failure since a request was served.
+        clock: the time at the endpoint.
+        invocation_ids: unique ids of calls, sent in `amz-sdk-invocation-id`.
+        failing_since: the monotonic time of the first transient failure since a request was served.
+        failed_at: the monotonic time of the last one.
+        failed_after: the seconds that the last one took.
     """
 
     def __init__(
-        self, region: str, endpoint: Endpoint, rate_limiter: RateLimiter, user_agent: str
+        self,
+        region: str,
+        endpoint: Endpoint,
+        clock: ServiceClock,
+        rate_limiter: RateLimiter,
+        user_agent: str,
     ) -> None:
         self.region = region
         self.endpoint = endpoint
+        self.clock = clock
         self.rate_limiter = rate_limiter
         self.user_agent = user_agent
         self.invocation_ids = _numbered_uuids()
         self.failing_since: float | None = None
+        self.failed_at = self.failed_after = 0.0
 
 
 class _Call(Generic[Output]):
-    """A call under way, and what has come of it so far."""
+    """A call under way, and what has come of it so far.
+
+    Attributes:
+        credentials: what signed the last attempt.
+        refused: credentials that the service refused, until the provider was asked for others.
+        renewed: whether the provider was asked once more.
+        signed: the request of the last attempt.
+        correction: of the clock, to be tried by this call.
+        failing_since: the monotonic time since which it fails.
+    """
 
     invocation_id: str
     signed_at: datetime
+    credentials: Credentials
+    signed: Request
 
     def __init__(
         self, operation: Operation[Output], request: Request, *, outlasts_throttling: bool
@@ -159,12 +202,24 @@ class _Call(Generic[Output]):
         self.outlasts_throttling = outlasts_throttling
         self.attempts = self.charged_attempts = 0
         self.renewed = False
+        self.refused: Credentials | None = None
+        self.correction: Correction | None = None
         self.seconds = 0.0
-        self.credentials: Credentials | None = None
         self.response: Response | None = None
         self.error: LambdaCoreError | None = None
         self.retry_cost: int | None = None
         self.failing_since: float | None = None
+
+
+def _same_keys(some: Credentials, others: Credentials) -> bool:
+    """Whether credentials are the same, however long they last."""
+    return evolve(some, expires_at=None) == evolve(others, expires_at=None)
+
+
+def _redaction(call: _Call[Output]) -> Redaction:
+    from lambdacore_async.engine.redaction import Redaction
+
+    return Redaction(call.signed, call.credentials)
 
 
 class Pipeline:
@@ -233,6 +288,10 @@ class Pipeline:
     async def _run(self, call: _Call[Output]) -> Output:
         route = self._route or await self._find_route(call.operation.name)
         call.invocation_id = next(route.invocation_ids)
+        if route.clock.untried is not None:
+            call.correction = route.clock.take_untried()
+        if call.outlasts_throttling and route.failing_since is not None:
+            self._check_outage(call.operation.name, route, route.failing_since)
         if route.endpoint.path:
             call.request = evolve(call.request, target=route.endpoint.path + call.request.target)
         while True:
@@ -262,11 +321,18 @@ class Pipeline:
         if permit is None:
             permit = await route.rate_limiter.acquire()
         try:
-            credentials = shared.credentials.current() or await shared.credentials.get()
+            credentials = shared.credentials.current() or await self._wait_for_credentials()
+            if call.refused is not None:
+                self._check_renewed(call, credentials)
+            timeout = self.settings.timeout
+            if call.outlasts_throttling and not (
+                route.failing_since is None and call.failing_since is None
+            ):
+                timeout = self._timeout_amid_failures(call, route)
             call.attempts += 1
             call.credentials = credentials
-            call.signed_at = shared.service_clock.now()
-            signed = sigv4.sign(
+            call.signed_at = route.clock.now(call.correction)
+            call.signed = sigv4.sign(
                 call.request,
                 host=route.endpoint.host,
                 credentials=credentials,
@@ -283,21 +349,30 @@ class Pipeline:
             )
             started = shared.clock.monotonic()
             try:
-                call.response = await shared.transport.send(
-                    route.endpoint, signed, self.settings.timeout
-                )
-            finally:
-                call.seconds = shared.clock.monotonic() - started
-            output = call.operation.parse_response(call.response, call.attempts)
+                try:
+                    call.response = await shared.transport.send(
+                        route.endpoint, call.signed, timeout
+                    )
+                finally:
+                    call.seconds = shared.clock.monotonic() - started
+                output = call.operation.parse_response(call.response, call.attempts)
+            except Exception as error:  # noqa: BLE001 - it is raised below, without what it quotes
+                failure = error
+            else:
+                outcome = Outcome.SUCCESS
+                route.clock.accept(call.correction)
+                return output
+            # Out here, since what is raised in a handler keeps the handled error as its context.
+            failure = self._without_secrets(call, failure)
+            raise failure
         except ApiError as error:
             if error.throttling:
                 outcome, hint = Outcome.THROTTLED, error.retry_after
             elif not error.transient:
                 outcome = Outcome.SUCCESS  # served, if not as hoped
+                if error.code not in _REFUSALS:
+                    route.clock.accept(call.correction)
             raise
-        else:
-            outcome = Outcome.SUCCESS
-            return output
         finally:
             route.rate_limiter.release(permit, outcome, hint)
             if outcome is not Outcome.OTHER:
@@ -307,18 +382,21 @@ class Pipeline:
         """Seconds until the next attempt, or `None` if there is to be none."""
         policy = self.settings.policy
         if call.outlasts_throttling and error.throttling:
-            return 0.0  # the pace has its turn for it
-        # Both are learnt, whoever may use it.
-        corrected = self._clock_was_wrong(call, error) or self._credentials_expired(call, error)
+            return 0.0  # the rate limiter delays it
+        # Evaluate both, even if no attempt is left: each updates shared state.
+        corrected = self._clock_was_wrong(call, route, error) or self._keys_were_refused(
+            call, error
+        )
         call.charged_attempts += 1
         exhausted = call.charged_attempts >= policy.max_attempts
         if corrected and not exhausted:
             return 0.0
-        if not is_retryable(error, repeatable=call.operation.repeatable):
-            return None
-        if call.outlasts_throttling and policy.max_attempts > 1:
+        retryable = is_retryable(error, repeatable=call.operation.repeatable)
+        if call.outlasts_throttling and policy.max_attempts > 1 and (corrected or retryable):
             return self._patience(call, route, error)
-        if exhausted:
+        if corrected:
+            route.clock.untried = call.correction
+        if exhausted or not retryable:
             return None
         cost = self.shared.quota.acquire(error)
         if cost is None:
@@ -329,27 +407,117 @@ class Pipeline:
     def _patience(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:
         """The delay of one of many: an outage is waited for once, not by each anew."""
         now = self.shared.clock.monotonic()
-        call.failing_since = now if call.failing_since is None else call.failing_since
-        route.failing_since = now if route.failing_since is None else route.failing_since
-        if now - min(call.failing_since, route.failing_since) > _PATIENCE:
+        # If nothing could be reached, trying was failing.
+        since = now - call.seconds if error.not_executed else now
+        route.failed_at, route.failed_after = now, call.seconds
+        if route.failing_since is None:
+            route.failing_since = since
+        if call.failing_since is None:
+            call.failing_since = since
+        left = min(call.failing_since, route.failing_since) + _PATIENCE - _LAST_ATTEMPT - now
+        if left <= 0:
             return None
-        return self.settings.policy.backoff(error, call.charged_attempts, self.shared.jitter())
+        backoff = self.settings.policy.backoff(error, call.charged_attempts, self.shared.jitter())
+        return min(backoff, left)
 
-    def _clock_was_wrong(self, call: _Call[Output], error: LambdaCoreError) -> bool:
-        return (
-            isinstance(error, ApiError)
-            and error.code in CLOCK_SKEW_CODES
-            and call.response is not None
-            and self.shared.service_clock.correct(call.response.headers.get("date"), call.signed_at)
-        )
+    def _timeout_amid_failures(self, call: _Call[Output], route: _Route) -> Timeout:
+        """The timeout of one of many that failed, or that comes while no request is served."""
+        timeout, now = self.settings.timeout, self.shared.clock.monotonic()
+        since = [x for x in (call.failing_since, route.failing_since) if x is not None]
+        left = min(since) + _PATIENCE - now
+        if left <= 0 or (timeout.attempt is not None and timeout.attempt <= left):
+            return timeout
+        return evolve(timeout, attempt=max(left, _LAST_ATTEMPT))
 
-    def _credentials_expired(self, call: _Call[Output], error: LambdaCoreError) -> bool:
-        """Whether the credentials were the fault, and others may be had; once a call."""
-        expired = isinstance(error, ApiError) and error.code in EXPIRED_CODES
-        if not expired or call.renewed or call.credentials is None:
+    def _check_outage(self, operation: str, route: _Route, since: float) -> None:
+        """Spare one of many an attempt in an outage that is slow to show.
+
+        Raises:
+            TransportError: no request was served for 20 seconds, and less time has passed since the
+                last failure than it took, so that another attempt would only wait as long.
+        """
+        now = self.shared.clock.monotonic()
+        if now - since >= _PATIENCE and now - route.failed_at < route.failed_after:
+            error = TransportError(
+                f"no request has succeeded for {_PATIENCE:g} seconds, and the last one failed"
+                f" only after {route.failed_after:.1f} seconds",
+                not_executed=True,
+            )
+            error.operation = operation
+            raise error
+
+    def _clock_was_wrong(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> bool:
+        if (
+            not isinstance(error, ApiError)
+            or error.code not in CLOCK_SKEW_CODES
+            or call.response is None
+        ):
+            return False
+        call.correction = route.clock.compare(call.response.headers.get("date"), call.signed_at)
+        return call.correction is not None
+
+    def _keys_were_refused(self, call: _Call[Output], error: LambdaCoreError) -> bool:
+        """Whether the credentials were the fault, and the provider may have others; once a call."""
+        if call.renewed or not isinstance(error, ApiError) or error.code not in _REFUSED_KEYS:
             return False
         call.renewed = self.shared.credentials.renew(call.credentials)
+        if call.renewed:
+            call.refused = call.credentials
         return call.renewed
+
+    @staticmethod
+    def _check_renewed(call: _Call[Output], credentials: Credentials) -> None:
+        """Raise the refusal again if the provider has only the refused keys."""
+        refused, call.refused = call.refused, None
+        if refused is not None and call.error is not None and _same_keys(credentials, refused):
+            raise call.error
+
+    async def _wait_for_credentials(self) -> Credentials:
+        # The refresh goes on for others if this caller stops waiting.
+        return await self._in_time(
+            self.shared.credentials.get(),
+            CredentialsError,
+            "no credentials within {:g} seconds: the provider has not answered",
+        )
+
+    async def _in_time(
+        self, work: Awaitable[Found], kind: type[LambdaCoreError], problem: str
+    ) -> Found:
+        """Wait for what a request needs, no longer than an attempt may take."""
+        seconds = self.settings.timeout.attempt
+        scope = asyncio.timeout(seconds)
+        try:
+            async with scope:
+                return await work
+        except TimeoutError:
+            if not scope.expired():
+                raise
+        raise kind(problem.format(seconds))
+
+    def _without_secrets(self, call: _Call[Output], failure: Exception) -> Exception:
+        """The failure of an attempt as an error of this library, without what quotes the request.
+
+        Texts are cut as an answer is read. So it is read again after the secrets were taken out,
+        for a cut might leave a part of one.
+        """
+        redaction = _redaction(call)
+        if call.response is None:
+            # A closed client is a programming error. All else is raised by a session of the user's.
+            if not isinstance(failure, LambdaCoreError) and type(failure) is not RuntimeError:
+                unsent = TransportError(f"sending failed: {type(failure).__name__}")
+                unsent.transient, unsent.__cause__ = False, failure
+                failure = unsent
+        else:
+            response = redaction.response(call.response)
+            if response is not call.response:
+                call.response = response
+                try:
+                    call.operation.parse_response(response, call.attempts)
+                except LambdaCoreError as error:
+                    failure = error
+        if isinstance(failure, LambdaCoreError):
+            redaction.error(failure)
+        return failure
 
     def _report(
         self, call: _Call[Output], error: LambdaCoreError | None, delay: float | None
@@ -358,11 +526,14 @@ class Pipeline:
         if listener is None and not verbose:
             return
         response = call.response
+        request_id = None if response is None else response.headers.get("x-amzn-requestid")
+        if request_id is not None and error is None:  # of a failure, it is redacted already
+            request_id = _redaction(call).text(request_id)
         attempt = Attempt(
             operation=call.operation.name,
             number=call.attempts,
             status=None if response is None else response.status,
-            request_id=None if response is None else response.headers.get("x-amzn-requestid"),
+            request_id=request_id,
             seconds=call.seconds,
             error=error,
             delay=delay,
@@ -372,7 +543,9 @@ class Pipeline:
         if listener is not None:
             try:
                 listener(attempt)
-            except Exception:  # a fault in somebody's metrics is no reason to lose an answer
+            # A fault in somebody's metrics is no reason to lose an answer. The listener does not
+            # wait, so this is no cancellation of the call, but the result of a cancelled future.
+            except (Exception, asyncio.CancelledError):
                 logger.exception("on_attempt failed")
 
     async def resolve_settings(self, operation: str) -> Settings:
@@ -387,10 +560,18 @@ class Pipeline:
 
     async def _find_route(self, operation: str) -> _Route:
         try:
-            settings = self.settings if self._configure is None else await self._configure()
+            settings = (
+                self.settings
+                if self._configure is None
+                else await self._in_time(
+                    self._configure(),
+                    ConfigurationError,
+                    "no configuration within {:g} seconds: reading the AWS files takes longer",
+                )
+            )
             if self._route is None:  # nor has another call found it meanwhile
                 self._route, self.settings = self._resolve_route(settings), settings
-        except ConfigurationError as error:
+        except LambdaCoreError as error:
             error.operation = operation
             raise
         return self._route
@@ -404,6 +585,10 @@ class Pipeline:
             use_dualstack=settings.use_dualstack,
             allow_plain_http=settings.allow_plain_http,
         )
+        clocks = shared.service_clocks
+        if endpoint.host not in clocks:
+            latest = next(reversed(clocks.values()), None)
+            clocks[endpoint.host] = ServiceClock(shared.clock, latest)
         key = (endpoint.url, settings.policy.mode)
         if key not in shared.rate_limiters:
             rate_limiter = (
@@ -415,6 +600,7 @@ class Pipeline:
         return _Route(
             settings.region,
             endpoint,
+            clocks[endpoint.host],
             shared.rate_limiters[key],
             shared.user_agent.text(settings.policy.mode, settings.app_id),
         )

@@ -48,7 +48,7 @@ class RetryPolicy:
             raise ParameterError(
                 "max_attempts", f"must be a whole number from 1, got {max_attempts!r}"
             )
-        self.mode = mode
+        self.mode = str.__str__(mode)  # of a member of an enum too, its value
         self.max_attempts = max_attempts
         self.max_backoff = max_backoff
 
