@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Final
@@ -58,6 +59,14 @@ async def test_the_machines_clock_tells_the_time_in_utc_and_goes_on() -> None:
     assert before <= clock.now() <= datetime.now(UTC)
     assert clock.now().tzinfo is UTC
     assert start <= clock.monotonic()
+
+
+@pytest.mark.usefixtures("leaps")
+async def test_a_sleep_takes_its_time() -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    await Clock().sleep(1000)
+    assert loop.time() >= start + 1000
 
 
 def test_the_machines_time_counts_until_an_answer_shows_that_it_is_wrong() -> None:

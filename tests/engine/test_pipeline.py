@@ -1011,6 +1011,44 @@ async def test_a_call_that_comes_amid_an_outage_has_the_rest_of_the_twenty_secon
     assert dead.clock.monotonic() == pytest.approx(20.0)
 
 
+async def test_a_call_that_comes_late_in_an_outage_has_a_second() -> None:
+    dead = Outage((0.0, REFUSED))
+    pipeline = amid(dead)
+    first = pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert await cancel_at(1, first), "in its first delay"
+    dead.clock.advance(19.5)
+    dead.then_fail(100.0, BLACK_HOLE)
+    with pytest.raises(TransportTimeoutError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert dead.timeouts[-1].attempt == 1.0
+
+
+async def test_early_in_an_outage_that_is_slow_to_fail_each_call_is_made() -> None:
+    dead = Outage((5.0, BLACK_HOLE))
+    pipeline = amid(dead)
+    first = pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert await cancel_at(0, first), "in its first delay"
+    dead.then_fail(0.0, CONNECTOR)
+    await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+
+
+async def test_a_call_that_fails_among_others_that_do_not_ends_within_twenty_seconds_too() -> None:
+    class Watch(FakeClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            transport.then([CONNECTOR])
+            await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+            transport.then([TransportError("broke")])
+
+    transport = FakeTransport(TransportError("broke"))
+    pipeline = make(transport)
+    clock = Watch()
+    object.__setattr__(pipeline.shared, "clock", clock)
+    with pytest.raises(TransportError):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    assert clock.monotonic() == pytest.approx(19.0)
+
+
 def final(error: LambdaCoreError) -> LambdaCoreError:
     """The same error, of which it is known that a retry cannot mend it."""
     error.transient = False
@@ -1531,6 +1569,27 @@ async def test_a_server_that_quotes_the_request_puts_no_secret_into_anything(
         for secret in (token[:12], token[-12:], "wJalrXUt", "Signature=", quote(token, safe="")):
             assert secret not in plain
     assert attempts
+
+
+async def test_no_part_of_a_token_becomes_a_code() -> None:
+    token = "namespace-of-it#the-middle-of-the-token:the-rest-of-it"
+    transport = FakeTransport(refusal(f"x{token}", 400))
+    with pytest.raises(ApiError) as caught:
+        await make(transport, credentials=Credentials("AKID", "the-secret-key", token)).call(
+            GET_NETWORK_CONNECTOR, GET
+        )
+    assert "middle" not in repr(vars(caught.value)) + str(caught.value)
+
+
+async def test_a_success_whose_request_id_is_the_token_tells_no_attempt_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    attempts: list[Attempt] = []
+    success = answer(200, CONNECTOR.body, x_amzn_requestid="the-session-token")
+    await make(FakeTransport(success), on_attempt=attempts.append).call(GET_NETWORK_CONNECTOR, GET)
+    assert [attempt.request_id for attempt in attempts] == ["[redacted]"]
+    assert_no_secret(caplog.text)
 
 
 async def test_an_honest_code_survives_what_is_taken_out() -> None:

@@ -182,7 +182,7 @@ class _Call(Generic[Output]):
 
     Attributes:
         credentials: what signed the last attempt.
-        refused: credentials that the service refused, until the provider was asked for others.
+        refused: credentials that the service refused, so that the provider was asked for others.
         renewed: whether the provider was asked once more.
         signed: the request of the last attempt.
         correction: of the clock, to be tried by this call.
@@ -468,8 +468,7 @@ class Pipeline:
     @staticmethod
     def _check_renewed(call: _Call[Output], credentials: Credentials) -> None:
         """Raise the refusal again if the provider has only the refused keys."""
-        refused, call.refused = call.refused, None
-        if refused is not None and call.error is not None and _same_keys(credentials, refused):
+        if call.refused and call.error and _same_keys(credentials, call.refused):
             raise call.error
 
     async def _wait_for_credentials(self) -> Credentials:
