@@ -54,6 +54,7 @@ EXAMPLES: list[LambdaCoreError] = [
     ),
     TooManyRequestsException(reason=UnknownValue("AddedLater"), modelled=False),
     TransportError("reset", not_executed=True, request_id="id-1"),
+    TransportError("no such name", not_executed=True, transient=False),
     TransportTimeoutError("late"),
     ResponseError("odd", status_code=200, request_id="id-1", body_start=b"<html>"),
     ResponseError("odd", status_code=200, operation="GetRuntime"),
@@ -213,6 +214,7 @@ def test_a_clock_skew_is_by_itself_not_worth_a_retry(code: str) -> None:
 def test_a_lost_connection_is_transient_and_says_if_the_request_was_sent() -> None:
     assert facts(TransportError("reset")) == (False, True, False)
     assert facts(TransportError("no route", not_executed=True)) == (False, True, True)
+    assert facts(TransportError("no such name", transient=False)) == (False, False, False)
     assert facts(TransportTimeoutError("late")) == (False, True, False)
 
 

@@ -246,16 +246,21 @@ class TransportError(LambdaCoreError):
 
     Attributes:
         not_executed: the request cannot have reached the service.
+        transient: the same request may well succeed a moment later.
         request_id: the service's id of the request, where the head of an answer came.
     """
 
-    transient = True
-
     def __init__(
-        self, message: str, *, not_executed: bool = False, request_id: str | None = None
+        self,
+        message: str,
+        *,
+        not_executed: bool = False,
+        transient: bool = True,
+        request_id: str | None = None,
     ) -> None:
         super().__init__(message)
         self.not_executed = not_executed
+        self.transient = transient
         self.request_id = request_id
 
     @property

@@ -111,6 +111,12 @@ def test_an_answer_is_whole_when_its_last_byte_has_come(cut: int) -> None:
         assert (response.body, missing) == (PLAIN[head:cut], len(PLAIN) - cut)
 
 
+def test_a_body_beyond_its_bound_is_not_plain() -> None:
+    assert read_plain(http(b"12"), limit=2) is not None
+    assert read_plain(http(b"123"), limit=2) is None
+    assert read_plain(http(b"", length=3), limit=2) is None
+
+
 def test_what_follows_an_answer_shows() -> None:
     plain = read_plain(PLAIN + b"HTTP")
     assert plain is not None
@@ -124,6 +130,7 @@ def test_what_follows_an_answer_shows() -> None:
         pytest.param(b"\r\n\r\n", id="no lines"),
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", id="no length"),
         pytest.param(http(status="200").replace(b"1.1", b"1.0"), id="another version"),
+        pytest.param(http().replace(b"HTTP", b"http"), id="the version in lower case"),
         pytest.param(http(status="103 Early Hints"), id="an interim answer"),
         pytest.param(http(b"", status="204 No Content"), id="no body by its status"),
         pytest.param(http(b"", status="304 Not Modified"), id="not modified"),

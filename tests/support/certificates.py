@@ -88,8 +88,9 @@ def _pem(label: str, der: bytes) -> str:
 
 
 @cache
-def self_signed() -> Certificate:
+def self_signed(*, expired: bool = False) -> Certificate:
     """The certificate of this run."""
+    end = b"20200102000000Z" if expired else b"21200101000000Z"
     key = secrets.randbelow(_N - 1) + 1
     point = b"\x04" + b"".join(part.to_bytes(32, "big") for part in _times(key, _G))
     name = _der(_SEQUENCE, _der(_SET, _der(_SEQUENCE, _COMMON_NAME, _der(_TEXT, b"loopback"))))
@@ -111,7 +112,7 @@ def self_signed() -> Certificate:
         _integer(secrets.randbits(63)),
         algorithm,
         name,
-        _der(_SEQUENCE, _der(_TIME, b"20200101000000Z"), _der(_TIME, b"21200101000000Z")),
+        _der(_SEQUENCE, _der(_TIME, b"20200101000000Z"), _der(_TIME, end)),
         name,
         _der(_SEQUENCE, _der(_SEQUENCE, _EC_PUBLIC_KEY, _PRIME256V1), _der(_BITS, b"\0" + point)),
         _der(0xA3, extensions),
@@ -132,16 +133,19 @@ def self_signed() -> Certificate:
     return Certificate(_pem("CERTIFICATE", certificate), _pem("EC PRIVATE KEY", private))
 
 
-def server_context() -> ssl.SSLContext:
+def server_context(*, expired: bool = False) -> ssl.SSLContext:
     """For a server that shows the certificate."""
+    shown = self_signed(expired=expired)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with TemporaryDirectory() as folder:  # a context takes its key from a file only
         path = Path(folder) / "both.pem"
-        path.write_text(self_signed().certificate + self_signed().key)
+        path.write_text(shown.certificate + shown.key)
         context.load_cert_chain(path)
     return context
 
 
-def trusting_context() -> ssl.SSLContext:
+def trusting_context(*, expired: bool = False) -> ssl.SSLContext:
     """For a client that trusts the certificate, and no other."""
-    return ssl.create_default_context(cadata=self_signed().certificate)
+    context = ssl.create_default_context(cadata=self_signed(expired=expired).certificate)
+    context.check_hostname = not expired
+    return context

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import traceback
 from collections.abc import Awaitable, Coroutine, Generator, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from lambdacore_async.protocol.sigv4 import Credentials
 
 #: Credentials whose secret parts are easy to find.
 CREDENTIALS: Final = Credentials("AKIDEXAMPLE", "the-secret-key", "the-session-token")
+_TESTS: Final = str(Path(__file__).parents[1])
 _SECRETS: Final = ("the-secret-key", "the-session-token", "AWS4-HMAC-SHA256", "Signature=")
 
 
@@ -32,6 +35,17 @@ def assert_no_secret(*shown: object) -> None:
             texts += (str(error), repr(error), repr(error.args), repr(vars(error)))
         for text, secret in itertools.product(texts, _SECRETS):
             assert secret not in text
+
+
+def assert_no_secret_in_frames(error: BaseException) -> None:
+    """No traceback that shows local variables tells how a request was signed.
+
+    The frames of tests may: they made the secrets.
+    """
+    for shown in chain(error):
+        for frame, _ in traceback.walk_tb(shown.__traceback__):
+            if _TESTS not in frame.f_code.co_filename:
+                assert_no_secret(*map(repr, frame.f_locals.values()))
 
 
 def other_tasks() -> set[asyncio.Task[object]]:

@@ -36,6 +36,13 @@ def http(
     return head.encode() + b"\r\n\r\n" + body
 
 
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Break a connection: closing with a linger of 0 seconds sends RST in place of FIN."""
+    linger = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    writer.transport.abort()
+
+
 class Wire:
     """The server.
 
@@ -122,11 +129,7 @@ class Wire:
                 case Step.CLOSE:
                     return False
                 case Step.RESET:
-                    # Closing with a linger of 0 seconds sends RST in place of FIN.
-                    connection = writer.get_extra_info("socket")
-                    linger = struct.pack("ii", 1, 0)
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                    writer.transport.abort()
+                    reset(writer)
                     return False
         return True
 

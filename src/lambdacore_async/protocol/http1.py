@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.messages import MAX_RESPONSE, Request, Response
 
 #: More than plain heads have; other parsers draw the line here too.
 _MAX_HEAD: Final = 8190
@@ -50,29 +50,37 @@ def serialized(request: Request) -> bytes:
         lines.append(f"content-length: {len(body or b'')}")
     text = "".join(lines)
     if "\n" in text or "\r" in text:
+        del lines, text, body  # a traceback may show local variables, and these hold the signature
         raise ValueError("a line break in a request's headers")
     lines += ("", "")
     head = "\r\n".join(lines).encode()
     return head + body if body else head
 
 
-def read_plain(data: bytes) -> tuple[Response, int] | None:
+def read_plain(data: bytes, limit: int = MAX_RESPONSE) -> tuple[Response, int] | None:
     """Read an answer from its first bytes on, if it is plain.
+
+    Args:
+        data: the first bytes of the answer.
+        limit: the number of bytes that its body may have; a longer one is not plain.
 
     Returns:
         The answer with what there is of its body, and how many bytes are missing there, below 0
         where there are too many; `None` if it is not plain, or its head is not whole.
     """
     end = data.find(b"\r\n\r\n")
-    if not 0 < end <= _MAX_HEAD:
+    if not 0 < end <= _MAX_HEAD or not data.startswith(b"HTTP/"):
         return None
     head = data[: end + 2]
     lowered = head.lower()
     plain = _PLAIN.fullmatch(lowered)
     if plain is None:
         return None
+    size = int(plain[2])
+    if size > limit:
+        return None
     body = data[end + 4 :]
-    return Response(int(plain[1]), _Headers(head, lowered), body), int(plain[2]) - len(body)
+    return Response(int(plain[1]), _Headers(head, lowered), body), size - len(body)
 
 
 class _Headers(Mapping[str, str]):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
+from unittest.mock import patch
 
+import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambdacore_async.engine.transport import connections
 from lambdacore_async.engine.transport.connections import DirectConnection
+from lambdacore_async.engine.transport.pool import Guard, OverlongResponseError
 from lambdacore_async.engine.transport.timeouts import Timeout
-from lambdacore_async.protocol.messages import Response
+from lambdacore_async.protocol.http1 import read_plain
+from lambdacore_async.protocol.messages import MAX_RESPONSE, Response
 from support.generation import thorough
 from support.leaks import settle
 from support.wire import http
@@ -82,10 +88,19 @@ class Lease:
         self.ended = "released"
 
 
-def leased() -> tuple[DirectConnection, Lease]:
+def leased(room: int = ROOM) -> tuple[DirectConnection, Lease]:
     lease: Any = Lease()
+    pool: Any = None  # only a guard on duty asks it for the time
+    guard = Guard(pool, lease.protocol, lease.transport)
+    lease.transport.set_protocol(guard)
     loop = asyncio.get_running_loop()
-    return DirectConnection(lease, memoryview(bytearray(ROOM)), loop), lease
+    return DirectConnection(lease, guard, memoryview(bytearray(room)), loop), lease
+
+
+def ask(
+    connection: DirectConnection, timeout: Timeout | None = None, limit: int = MAX_RESPONSE
+) -> asyncio.Future[Response | None]:
+    return connection.ask(b"request", limit, timeout or Timeout(), 0)
 
 
 async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[], bool]) -> object:
@@ -107,7 +122,7 @@ async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[]
 async def by_us(parts: list[bytes], *, closed: bool) -> object:
     """What comes of an exchange whose answer has these parts."""
     connection, lease = leased()
-    answer = connection.ask(b"request", Timeout(), 0)
+    answer = ask(connection)
 
     async def read() -> Response:
         return await answer or await connection.read()
@@ -123,7 +138,7 @@ async def by_aiohttp(parts: list[bytes], *, closed: bool) -> object:
     """The same, as aiohttp's own protocol has it."""
     lease = Lease()
     handler = lease.protocol
-    handler.set_response_params()
+    handler.set_response_params(read_until_eof=True)
 
     async def read() -> Response:
         head, stream = await handler.read()
@@ -167,6 +182,54 @@ def test_in_whatever_parts_an_answer_comes_it_is_what_aiohttp_reads(
     assert asyncio.run(by_us(parts, closed=closed)) == asyncio.run(by_aiohttp(parts, closed=closed))
 
 
+async def test_an_answer_that_is_late_by_its_body_alone_is_late() -> None:
+    """Its head has come, but nobody has read it yet when the time is up."""
+    connection, lease = leased()
+    answer = ask(connection, Timeout(attempt=10))
+    lease.transport.read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    connection.expire()
+    assert await answer is None
+    with pytest.raises(TimeoutError):
+        await connection.read()
+
+
+async def test_a_body_in_small_parts_is_put_together_once() -> None:
+    connection, lease = leased()
+    answer = ask(connection)
+    head, body = http(b"x" * ROOM)[:-ROOM], b"x" * ROOM
+    lease.transport.read(head)
+    with patch.object(connections, "read_plain", wraps=read_plain) as reader:
+        for byte in body:
+            lease.transport.read(bytes([byte]))
+    response = await answer
+    assert response is not None
+    assert response.body == body
+    assert reader.call_count == 1
+
+
+async def test_interim_answers_have_an_end() -> None:
+    connection, lease = leased()
+    answer = ask(connection)
+    for _ in range(100):
+        lease.transport.read(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    lease.transport.read(http())
+    assert await answer is None
+    with pytest.raises(OverlongResponseError):
+        await connection.read()
+
+
+async def test_a_connection_that_ends_before_its_answer_is_decoded_is_an_error() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
+    data = head + gzip.compress(bytes(10_000_000))
+    connection, lease = leased(len(data))
+    answer = ask(connection, limit=10_000_000)
+    lease.transport.read(data)
+    connection.connection_lost(None)
+    assert await answer is None
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await connection.read()
+
+
 async def test_what_nobody_asked_for_ends_the_connection() -> None:
     connection, lease = leased()
     lease.transport.read(http(status="408 Request Timeout"))
@@ -175,7 +238,7 @@ async def test_what_nobody_asked_for_ends_the_connection() -> None:
 
 async def test_what_comes_before_a_cancelled_request_is_cleared_away_reaches_nobody() -> None:
     connection, lease = leased()
-    answer = connection.ask(b"request", Timeout(), 0)
+    answer = ask(connection)
     answer.cancel()
     lease.transport.read(http())
     lease.transport.read(http())
@@ -192,20 +255,21 @@ async def test_a_connection_goes_back_as_it_came_unless_it_is_over(over: bool) -
         connection.eof_received()
     connection.give_back()
     assert lease.ended == ("closed" if over else "released")
-    assert (lease.transport.protocol is connection) is over
+    assert isinstance(lease.transport.protocol, DirectConnection if over else Guard)
 
 
 async def test_aiohttp_hears_when_the_transport_is_full() -> None:
     connection, lease = leased()
-    connection.pause_writing()
-    assert lease.protocol._paused
-    connection.resume_writing()
-    assert not lease.protocol._paused
+    for protocol in (connection, connection._guard):
+        protocol.pause_writing()
+        assert lease.protocol._paused
+        protocol.resume_writing()
+        assert not lease.protocol._paused
 
 
 async def test_an_answer_that_is_there_is_not_late() -> None:
     connection, lease = leased()
-    answer = connection.ask(b"request", Timeout(attempt=10), 0)
+    answer = ask(connection, Timeout(attempt=10))
     lease.transport.read(http())
     connection.expire()
     assert await answer is not None

@@ -1,47 +1,75 @@
-"""Reads the body of an answer, up to a size that no honest answer has."""
+"""Reads the body of a response, up to the size that its request allows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
 
 import aiohttp
 
-from lambdacore_async.errors import ResponseError
 
-#: More than a page of the largest resources needs; an answer beyond it is not read to its end.
-MAX_BODY: Final = 16 * 1024 * 1024
+class OversizedBodyError(aiohttp.ClientPayloadError):
+    """The body of a successful response is longer than its request allows.
+
+    Attributes:
+        status: the response's status.
+        request_id: the service's id of the request, if the response has one.
+        limit: the number of bytes that the request allows.
+    """
+
+    def __init__(self, status: int, request_id: str | None, limit: int) -> None:
+        super().__init__()
+        self.status = status
+        self.request_id = request_id
+        self.limit = limit
+
+
+class UnexpectedStatusError(aiohttp.ClientError):
+    """The status is that of no final response, such as 101 to a request for no other protocol.
+
+    Attributes:
+        status: the status.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
 
 
 async def read_body(
     stream: aiohttp.StreamReader,
     status: int,
     headers: Mapping[str, str],
+    limit: int,
     on_part: Callable[[], None] = lambda: None,
 ) -> bytes:
-    """Read to the end of the stream.
+    """Read to the end of the stream, or to the limit if the response is an error.
+
+    The body of an error is often a page of a proxy. Its status matters more than its end.
 
     Args:
-        stream: the body, as it comes in.
-        status: of the answer, for the error.
-        headers: of the answer, for the error.
-        on_part: called for each part.
+        stream: the decoded body.
+        status: the response's status.
+        headers: the response's headers.
+        limit: the number of bytes that the body may have.
+        on_part: called for each part that arrives.
 
     Raises:
-        ResponseError: the body is larger than `MAX_BODY`; the rest of it was not read.
+        UnexpectedStatusError: there is no body to read, since this is no final response.
+        OversizedBodyError: the body is longer than the limit; the rest of it was not read.
         aiohttp.ClientError: the body broke off, or cannot be decoded.
     """
-    parts: list[bytes] = []
-    size = 0
-    while part := await stream.readany():
+    if status < 200:
+        raise UnexpectedStatusError(status)
+    body = bytearray()
+    while len(body) <= limit:
+        try:
+            part = await stream.readany()
+        except RuntimeError:  # aiohttp's error if the connection ends before decoding does
+            raise aiohttp.ClientPayloadError from None
+        if not part:
+            return bytes(body)
         on_part()
-        parts.append(part)
-        size += len(part)
-        if size > MAX_BODY:
-            raise ResponseError(
-                f"the answer is larger than {MAX_BODY} bytes",
-                status_code=status,
-                request_id=headers.get("x-amzn-requestid"),
-                body_start=b"".join(parts)[:256],
-            )
-    return b"".join(parts)
+        body += part
+    if status < 300:
+        raise OversizedBodyError(status, headers.get("x-amzn-requestid"), limit)
+    return bytes(body[:limit])

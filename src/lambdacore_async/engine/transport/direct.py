@@ -21,6 +21,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
 from lambdacore_async.engine.transport.connections import Deadlines, DirectConnection
+from lambdacore_async.engine.transport.pool import KEEP, KEEPALIVE, UNPOLLED, Pool, elapsed, poll
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.http1 import serialized
@@ -28,8 +29,6 @@ from lambdacore_async.protocol.messages import Request, Response
 
 #: A larger body may fill the socket's buffer; a session knows how to wait for that.
 MAX_SENT: Final = 64 * 1024
-#: Seconds for which connections are kept at most, before the pool has them back and keeps them on.
-KEEP: Final = 5.0
 #: Bytes that are read at once. Answers are smaller, but for long listings.
 _BUFFER: Final = 64 * 1024
 #: In another series, the connection and its parser may have changed.
@@ -69,11 +68,11 @@ class DirectTransport:
     to give one: not for long, and none that somebody may wait for.
 
     Args:
-        connector: the pool; it is not closed here.
+        pool: has the connections; it is not closed here.
     """
 
-    def __init__(self, connector: aiohttp.BaseConnector) -> None:
-        self._connector = connector
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
         self._buffer = memoryview(bytearray(_BUFFER))
@@ -81,28 +80,31 @@ class DirectTransport:
         self._idle: defaultdict[str, list[DirectConnection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
         self._asking = 0
+        self._last_answer = pool.now()
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """Send a signed request as it stands, and read the whole answer.
 
         Raises:
-            aiohttp.ClientError: no complete answer came.
+            aiohttp.ClientError: no complete answer came, or its body is too long.
             aiohttp.http_exceptions.HttpProcessingError: what came is not HTTP.
             TimeoutError: it did not come in time.
-            ResponseError: the answer is too large.
         """
-        started = self._loop.time()
-        message = serialized(request)
+        now = self._pool.now()
         idle = self._idle[endpoint.url]
+        # As long as answers come, the loop reads the idle connections too.
+        if idle and elapsed(self._last_answer, now) > UNPOLLED:
+            await poll()
         while idle:
             connection = idle.pop()
-            if not connection.ended:
+            if not connection.ended and elapsed(connection.idle_since, now) <= KEEPALIVE:
                 break
             connection.close()
         else:
             connection = await self._connect(endpoint.url, timeout)
         try:
-            answer = connection.ask(message, timeout, started)
+            # No local variable holds the request's bytes: a traceback may show local variables.
+            answer = connection.ask(serialized(request), request.max_response, timeout, now[0])
             self._deadlines.add(connection)
             response = await answer or await connection.read()
         except BaseException:
@@ -110,6 +112,7 @@ class DirectTransport:
             raise
         finally:
             self._deadlines.discard(connection)
+        connection.idle_since = self._last_answer = self._pool.now()
         if self._asking or connection.ended:
             connection.give_back()
         else:
@@ -122,7 +125,7 @@ class DirectTransport:
     def asking(self) -> Generator[None]:
         """Keep from the pool nothing that it may need while somebody asks it for a connection."""
         idle = sum(map(len, self._idle.values()))
-        if idle + len(self._deadlines.pending) + self._asking >= self._connector.limit:
+        if idle + len(self._deadlines.pending) + self._asking >= self._pool.limit:
             self._give_back()
         self._asking += 1
         try:
@@ -148,10 +151,10 @@ class DirectTransport:
         destination = self._destination(url, timeout)
         with self.asking():
             try:
-                lease = await self._connector.connect(destination, [], destination.limits)
+                lease, guard = await self._pool.lease(destination, [], destination.limits)
             except TimeoutError as error:
                 raise aiohttp.ConnectionTimeoutError from error
-        return DirectConnection(lease, self._buffer, self._loop)
+        return DirectConnection(lease, guard, self._buffer, self._loop)
 
     def _destination(self, url: str, timeout: Timeout) -> _Destination:
         destination = self._destinations.get(url)

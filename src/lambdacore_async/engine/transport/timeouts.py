@@ -1,4 +1,4 @@
-"""How long things may take."""
+"""Timeouts of a call and its parts."""
 
 from __future__ import annotations
 
@@ -29,8 +29,17 @@ class Timeout:
     total: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+        for name, value in asdict(self, recurse=False).items():
+            if value is None:
+                continue
+            if not isinstance(value, int | float) or isinstance(value, bool):
+                given = type(value).__name__
+                raise ParameterError(f"timeout.{name}", f"must be a number of seconds, got {given}")
+            try:
+                seconds = float(value)
+            except OverflowError:
+                seconds = math.inf
+            if not 0 < seconds < math.inf:
                 raise ParameterError(
-                    f"timeout.{name}", f"must be above 0 seconds and finite, got {value!r}"
+                    f"timeout.{name}", f"must be above 0 seconds and finite, got {seconds:g}"
                 )
