@@ -201,7 +201,7 @@ async def run(contender: str, url: str, identifiers: list[str], concurrency: int
 
 def main() -> None:
     contender, port, count, concurrency = sys.argv[1:]
-    identifiers = [f"nc-{number:08}" for number in range(int(count))]
+    identifiers = [f"prod-egress:{number + 1:08}" for number in range(int(count))]
     outcomes = asyncio.run(
         run(contender, f"http://127.0.0.1:{port}", identifiers, int(concurrency))
     )

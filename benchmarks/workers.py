@@ -90,7 +90,8 @@ def working(
 
 
 def identifiers(count: int) -> Iterator[str]:
-    return (f"nc-{number:08}" for number in range(count))
+    # All are of the connector that every answer is about: an answer about another is an error.
+    return (f"prod-egress:{number + 1:08}" for number in range(count))
 
 
 async def make_calls(calls: Any, way: str, count: int, concurrency: int) -> None:

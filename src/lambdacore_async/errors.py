@@ -7,10 +7,21 @@ the service asked to wait.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+
+from lambdacore_async.escaping import escaped
+
+#: Characters of an error's text, and of the parts of it that others wrote.
+_MAX_TEXT: Final = 2000
+_MAX_MESSAGE: Final = 1000
+_MAX_NAME: Final = 100
+#: A session token that an answer quotes: the header's name, what divides it from the value (white
+#: space, quotes, signs, an HTML tag), and the value. The name is also in lists of signed headers.
+_QUOTED_HEADER: Final = r"((?i:x-amz-security-token)(?:<[^>]{0,40}>|[^\w;\n]){1,16}+)[^\s\"'<>,]+"
 
 #: Codes by which AWS services say "slow down", as in botocore's standard retry mode.
 THROTTLING_CODES = frozenset(
@@ -78,8 +89,20 @@ class ThrottleReason(StrEnum):
     CONCURRENT_SNAPSHOT_CREATE_LIMIT_EXCEEDED = "ConcurrentSnapshotCreateLimitExceeded"
 
 
+def without_quoted_token(text: str) -> str:
+    """The text without session tokens that it names as such.
+
+    The service answers a wrong signature with what should have been signed; other servers and
+    debug pages repeat the headers of the request.
+    """
+    return re.sub(_QUOTED_HEADER, r"\1...", text)
+
+
 class LambdaCoreError(Exception):
     """The root of all errors that this library raises on purpose.
+
+    Its text is safe to print and to log: control characters and line breaks in it are escaped, and
+    it ends after 2,000 characters. The attributes hold what the service sent, unchanged.
 
     Attributes:
         operation: the API operation's name, such as `GetNetworkConnector`; `None` where the error
@@ -103,10 +126,19 @@ class LambdaCoreError(Exception):
     #: Seconds that the service asked to wait in the SDKs' own header, `x-amz-retry-after`.
     backoff_hint: float | None = None
 
+    def __init__(self, message: str = "") -> None:
+        super().__init__(escaped(message, _MAX_TEXT))
+
     @property
     def details(self) -> tuple[str, ...]:
-        """What belongs behind the message: status, request id, attempts."""
+        """Details appended to the message: status, request id, attempts."""
         return (f"{self.attempts} attempts",) if self.attempts > 1 else ()
+
+    @property
+    def _request_details(self) -> tuple[str, ...]:
+        if self.request_id is None:
+            return ()
+        return (f"request id {escaped(self.request_id, _MAX_NAME)}",)
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -162,7 +194,8 @@ class ApiError(LambdaCoreError):
         operation: str | None = None,
     ) -> None:
         self.code = type(self).__name__ if code is None else code
-        super().__init__(f"{self.code}: {message}" if message else self.code)
+        text = escaped(self.code, _MAX_NAME)
+        super().__init__(f"{text}: {escaped(message, _MAX_MESSAGE)}" if message else text)
         self.message = message
         self.status_code = self.usual_status if status_code is None else status_code
         self.request_id = request_id
@@ -182,8 +215,7 @@ class ApiError(LambdaCoreError):
     @property
     def details(self) -> tuple[str, ...]:
         """See `LambdaCoreError.details`."""
-        request = () if self.request_id is None else (f"request id {self.request_id}",)
-        return (f"HTTP {self.status_code}", *request, *super().details)
+        return (f"HTTP {self.status_code}", *self._request_details, *super().details)
 
 
 class InvalidParameterValueException(ApiError):  # noqa: N818 - AWS's own name
@@ -266,8 +298,7 @@ class TransportError(LambdaCoreError):
     @property
     def details(self) -> tuple[str, ...]:
         """See `LambdaCoreError.details`."""
-        request = () if self.request_id is None else (f"request id {self.request_id}",)
-        return (*request, *super().details)
+        return (*self._request_details, *super().details)
 
 
 class TransportTimeoutError(TransportError, TimeoutError):
@@ -280,7 +311,8 @@ class ResponseError(LambdaCoreError):
     Attributes:
         status_code: the HTTP status.
         request_id: the service's id of the request, for AWS Support.
-        body_start: the first bytes of the body, at most 256.
+        body_start: the first bytes of the body, at most 256, without a session token that they
+            quote.
     """
 
     def __init__(
@@ -297,15 +329,15 @@ class ResponseError(LambdaCoreError):
         self.transient = transient
         self.status_code = status_code
         self.request_id = request_id
-        self.body_start = body_start[:256]
+        start = without_quoted_token(body_start[:256].decode("latin-1"))
+        self.body_start = start.encode("latin-1")[:256]
         self.operation = operation
 
     @property
     def details(self) -> tuple[str, ...]:
         """See `LambdaCoreError.details`; here also the start of the body."""
-        request = () if self.request_id is None else (f"request id {self.request_id}",)
         start = (f"body starts {self.body_start[:64]!r}",) if self.body_start else ()
-        return (f"HTTP {self.status_code}", *request, *start, *super().details)
+        return (f"HTTP {self.status_code}", *self._request_details, *start, *super().details)
 
 
 class CredentialsError(LambdaCoreError):

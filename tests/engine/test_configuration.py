@@ -126,7 +126,7 @@ async def ours(
         partial(resolve, options),
     )
     try:
-        await pipeline.call(GET_NETWORK_CONNECTOR, {"identifier": "a"})
+        await pipeline.call(GET_NETWORK_CONNECTOR, {"identifier": "prod-egress"})
     except ConfigurationError:
         return None
     (endpoint,), (request,) = transport.endpoints, transport.requests

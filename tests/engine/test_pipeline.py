@@ -257,11 +257,13 @@ async def test_the_result_tells_its_attempts_and_request_id() -> None:
 async def test_the_path_of_an_endpoint_precedes_what_is_signed_and_sent() -> None:
     transport = FakeTransport(TransportError("broke"), CONNECTOR)
     settings = Settings("us-east-1", endpoint_url="https://gateway.example:8443/lambda/")
-    await make(transport, settings=settings).call(GET_NETWORK_CONNECTOR, {"identifier": "a/b"})
+    await make(transport, settings=settings).call(
+        GET_NETWORK_CONNECTOR, {"identifier": "a/prod-egress"}
+    )
     for request, endpoint in zip(transport.requests, transport.endpoints, strict=True):
         assert endpoint.url == "https://gateway.example:8443"
         assert request.headers["host"] == "gateway.example:8443"
-        assert request.target == "/lambda/2026-04-04/network-connectors/a%2Fb"
+        assert request.target == "/lambda/2026-04-04/network-connectors/a%2Fprod-egress"
     assert_rightly_signed(transport.requests[0], NOON)
 
 

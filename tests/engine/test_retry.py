@@ -151,7 +151,7 @@ class Gates(FakeTransport):
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """See `Transport.send`."""
-        name = request.target.rpartition("/")[2]
+        name = request.target[-1]
         self.waiting[name] = asyncio.get_running_loop().create_future()
         await self.waiting[name]
         return next(self._scripts[name])
@@ -170,7 +170,7 @@ async def test_the_public_tables_calls_share_one_quota(case: Case) -> None:
     gates = Gates(scripts)
     ours, _ = pipeline(gates, RetryPolicy(max_attempts=case["max_attempts"]))
     calls = [
-        asyncio.create_task(ours.call(GET_NETWORK_CONNECTOR, {"identifier": name}))
+        asyncio.create_task(ours.call(GET_NETWORK_CONNECTOR, {"identifier": f"prod-egress:{name}"}))
         for name in scripts
     ]
     found: dict[str, list[int]] = {name: [] for name in scripts}

@@ -181,7 +181,7 @@ def test_only_proper_text_is_sent_as_text(
         (CREATE_RUNTIME, "tags", {"a": 7}, "tags['a']", "expected str, got int"),
         (CREATE_RUNTIME, "tags", {7: "a"}, "tags[7]", "expected str, got int"),
         (CREATE_RUNTIME, "tags", {"a": "\ud800"}, "tags['a']", "has a lone surrogate"),
-        (CREATE_RUNTIME, "tags", 7, "tags", "'int' object is not iterable"),
+        (CREATE_RUNTIME, "tags", 7, "tags", "expected a mapping, got int"),
         (
             CREATE_RUNTIME,
             "release_lifecycle",

@@ -272,6 +272,12 @@ def parse(operation: str, status: int, headers: Mapping[str, str], body: bytes) 
     return parsed
 
 
+def timestamp(value: object) -> datetime:
+    """What botocore reads in a timestamp, with or without a zone."""
+    time: datetime = _utils.parse_timestamp(value)
+    return time
+
+
 @cache
 def partitions() -> list[dict[str, Any]]:
     """Return the partitions, with their regions and DNS suffixes."""

@@ -305,6 +305,7 @@ class Pipeline:
                 if call.attempts > sent:  # else it failed before, for want of credentials
                     self._report(call, error, delay)
                 if delay is None:
+                    call.response = None  # the error keeps this frame, which need not keep a body
                     raise
             else:
                 self.shared.quota.release(call.retry_cost)
@@ -355,7 +356,9 @@ class Pipeline:
                     )
                 finally:
                     call.seconds = shared.clock.monotonic() - started
-                output = call.operation.parse_response(call.response, call.attempts)
+                output = call.operation.parse_response(
+                    call.response, call.attempts, call.request.identifiers
+                )
             except Exception as error:  # noqa: BLE001 - it is raised below, without what it quotes
                 failure = error
             else:
@@ -511,7 +514,9 @@ class Pipeline:
             if response is not call.response:
                 call.response = response
                 try:
-                    call.operation.parse_response(response, call.attempts)
+                    call.operation.parse_response(
+                        response, call.attempts, call.request.identifiers
+                    )
                 except LambdaCoreError as error:
                     failure = error
         if isinstance(failure, LambdaCoreError):

@@ -7,18 +7,37 @@ does not know are kept.
 
 from __future__ import annotations
 
+import json
+import re
 import types
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeGuard, TypeVar, Union, get_args, get_origin, overload
+from itertools import islice
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    TypeGuard,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    overload,
+)
 
 import attrs
-from cattrs import Converter, transform_error
+from cattrs import (
+    AttributeValidationNote,
+    BaseValidationError,
+    Converter,
+)
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from lambdacore_async.errors import ParameterError
+from lambdacore_async.escaping import escaped
+from lambdacore_async.models import shared
 from lambdacore_async.models.network_connectors import NetworkConnectorConfiguration
 from lambdacore_async.models.shared import (
     JSONValue,
@@ -26,6 +45,11 @@ from lambdacore_async.models.shared import (
     UnknownMember,
     UnknownValue,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
+else:
+    TypeForm = type  # for those that read the annotations at run time
 
 Model = TypeVar("Model")
 StructureHook = Callable[[Any, Any], Any]
@@ -36,6 +60,40 @@ _BOTO3_UNKNOWN_MEMBER = "SDK_UNKNOWN_MEMBER"
 _TAKEN = (str, int, bool, ResponseMetadata)
 #: Raised while structuring or unstructuring what has not the shape that its type says.
 _MISMATCHES = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+#: Faults that an explanation names, and characters that it quotes of each name and value.
+_MAX_FAULTS: Final = 10
+_MAX_QUOTED: Final = 100
+#: Levels that an unknown member may be nested, so that it can be compared, copied and written.
+_MAX_DEPTH: Final = 64
+_MAX_BITS: Final = 64  # a number in a request is a 64-bit one at most
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# Timestamps in capitals. Patterns are compiled at their first use, most of them never.
+_NUMBER: Final = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:E[+-]?[0-9]+)?"
+_CLOCK: Final = "(?P<clock>[0-9:.,]+)"
+_ZONE: Final = " *(?P<zone>Z|UTC|GMT|[+-][0-9:]+)?"
+_ISO_8601: Final = (
+    rf"(?P<date>[0-9]{{4}}(?P<dash>-?)[0-9]{{2}}(?P=dash)[0-9]{{2}})(?:[T ]{_CLOCK}{_ZONE})?"
+)
+# RFC 9110, 5.6.7: the form that servers use, that of RFC 850, and that of C's asctime.
+_WEEKDAY: Final = "(?:[A-Z]{3,9},? +)?"
+_DAY: Final = "(?P<day>[0-9]{1,2})"
+_MONTHS: Final[Sequence[str]] = (
+    "JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC",
+)  # fmt: skip
+_MONTH: Final = f"(?P<month>{'|'.join(_MONTHS)})"
+_HTTP_DATE: Final = (
+    f"{_WEEKDAY}{_DAY}[ -]{_MONTH}[ -](?P<year>[0-9]{{2}}|[0-9]{{4}}) +{_CLOCK}{_ZONE}"
+)
+_ASCTIME: Final = f"{_WEEKDAY}{_MONTH} +{_DAY} +{_CLOCK} +(?P<year>[0-9]{{4}})"
+
+
+class _ListError(Exception):
+    """The first items of a list that cannot be read, by their places."""
+
+    def __init__(self, faults: list[tuple[int, Exception]]) -> None:
+        super().__init__()
+        self.faults = faults
 
 
 def wire_name(name: str) -> str:
@@ -44,10 +102,12 @@ def wire_name(name: str) -> str:
 
 
 @overload
-def from_dict(kind: type[Model], data: Mapping[str, object]) -> Model: ...
+def from_dict(  # type: ignore[overload-overlap] # of a member of the union it is the member
+    kind: type[Model], data: Mapping[str, object]
+) -> Model: ...
 @overload
 def from_dict(
-    kind: types.UnionType, data: Mapping[str, object]
+    kind: TypeForm[NetworkConnectorConfiguration], data: Mapping[str, object]
 ) -> NetworkConnectorConfiguration: ...
 def from_dict(kind: Any, data: Mapping[str, object]) -> object:
     """Read a model, or a union of models, from a wire-shaped dict.
@@ -59,9 +119,13 @@ def from_dict(kind: Any, data: Mapping[str, object]) -> object:
         data: the dict; members that this version does not know are ignored.
 
     Raises:
-        ParameterError: the dict lacks a required member, or a member has the wrong type.
+        ParameterError: the dict lacks a required member, or a member has the wrong type; or this
+            is no class that can be read.
     """
+    if kind != NetworkConnectorConfiguration and not _is_model(kind):
+        raise ParameterError("kind", f"expected a model class, got {escaped(repr(kind), 100)}")
     try:
+        refuse_surrogates(data)
         return structure(kind, data)
     except ValueError as error:
         raise ParameterError("data", str(error)) from None
@@ -74,12 +138,43 @@ def to_dict(model: object) -> dict[str, JSONValue]:
         model: an instance of a model class. Its `response_metadata` is left out.
 
     Raises:
-        ParameterError: it is no model.
+        ParameterError: it is no model, or a member has the wrong type.
     """
     if not attrs.has(type(model)):
         raise ParameterError("model", f"expected a model, got {type(model).__name__}")
-    data: dict[str, JSONValue] = _lenient().unstructure(model)
+    try:
+        data: dict[str, JSONValue] = _lenient().unstructure(model)
+    except _MISMATCHES as error:
+        raise ParameterError("model", _explanation(error)) from None
     return data
+
+
+def refuse_surrogates(data: object) -> None:
+    """Check that all text in the data can be encoded, and so printed and written.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    try:
+        json.dumps(data, ensure_ascii=False, skipkeys=True, default=_as_json).encode()
+    except UnicodeEncodeError:
+        raise ValueError("has a lone surrogate") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _as_json(value: object) -> object:
+    return dict(value) if is_object(value) else None
+
+
+def _is_model(kind: object) -> bool:
+    package, _, _ = shared.__name__.rpartition(".")
+    return (
+        isinstance(kind, type)
+        and attrs.has(kind)
+        and kind.__module__.startswith(package)
+        and kind.__module__ != shared.__name__
+    )
 
 
 def is_object(data: object) -> TypeGuard[Mapping[str, Any]]:
@@ -101,10 +196,14 @@ def structure(kind: type[Model], data: object) -> Model:
     try:
         model: Model = _reader(kind)(data, kind)  # type: ignore[arg-type] # a class is hashable
     except _MISMATCHES:
-        problems = _problems(kind, data, "")
+        pass
     else:
         return model
-    raise ValueError("; ".join(f"{path}: {problem}".lstrip(": ") for path, problem in problems))
+    faults = _faults(kind, data, "")
+    explained = [f"{path}: {problem}".lstrip(": ") for path, problem in faults[:_MAX_FAULTS]]
+    if len(faults) > _MAX_FAULTS:
+        explained.append("and more")
+    raise ValueError("; ".join(explained))
 
 
 def unstructure(kind: Any, value: object, parameter: str) -> JSONValue:
@@ -121,8 +220,10 @@ def unstructure(kind: Any, value: object, parameter: str) -> JSONValue:
         data: JSONValue = _strict().unstructure(value, unstructure_as=kind)
     except _MISMATCHES as error:
         raise ParameterError(parameter, _explanation(error)) from None
-    for path, problem in _problems(kind, data, parameter):
+    for path, problem in _faults(kind, data, parameter):
         raise ParameterError(path, problem)
+    if isinstance(data, int) and data.bit_length() > _MAX_BITS:
+        raise ParameterError(parameter, "out of range")
     return data
 
 
@@ -132,26 +233,46 @@ def restructure(kind: Any, data: object, parameter: str) -> Any:
     Raises:
         ParameterError: naming the part of it that has the wrong type.
     """
-    for path, problem in _problems(kind, data, parameter):
+    for path, problem in _faults(kind, data, parameter):
         raise ParameterError(path, problem)
     return _strict().structure(data, kind)
 
 
-def _problems(kind: Any, data: object, path: str) -> list[tuple[str, str]]:
+def _faults(kind: Any, data: object, path: str) -> list[tuple[str, str]]:
     """Check the data once more, in detail: the path and the explanation of each fault."""
     try:
         _strict().structure(data, kind)
     except Exception as error:  # noqa: BLE001 - cattrs groups whatever the hooks raised
-        faults = transform_error(error, path, lambda cause, _: _explanation(cause))
-        return [
-            (where.lstrip("."), problem)
-            for problem, where in (fault.rsplit(" @ ", 1) for fault in faults)
-        ]
+        return list(_explained(error, path))
     return []
 
 
+def _explained(error: Exception, path: str) -> Iterator[tuple[str, str]]:
+    # The frames that it passed through hold the data, and the error itself.
+    error.__traceback__ = None
+    match error:
+        case _ListError(faults=faults):
+            for index, inner in faults:
+                yield from _explained(inner, f"{path}[{index}]")
+        case BaseValidationError():
+            for inner in error.exceptions:
+                for note in inner.__notes__:
+                    yield from _explained(inner, path + _step(note))
+        case _:
+            yield path.lstrip("."), _explanation(error)
+
+
+def _step(note: str) -> str:
+    """Where a fault is, as cattrs notes it: a member of an object, or a key of a mapping."""
+    if isinstance(note, AttributeValidationNote):
+        return f".{note.name}"
+    return f"[{escaped(repr(getattr(note, 'index', note)), _MAX_QUOTED)}]"
+
+
 def _explanation(error: BaseException) -> str:
-    return "required, but missing" if isinstance(error, KeyError) else str(error)
+    if isinstance(error, KeyError):
+        return "required, but missing"
+    return escaped(str(error), _MAX_QUOTED)
 
 
 @cache
@@ -203,13 +324,25 @@ def _converter(*, detailed: bool) -> Converter:
         return read
 
     def explained_tuple_hook(kind: Any) -> StructureHook:
-        list_kind: Any = types.GenericAlias(list, get_args(kind)[:1])
-        read_list = converter.get_structure_hook(list_kind)
+        item_kind = get_args(kind)[0]
+        read_item = converter.get_structure_hook(item_kind)
+
+        def faults(data: Sequence[Any]) -> Iterator[tuple[int, Exception]]:
+            for index, item in enumerate(data):
+                try:
+                    if item is not None:
+                        read_item(item, item_kind)
+                except Exception as error:  # noqa: BLE001 - as cattrs does
+                    yield index, error
 
         def read(data: Any, wanted: Any) -> Any:
-            if is_array(data):
-                return tuple(read_list([item for item in data if item is not None], list_kind))
-            return _none(data, wanted, "a list")
+            if not is_array(data):
+                return _none(data, wanted, "a list")
+            # cattrs would look for all faults, however long the list is.
+            first = list(islice(faults(data), _MAX_FAULTS + 1))
+            if first:
+                raise _ListError(first)
+            return tuple([read_item(item, item_kind) for item in data if item is not None])
 
         return read
 
@@ -230,8 +363,8 @@ def _converter(*, detailed: bool) -> Converter:
                 member, hook = members[tag]
                 return hook(data[tag], member)
             if tag == _BOTO3_UNKNOWN_MEMBER:
-                return UnknownMember(data[tag]["name"])
-            return UnknownMember(tag, data[tag])
+                return UnknownMember(_checked_tag(data[tag]["name"]))
+            return UnknownMember(_checked_tag(tag), _checked(data[tag]))
 
         return read
 
@@ -288,8 +421,11 @@ def _converter(*, detailed: bool) -> Converter:
 
         return write
 
-    converter.register_unstructure_hook_func(_is_open_enum, _write_open_enum)
+    converter.register_unstructure_hook_func(_is_open_enum, _write_str)
+    converter.register_unstructure_hook(str, _write_str)
+    converter.register_unstructure_hook(int, _write_int)
     converter.register_unstructure_hook(datetime, _write_timestamp)
+    converter.register_unstructure_hook_func(_is_text_map, _write_text_map)
     converter.register_unstructure_hook_factory(attrs.has, write_class)
     converter.register_unstructure_hook(UnknownMember, _write_unknown_member)
     converter.register_unstructure_hook_factory(_is_open_union, write_union)
@@ -374,6 +510,10 @@ def _is_tuple(kind: Any) -> bool:
     return get_origin(kind) is tuple
 
 
+def _is_text_map(kind: Any) -> bool:
+    return get_origin(kind) is dict
+
+
 def _without_none(kind: Any) -> Any:
     if not _is_optional(kind):
         return kind
@@ -410,6 +550,8 @@ def _read_bool(data: Any, wanted: Any) -> bool | None:
 
 
 def _read_int(data: Any, wanted: Any) -> int | None:
+    if isinstance(data, bool):
+        raise TypeError("expected int, got bool")
     return _none(data, wanted, "int") if data is None else int(data)
 
 
@@ -423,20 +565,83 @@ def _read_metadata(data: Any, _: Any) -> ResponseMetadata | None:
 
 
 def _read_timestamp(data: Any, wanted: Any) -> Any:
-    """ISO 8601, with or without fraction and offset; botocore takes epoch seconds too."""
-    if isinstance(data, str) and ("-" in data or not data.replace(".", "", 1).isdecimal()):
-        time = datetime.fromisoformat(data)
+    """Read a timestamp in any form that botocore knows, as UTC.
+
+    Refused are those that botocore guesses: without a full date, with the names of other zones or
+    of days in the middle of the text, numbers that are none in JSON, and booleans.
+    """
+    if isinstance(data, str):
+        time = _time_of_text(data)
     elif isinstance(data, datetime):
         time = data
-    elif isinstance(data, str | int | float):
-        time = datetime.fromtimestamp(float(data), UTC)
+    elif isinstance(data, int | float) and not isinstance(data, bool):
+        time = _EPOCH + timedelta(seconds=data)
     else:
         return _none(data, wanted, "a timestamp")
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+    if time.tzinfo is UTC:
+        return time
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def _write_open_enum(value: Any) -> Any:
-    return str(value) if isinstance(value, str) else value
+def _time_of_text(text: str) -> datetime:
+    if text[10:11] == "T":  # as the service sends it
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+    capitals = text.strip().upper()
+    if re.fullmatch(_NUMBER, capitals):
+        return _EPOCH + timedelta(seconds=float(capitals))
+    forms = (_ISO_8601, _HTTP_DATE, _ASCTIME)
+    found = next((match for form in forms if (match := re.fullmatch(form, capitals))), None)
+    if found is None:
+        raise ValueError(f"Invalid isoformat string: {text!r}")
+    parts = found.groupdict()
+    date = parts.get("date")
+    if date is None:
+        month = _MONTHS.index(parts["month"]) + 1
+        date = f"{parts['year']:0>4}-{month:02}-{parts['day']:0>2}"
+        if len(parts["year"]) == 2:
+            date = f"20{date[2:]}"
+    zone = (parts.get("zone") or "").replace("UTC", "Z").replace("GMT", "Z")
+    return datetime.fromisoformat(f"{date}T{parts['clock'] or '00'}{zone}")
+
+
+def _checked_tag(tag: object) -> str:
+    if not isinstance(tag, str):
+        raise TypeError(f"expected str, got {type(tag).__name__}")
+    return tag
+
+
+def _checked(value: Any) -> Any:
+    """Return the value of an unknown member if it can be compared, copied and written as JSON."""
+    level = [value]
+    for _ in range(_MAX_DEPTH + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list | tuple)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            json.dumps(value, allow_nan=False)
+            return value
+    raise ValueError(f"nested more than {_MAX_DEPTH} levels deep")
+
+
+def _write_str(value: Any) -> Any:
+    """The text itself; `str` would give what a subclass, such as an enum, shows instead."""
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+def _write_text_map(value: Any) -> dict[Any, Any]:
+    if not is_object(value):
+        raise TypeError(f"expected a mapping, got {type(value).__name__}")
+    return {_write_str(key): _write_str(item) for key, item in value.items()}
+
+
+def _write_int(value: Any) -> Any:
+    return value if isinstance(value, bool) or not isinstance(value, int) else int.__int__(value)
 
 
 def _write_timestamp(time: datetime) -> str:

@@ -8,12 +8,15 @@ from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from lambdacore_async.errors import ConfigurationError
+from lambdacore_async.escaping import escaped
 
 # Patterns are compiled at their first use, most of them never; `re` keeps them from then on.
 _HOST_LABEL: Final = r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)\Z"
 #: As DNS and containers have them; a name in another script is to be given in its IDNA form.
 _HOST_NAME: Final = r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?\Z"
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
+_MAX_URL: Final = 2048
+_MAX_QUOTED: Final = 100
 
 
 class Endpoint(NamedTuple):
@@ -131,14 +134,16 @@ def resolve(
         ConfigurationError: the region is no region's name, the URL cannot be used, or the options
             contradict each other.
     """
+    region = str.__str__(region)  # of an enum's member, the region and not the member's name
     if not is_region(region):
-        raise ConfigurationError(f"region: {region!r} is not a valid region name")
+        shown = escaped(repr(region), _MAX_QUOTED)
+        raise ConfigurationError(f"region: {shown} is not a valid region name")
     if endpoint_url is not None:
         if use_fips:
             raise ConfigurationError("FIPS and custom endpoint are not supported")
         if use_dualstack:
             raise ConfigurationError("Dualstack and custom endpoint are not supported")
-        return _custom(endpoint_url, allow_plain_http=allow_plain_http)
+        return _custom(str.__str__(endpoint_url), allow_plain_http=allow_plain_http)
     partition = partition_of(region)
     service = "lambda-fips" if use_fips else "lambda"
     suffix = partition.dual_stack_dns_suffix if use_dualstack else partition.dns_suffix
@@ -147,27 +152,50 @@ def resolve(
 
 
 def _custom(url: str, *, allow_plain_http: bool) -> Endpoint:
-    try:
-        parts = urlsplit(url)
-        port, name = parts.port, parts.hostname
-    except ValueError as error:
-        raise ConfigurationError(f"endpoint_url: {error}") from None
-    if parts.username or parts.password or parts.query or parts.fragment:
-        # The text is not repeated: there may be a password in it.
-        raise ConfigurationError("endpoint_url: only scheme, host, port and path can be given")
-    if parts.scheme not in _DEFAULT_PORTS or not name:
-        raise ConfigurationError(f"endpoint_url: {url!r} is not an http or https URL")
-    if not re.match(_HOST_NAME, name) and _address(name) is None:
-        raise ConfigurationError(f"endpoint_url: {name!r} is not a valid host name")
+    """Read an endpoint's URL.
+
+    Of a URL that is refused nothing is repeated, unless there can be no user information in it: of
+    `http://user:12345/x@host` the user is the host, and the password the port.
+    """
+    problem = _problem_of(url)
+    shown = "the URL" if re.search(r"[@%\\?#]|:(?!//)", url) else escaped(repr(url), _MAX_QUOTED)
+    if problem is not None:
+        raise ConfigurationError(f"endpoint_url: {shown} {problem}")
+    parts = urlsplit(url)
+    port, name = parts.port, parts.hostname or ""
     if parts.scheme == "http" and not allow_plain_http and not _is_loopback(name):
         raise ConfigurationError(
-            f"endpoint_url: {url!r} would send credentials' signatures unencrypted; "
+            f"endpoint_url: {shown} would send credentials' signatures unencrypted; "
             "plain http is for loopback addresses, unless allow_plain_http is set"
         )
     host = f"[{name}]" if ":" in name else name
     if port not in (None, _DEFAULT_PORTS[parts.scheme]):
         host = f"{host}:{port}"
     return Endpoint(f"{parts.scheme}://{host}", host, quote(parts.path.rstrip("/"), safe="/-._~%"))
+
+
+def _problem_of(url: str) -> str | None:
+    """Why a URL cannot be an endpoint's, in words that repeat nothing of it."""
+    if len(url) > _MAX_URL:
+        return f"is longer than {_MAX_URL} characters"
+    # `urlsplit` drops line breaks, tabs, and white space at the start.
+    if url != url.strip() or not url.isprintable():
+        return "has white space around it, or characters that cannot be printed"
+    try:
+        parts = urlsplit(url)
+        port, name = parts.port, parts.hostname
+    except ValueError:
+        return "is not a valid URL; expected scheme, host, port and path, as https://host:8443/path"
+    if parts.username or parts.password or parts.query or parts.fragment:
+        return "has more in it; only scheme, host, port and path can be given"
+    if parts.scheme not in _DEFAULT_PORTS or not name:
+        return "is not an http or https URL"
+    if "%" in name and _address(name) is not None:
+        return "has an IPv6 address with a zone"
+    is_address = _address(name) is not None
+    if not is_address and ("[" in parts.netloc or not re.match(_HOST_NAME, name)):
+        return "has a host that is not a valid host name"
+    return "has port 0" if port == 0 else None
 
 
 def _is_loopback(name: str) -> bool:

@@ -24,6 +24,7 @@ class Request:
         headers: names in lower case; `host` is among them from signing on.
         body: the body's bytes; `None` where the request has none.
         max_response: bytes that the body of the response may have, once decoded.
+        identifiers: the resource that it is about, as the caller named it; not sent.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Request:
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     body: bytes | None = field(default=None, repr=False)
     max_response: int = field(default=MAX_RESPONSE, repr=False)
+    identifiers: tuple[str, ...] = field(default=(), repr=False)
 
 
 @define(eq=False)

@@ -7,13 +7,12 @@ An `Operation` is a row of the table in `operations`. The client's side is `buil
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from http import HTTPStatus
 from string import ascii_letters, digits
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, Never, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 from attrs import Factory, evolve, field, frozen
@@ -21,10 +20,13 @@ from attrs import Factory, evolve, field, frozen
 from lambdacore_async.errors import (
     MODELLED_ERRORS,
     ApiError,
+    LambdaCoreError,
     ParameterError,
     ResponseError,
     ThrottleReason,
+    without_quoted_token,
 )
+from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import (
     JSONValue,
     Page,
@@ -45,8 +47,22 @@ _JSON = MappingProxyType({"content-type": "application/json"})
 #: The spellings of an error's code and message in a body, the first one found counts.
 _CODE_KEYS = ("code", "Code", "__type")
 _MESSAGE_KEYS = ("message", "Message")
-#: An answer to a wrong signature quotes what should have been signed, session token included.
-_QUOTED_HEADER = r"(?i:(x-amz-security-token:))[^\s']+"
+#: Bounds on the body of a response. A connector has at most 32 subnets and security groups of 1,024
+#: characters and a role of 10,000; a runtime has two texts of 1,024, which JSON may escape to
+#: twelve times that. Reasons are some sentences.
+ONE_RESOURCE: Final = 128 * 1024
+#: Release notes have no bound in the API's model.
+ONE_RUNTIME_VERSION: Final = 256 * 1024
+#: 100 resources at most. Those in listings have at most 10 KiB, all texts at their full length.
+PAGE: Final = 1024 * 1024
+#: An empty object, or else the service's error or a proxy's page.
+NOTHING: Final = 64 * 1024
+_MAX_ITEMS: Final = 1000  # the API returns 100 at most
+_MAX_TOKEN: Final = 8 * 1024  # it has to fit into a URL
+_MAX_QUOTED: Final = 100
+_MAX_SECONDS: Final = 24 * 60 * 60.0
+#: Where an answer names the resource that it is about.
+_NAMING = ("Name", "Id", "Arn", "VersionArn", "RuntimeName")
 #: The modelled errors whose message member has a capital letter.
 _CAPITAL_MESSAGE = frozenset(
     {"ResourceNotFoundException", "ServiceException", "ServiceQuotaExceededException"}
@@ -73,6 +89,7 @@ class Member(NamedTuple):
         required: the service cannot do without it.
         blank: may be the empty string, though required.
         token: an idempotency token: filled in by the client, once a call.
+        identifies: names the resource that the call is about.
     """
 
     name: str
@@ -82,6 +99,7 @@ class Member(NamedTuple):
     required: bool = False
     blank: bool = False
     token: bool = False
+    identifies: bool = False
 
     def encode(self, value: object) -> JSONValue:
         """Check an argument, and give it as JSON.
@@ -100,8 +118,8 @@ class Member(NamedTuple):
 
 
 def path(name: str, kind: Any = str) -> Member:
-    """A required member in the path."""
-    return Member(name, kind, Location.PATH, codec.wire_name(name), required=True)
+    """A required member in the path; it names the resource."""
+    return Member(name, kind, Location.PATH, codec.wire_name(name), required=True, identifies=True)
 
 
 def query(name: str, kind: Any, wire: str | None = None) -> Member:
@@ -115,11 +133,24 @@ def header(name: str, kind: Any, wire: str) -> Member:
 
 
 def body(
-    name: str, kind: Any = str, *, required: bool = False, blank: bool = False, token: bool = False
+    name: str,
+    kind: Any = str,
+    *,
+    required: bool = False,
+    blank: bool = False,
+    token: bool = False,
+    identifies: bool = False,
 ) -> Member:
     """A member in the body, optional unless said."""
     return Member(
-        name, kind, Location.BODY, codec.wire_name(name), required, blank=blank, token=token
+        name,
+        kind,
+        Location.BODY,
+        codec.wire_name(name),
+        required,
+        blank=blank,
+        token=token,
+        identifies=identifies,
     )
 
 
@@ -129,6 +160,18 @@ def _token_of(operation: Operation[Any]) -> str | None:
 
 def _has_body(operation: Operation[Any]) -> bool:
     return any(member.location is Location.BODY for member in operation.members)
+
+
+def _parameters(operation: Operation[Any]) -> frozenset[str]:
+    return frozenset(member.name for member in operation.members)
+
+
+class _UnreadableError(ValueError):
+    """The body of a response cannot be read."""
+
+    def __init__(self, problem: str, *, transient: bool = False) -> None:
+        super().__init__(problem)
+        self.transient = transient
 
 
 @frozen(eq=False, repr=False)
@@ -144,6 +187,7 @@ class Operation(Generic[Output]):
         errors: the codes that the model names for it.
         readonly: it changes nothing.
         idempotent: doing it twice has the effect of doing it once.
+        max_response: bytes that the body of a response may have.
     """
 
     name: str
@@ -154,8 +198,10 @@ class Operation(Generic[Output]):
     errors: frozenset[str]
     readonly: bool = False
     idempotent: bool = False
+    max_response: int = field(default=ONE_RESOURCE, kw_only=True)
     token: str | None = field(init=False, default=Factory(_token_of, takes_self=True))
-    _has_body: bool = field(init=False, repr=False, default=Factory(_has_body, takes_self=True))
+    _has_body: bool = field(init=False, default=Factory(_has_body, takes_self=True))
+    _parameters: frozenset[str] = field(init=False, default=Factory(_parameters, takes_self=True))
 
     def __str__(self) -> str:
         return self.name
@@ -172,9 +218,13 @@ class Operation(Generic[Output]):
             arguments: values by parameter name; `None` is the same as absent.
 
         Raises:
-            ParameterError: an argument is missing, or no server could accept it.
+            ParameterError: an argument is missing or unknown, or no server could accept it.
         """
+        for name in arguments:
+            if name not in self._parameters:
+                raise ParameterError(name, "unknown parameter", operation=self.name)
         target = self.uri
+        identifiers: tuple[Any, ...] = ()
         queries: list[str] = []
         headers: dict[str, str] = {}
         content: dict[str, JSONValue] = {}
@@ -187,6 +237,8 @@ class Operation(Generic[Output]):
             except ParameterError as error:
                 error.operation = self.name
                 raise
+            if member.identifies:
+                identifiers += (data,)
             match member.location:
                 case Location.PATH:
                     target = target.replace(f"{{{member.wire}}}", _escape(str(data)))
@@ -198,57 +250,62 @@ class Operation(Generic[Output]):
                     content[member.wire] = data
         if queries:
             target = f"{target}?{'&'.join(queries)}"
-        if not self._has_body:
-            return Request(self.method, target, headers)
-        return Request(self.method, target, {**headers, **_JSON}, json.dumps(content).encode())
+        payload = None
+        if self._has_body:
+            headers = {**headers, **_JSON}
+            payload = json.dumps(content).encode()
+        return Request(self.method, target, headers, payload, self.max_response, identifiers)
 
-    def parse_response(self, response: Response, attempts: int = 1) -> Output:
-        """Make the result of the answer, or raise the error that it is.
+    def parse_response(
+        self, response: Response, attempts: int = 1, identifiers: tuple[str, ...] = ()
+    ) -> Output:
+        """Return the result that the response holds, or raise the error that it is.
 
         Args:
-            response: the answer.
+            response: the response.
             attempts: how many requests were sent for it.
+            identifiers: the resource that the request was about, as the request has them.
 
         Raises:
             ApiError: the service says that the call failed.
-            ResponseError: the answer cannot be read.
+            ResponseError: the response cannot be read, or is about another resource.
         """
-        if not 200 <= response.status < 300:
-            raise self._parse_error(response)
-        metadata = ResponseMetadata(
-            response.headers.get("x-amzn-requestid"), response.status, attempts
-        )
-        return self._parse_output(response, metadata)
+        error: LambdaCoreError
+        try:
+            if 200 <= response.status < 300:
+                request_id = response.headers.get("x-amzn-requestid")
+                if request_id is not None and not request_id.isascii():
+                    request_id = _encodable(request_id)
+                metadata = ResponseMetadata(request_id, response.status, attempts)
+                return self._parse_output(response, metadata, identifiers)
+            error = self._parse_error(response)
+        except Exception as fault:  # noqa: BLE001 - one response must not end what many calls share
+            error = self._unreadable(response, fault)
+        # The error's traceback keeps this frame: it must hold neither the body nor the error, and
+        # the error nothing that was raised above, for a JSONDecodeError has the whole document.
+        del response
+        try:
+            raise error from None
+        finally:
+            del error
 
-    def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Output:
+    def _parse_output(
+        self, response: Response, metadata: ResponseMetadata, identifiers: tuple[str, ...]
+    ) -> Output:
         raise NotImplementedError
 
-    def _read_object(self, response: Response) -> dict[str, Any]:
-        try:
-            content: dict[str, Any] = _decoded(response.body)
-        except (ValueError, RecursionError):
-            problem = "the body is not JSON" if response.body else "the body is empty"
-            # Something between the service and here may have put its own answer in place.
-            self._refuse(response, problem, transient=True)
-        if not isinstance(content, dict):
-            self._refuse(response, f"expected a JSON object, got {type(content).__name__}")
-        return content
-
-    def _structure(self, kind: type[Model], data: object, response: Response) -> Model:
-        try:
-            return codec.structure(kind, data)
-        except ValueError as error:
-            self._refuse(response, str(error))
-
-    def _refuse(self, response: Response, problem: str, *, transient: bool = False) -> Never:
-        raise ResponseError(
+    def _unreadable(self, response: Response, fault: Exception) -> ResponseError:
+        problem = (
+            str(fault) if isinstance(fault, ValueError) else f"{type(fault).__name__}: {fault}"
+        )
+        return ResponseError(
             f"cannot read the answer: {problem}",
-            transient=transient,
+            transient=isinstance(fault, _UnreadableError) and fault.transient,
             status_code=response.status,
-            request_id=response.headers.get("x-amzn-requestid"),
+            request_id=_request_id(response),
             body_start=response.body,
             operation=self.name,
-        ) from None
+        )
 
     def _parse_error(self, response: Response) -> ApiError:
         """Read an error in any of its forms on the wire, as botocore does."""
@@ -256,10 +313,10 @@ class Operation(Generic[Output]):
         code = _error_code(response, content)
         reason = _text(content, ("Reason",))
         return MODELLED_ERRORS.get(code, ApiError)(
-            re.sub(_QUOTED_HEADER, r"\1...", _text(content, _MESSAGE_KEYS) or ""),
+            without_quoted_token(_text(content, _MESSAGE_KEYS) or ""),
             code=code,
             status_code=response.status,
-            request_id=response.headers.get("x-amzn-requestid"),
+            request_id=_request_id(response),
             fault=_text(content, ("Type",)),
             reason=None if reason is None else _throttle_reason(reason),
             retry_after=_seconds(response.headers.get("retry-after")),
@@ -334,10 +391,16 @@ class ModelOperation(Operation[Model]):
 
     output: type[Model] = field(kw_only=True)
 
-    def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Model:
-        data = self._read_object(response)
+    def _parse_output(
+        self, response: Response, metadata: ResponseMetadata, identifiers: tuple[str, ...]
+    ) -> Model:
+        data = _read_object(response.body)
         data["ResponseMetadata"] = metadata
-        return self._structure(self.output, data, response)
+        model = codec.structure(self.output, data)
+        for identifier in identifiers:
+            if identifier != data.get("Name"):
+                _check_resource(data, identifier)
+        return model
 
     def _build_output(self, output: Model) -> Mapping[str, JSONValue]:
         return codec.to_dict(output)
@@ -352,6 +415,7 @@ class EmptyOperation(Operation[None]):
         self,
         response: Response,  # noqa: ARG002 - the signature is the base class's
         metadata: ResponseMetadata,  # noqa: ARG002 - the same
+        identifiers: tuple[str, ...],  # noqa: ARG002 - the same
     ) -> None:
         return None
 
@@ -376,21 +440,29 @@ class ListOperation(Operation[Page[Item]]):
     input_token: str = field(kw_only=True)
     output_token: str = field(kw_only=True)
     page_size: str = field(kw_only=True)
+    max_response: int = field(default=PAGE, kw_only=True)
 
-    def _parse_output(self, response: Response, metadata: ResponseMetadata) -> Page[Item]:
-        data = self._read_object(response)
+    def _parse_output(
+        self, response: Response, metadata: ResponseMetadata, identifiers: tuple[str, ...]
+    ) -> Page[Item]:
+        data = _read_object(response.body)
         items, token = data.get(self.items), data.get(self.output_token)
         if not codec.is_array(items):
-            self._refuse(response, f"{self.items}: expected a list, got {type(items).__name__}")
+            raise _UnreadableError(f"{self.items}: expected a list, got {type(items).__name__}")
+        if len(items) > _MAX_ITEMS:
+            raise _UnreadableError(f"{self.items}: expected at most {_MAX_ITEMS}, got {len(items)}")
         if not isinstance(token, str | None):
-            self._refuse(response, f"{self.output_token}: got {type(token).__name__}")
-        return Page(
-            tuple(
-                [self._structure(self.item, item, response) for item in items if item is not None]
-            ),
-            token or None,
-            metadata,
+            raise _UnreadableError(f"{self.output_token}: got {type(token).__name__}")
+        if token and len(token) > _MAX_TOKEN:
+            raise _UnreadableError(f"{self.output_token}: longer than {_MAX_TOKEN} characters")
+        present = [item for item in items if item is not None]
+        page = Page(
+            tuple([codec.structure(self.item, item) for item in present]), token or None, metadata
         )
+        if present:  # all are of one resource, if of any
+            for identifier in identifiers:
+                _check_resource(present[0], identifier)
+        return page
 
     def _build_output(self, output: Page[Item]) -> Mapping[str, JSONValue]:
         page: dict[str, JSONValue] = {self.items: [codec.to_dict(item) for item in output.items]}
@@ -419,14 +491,58 @@ def _decoded(body: bytes) -> Any:
     """What `json.loads` gives, past its search for encodings and white space, which cost as much.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or has text that cannot be encoded.
     """
+    text, data, end = "", None, -1
     try:
         text = body.decode()
         data, end = _DECODER.raw_decode(text)
     except ValueError:
-        return json.loads(body)
-    return data if end == len(text) else json.loads(body)
+        pass
+    if end != len(text):
+        data = json.loads(body)
+    elif "\\" not in text:  # nor any escaped surrogate
+        return data
+    codec.refuse_surrogates(data)
+    return data
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = _decoded(body)
+    except (ValueError, RecursionError):
+        # Something between the service and here may have put its own answer in place.
+        problem = "the body is not JSON" if body else "the body is empty"
+        raise _UnreadableError(problem, transient=True) from None
+    if not isinstance(content, dict):
+        raise _UnreadableError(f"expected a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _check_resource(data: Mapping[str, Any], identifier: str) -> None:
+    """Refuse an answer to another request, which a broken connection or proxy may bring.
+
+    Raises:
+        _UnreadableError: no name, ID or ARN in it has to do with the identifier that was asked for.
+    """
+    name, identity, arn = data.get("Name"), data.get("Id"), data.get("Arn")
+    if identifier.partition(":")[0] == name or identifier in (identity, arn):
+        return
+    # An ARN may end with the resource's name or its ID; a version may follow.
+    start, _, last = identifier.rpartition(":")
+    if start and last.isdecimal():
+        last = start.rpartition(":")[2]
+    last = last.rpartition("/")[2].strip().casefold()
+    if last and not any(last in _parts(data.get(member)) for member in _NAMING):
+        asked, got = (escaped(repr(text), _MAX_QUOTED) for text in (identifier, name or arn))
+        raise _UnreadableError(f"it is about another resource: asked for {asked}, got {got}")
+
+
+def _parts(text: object) -> list[str]:
+    """The parts of a name or an ARN; how capitals are written does not tell resources apart."""
+    if not isinstance(text, str):
+        return []
+    return [part.strip() for part in text.casefold().replace("/", ":").split(":")]
 
 
 def _error_content(response: Response) -> Mapping[str, Any]:
@@ -451,11 +567,23 @@ def _phrase(status: int) -> str:
 def _error_code(response: Response, content: Mapping[str, Any]) -> str:
     """The error's code: a header, a member, or else the status, shorn of namespace and address."""
     text = response.headers.get("x-amzn-errortype") or _text(content, _CODE_KEYS) or ""
+    text = _encodable(text)
     return text.split(":", 1)[0].rsplit("#", 1)[-1] or str(response.status)
 
 
 def _text(content: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
-    return next((text for key in keys if isinstance(text := content.get(key), str)), None)
+    text = next((text for key in keys if isinstance(text := content.get(key), str)), None)
+    return None if text is None else _encodable(text)
+
+
+def _request_id(response: Response) -> str | None:
+    request_id = response.headers.get("x-amzn-requestid")
+    return None if request_id is None else _encodable(request_id)
+
+
+def _encodable(text: str) -> str:
+    """The text, with `?` in place of lone surrogates, which cannot be printed."""
+    return text.encode(errors="replace").decode()
 
 
 def _throttle_reason(text: str) -> ThrottleReason | UnknownValue:
@@ -466,12 +594,12 @@ def _throttle_reason(text: str) -> ThrottleReason | UnknownValue:
 
 
 def _seconds(text: str | None) -> float | None:
-    """A delay that a header states in seconds; dates and nonsense count as none."""
+    """A delay that a header states in seconds, at most a day; dates and nonsense count as none."""
     try:
         seconds = float(text or "nan")
     except ValueError:
         return None
-    return seconds if 0 <= seconds < float("inf") else None
+    return min(seconds, _MAX_SECONDS) if 0 <= seconds < float("inf") else None
 
 
 def _milliseconds(text: str | None) -> float | None:

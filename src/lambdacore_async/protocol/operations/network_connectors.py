@@ -27,7 +27,7 @@ _CONNECTOR_PAGE: Final = (query("state", _STATE), query("marker", str), query("m
 CREATE_NETWORK_CONNECTOR = ModelOperation(
     "CreateNetworkConnector", "POST", _CONNECTORS, 202,
     (
-        body("name", required=True),
+        body("name", required=True, identifies=True),
         body("configuration", NetworkConnectorConfiguration, required=True),
         body("operator_role"),
         body("client_token", token=True),

@@ -15,6 +15,8 @@ from lambdacore_async.models.runtimes import (
 )
 from lambdacore_async.protocol.operations.rows import ANY, CHANGE, CREATE, LOOKUP, TAGS
 from lambdacore_async.protocol.restjson import (
+    NOTHING,
+    ONE_RUNTIME_VERSION,
     EmptyOperation,
     ListOperation,
     ModelOperation,
@@ -41,7 +43,7 @@ _RUNTIME_PAGE: Final = (
 CREATE_RUNTIME = ModelOperation(
     "CreateRuntime", "POST", _RUNTIMES, 202,
     (
-        body("name", required=True),
+        body("name", required=True, identifies=True),
         body("tags", TAGS),
         body("description"),
         body("license_info"),
@@ -70,7 +72,7 @@ UPDATE_RUNTIME = ModelOperation(
 DELETE_RUNTIME = EmptyOperation(
     "DeleteRuntime", "DELETE", _RUNTIME, 202,
     (path("runtime_name"), _RECOVERY_WINDOW),
-    errors=CHANGE, idempotent=True,
+    errors=CHANGE, idempotent=True, max_response=NOTHING,
 )  # fmt: skip
 
 RESTORE_RUNTIME = ModelOperation(
@@ -94,29 +96,32 @@ CREATE_RUNTIME_VERSION = ModelOperation(
     (
         path("runtime_name"),
         body("image_uri", required=True),
-        body("name", required=True),
+        body("name", required=True, identifies=True),
         body("release_notes"),
         body("dry_run", bool),
     ),
     errors=CHANGE | _QUOTA, idempotent=True, output=RuntimeVersion,
+    max_response=ONE_RUNTIME_VERSION,
 )  # fmt: skip
 
 GET_RUNTIME_VERSION = ModelOperation(
     "GetRuntimeVersion", "GET", f"{_RUNTIME}/versions/{{Name}}", 200,
     (path("runtime_name"), path("name")),
     errors=LOOKUP, readonly=True, output=RuntimeVersion,
+    max_response=ONE_RUNTIME_VERSION,
 )  # fmt: skip
 
 UPDATE_RUNTIME_VERSION = ModelOperation(
     "UpdateRuntimeVersion", "PATCH", f"{_RUNTIME}/versions/{{Name}}", 200,
     (path("runtime_name"), path("name"), body("release_notes", required=True, blank=True)),
     errors=CHANGE, idempotent=True, output=RuntimeVersion,
+    max_response=ONE_RUNTIME_VERSION,
 )  # fmt: skip
 
 DELETE_RUNTIME_VERSION = EmptyOperation(
     "DeleteRuntimeVersion", "DELETE", f"{_RUNTIME}/versions/{{Name}}", 202,
     (path("runtime_name"), path("name"), _RECOVERY_WINDOW),
-    errors=CHANGE, idempotent=True,
+    errors=CHANGE, idempotent=True, max_response=NOTHING,
 )  # fmt: skip
 
 LIST_RUNTIME_VERSIONS = ListOperation(
@@ -134,7 +139,7 @@ CREATE_RUNTIME_ALIAS = ModelOperation(
     (
         path("runtime_name"),
         body("runtime_version", required=True),
-        body("name", required=True),
+        body("name", required=True, identifies=True),
         body("description"),
         body("release_lifecycle", RuntimeReleaseLifecycle),
     ),
@@ -162,7 +167,7 @@ UPDATE_RUNTIME_ALIAS = ModelOperation(
 DELETE_RUNTIME_ALIAS = EmptyOperation(
     "DeleteRuntimeAlias", "DELETE", f"{_RUNTIME}/aliases/{{Name}}", 202,
     (path("runtime_name"), path("name"), _RECOVERY_WINDOW),
-    errors=CHANGE, idempotent=True,
+    errors=CHANGE, idempotent=True, max_response=NOTHING,
 )  # fmt: skip
 
 LIST_RUNTIME_ALIASES = ListOperation(
