@@ -4,26 +4,45 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import aiohttp
 import pytest
+from attrs import evolve
+from yarl import URL
 
 from lambdacore_async import (
     ApiError,
     Attempt,
     ConfigurationError,
     Credentials,
+    CredentialsError,
     Failed,
     Found,
     LambdaCoreClient,
     ParameterError,
     Target,
 )
+from lambdacore_async import client as client_module
+from lambdacore_async.engine.identity.chain import CredentialsLike
 from lambdacore_async.local import LocalLambdaCore
 from support.certificates import self_signed, server_context, trusting_context
-from support.leaks import CREDENTIALS, assert_no_secret, other_tasks
+from support.clocks import FakeClock
+from support.leaks import (
+    CREDENTIALS,
+    assert_no_secret,
+    assert_no_secret_in_frames,
+    other_tasks,
+    settle,
+)
 from support.wire import http, wire
 
 CONNECTOR = http(b'{"Arn": "arn:aws:x", "Id": "nc-1", "Name": "a"}')
@@ -64,6 +83,80 @@ async def test_region_endpoint_and_retries_come_from_a_profile(
     assert aws.calls.total() == 2
 
 
+async def test_no_error_of_the_set_up_has_a_secret_in_a_local_variable(
+    aws: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = the-secret-key\n"
+    (tmp_path / "credentials").write_text(f"[dev]\n{keys}[bad]\n{keys.replace('-key', '- key')}")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "the-secret-token")
+    for profile, kind in (("gone", ConfigurationError), ("bad", CredentialsError)):
+        async with aws.client(profile=profile, credentials=None) as client:
+            with pytest.raises(kind) as caught:
+                await client.get_network_connector("a")
+        assert_no_secret(caught.value)
+        assert_no_secret_in_frames(caught.value, "the-secret")
+
+
+#: Arguments that are refused when the client or a view is made, and a name of their own.
+WRONG: list[tuple[str, object]] = [
+    ("region", 5),
+    ("region", "us east"),
+    ("profile", 5),
+    ("credentials", "AKIDEXAMPLE"),
+    ("credentials", {"AccessKeyId": "AKIDEXAMPLE"}),
+    ("endpoint_url", 5),
+    ("endpoint_url", b"http://localhost"),
+    ("allow_plain_http", "no"),
+    ("use_fips_endpoint", "true"),
+    ("use_dualstack_endpoint", 0),
+    ("retry_mode", 5),
+    ("retry_mode", "legacy"),
+    ("max_attempts", "3"),
+    ("max_attempts", True),
+    ("timeout", "5"),
+    ("timeout", True),
+    ("timeout", timedelta(seconds=5)),
+    ("ca_bundle", 5),
+    ("ca_bundle", False),
+    ("trust_env", "no"),
+    ("user_agent_extra", 5),
+    ("user_agent_extra", "a\r\nx-forged: 1"),
+    ("on_attempt", 5),
+    ("on_attempt", mock.AsyncMock()),
+    ("on_attempt", partial(asyncio.sleep, 1)),
+]
+OF_VIEWS = ("region", "credentials", "timeout", "retry_mode", "max_attempts")
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_an_argument_of_a_wrong_type_is_refused_by_name(name: str, value: object) -> None:
+    wrong: dict[str, Any] = {name: value}
+    with pytest.raises(ParameterError) as caught:
+        LambdaCoreClient(**wrong)
+    assert caught.value.parameter == name
+    if name in OF_VIEWS:
+        with pytest.raises(ParameterError) as caught:
+            LambdaCoreClient("us-east-1").with_options(**wrong)
+        assert caught.value.parameter == name
+
+
+async def test_a_url_object_is_an_endpoint(aws: LocalLambdaCore) -> None:
+    async with LambdaCoreClient(
+        aws.region, credentials=aws.credentials, endpoint_url=URL(aws.endpoint_url)
+    ) as client:
+        assert (await client.get_network_connector("a")).name == "a"
+
+
+async def test_an_empty_profile_is_none(
+    aws: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.credentials.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.credentials.secret_access_key)
+    async with aws.client(profile="", credentials=None) as client:
+        assert (await client.get_network_connector("a")).name == "a"
+
+
 async def test_plain_http_to_other_machines_must_be_asked_for(aws: LocalLambdaCore) -> None:
     url = "http://10.255.255.1"
     async with aws.client(endpoint_url=url) as client:
@@ -96,6 +189,43 @@ async def test_a_ca_bundle_is_all_that_is_trusted(
             with pytest.raises(ConfigurationError, match=r"AWS_CA_BUNDLE: '.*gone\.pem': No such"):
                 await client.get_network_connector("a")
     assert len(peer.requests) == 2
+
+
+@pytest.mark.parametrize("way", ["argument", "variable", "profile", "beside a session", "none"])
+async def test_a_ca_bundle_counts_for_the_credentials_of_a_container_too(
+    aws: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text(self_signed().certificate)
+    keys = {
+        "AccessKeyId": aws.credentials.access_key_id,
+        "SecretAccessKey": aws.credentials.secret_access_key,
+        "Token": "made-up",
+        "Expiration": "2999-11-24T18:00:00Z",
+    }
+    if way == "profile":
+        (tmp_path / "config").write_text(f"[default]\nca_bundle = {bundle}\n")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    if way in ("variable", "beside a session"):
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    given: dict[str, Any] = {"ca_bundle": bundle} if way == "argument" else {}
+    async with (
+        aiohttp.ClientSession() as session,
+        wire(*[[http(json.dumps(keys).encode())]] * 3, tls=server_context()) as peer,
+    ):
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", peer.endpoint.url)
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # it is not for these services
+        if way == "beside a session":
+            given["http_session"] = session
+        async with LambdaCoreClient(aws.region, endpoint_url=aws.endpoint_url, **given) as client:
+            client._pipeline.shared.credentials._provide._clock = FakeClock()  # type: ignore[union-attr] # the chain
+            found = client._pipeline.shared.credentials.get()
+            await client._pipeline.resolve_settings("GetNetworkConnector")
+            if way == "none":
+                with pytest.raises(CredentialsError, match="the container's .*: TLS failed"):
+                    await found
+            else:
+                assert (await found).access_key_id == aws.credentials.access_key_id
 
 
 async def test_a_session_of_the_callers_own_has_its_own_certificates_and_stays_open(
@@ -269,10 +399,235 @@ async def test_views_with_equal_credentials_share_pace_and_quota_and_no_others_d
         assert theirs.transport is mine.transport
         assert theirs.rate_limiters is not mine.rate_limiters
         assert theirs.quota is not mine.quota
-        assert len(client._accounts) == 2
-        del one, two, theirs
+
+
+class Auth:
+    """An object of aws-requests-auth that finds its keys through botocore."""
+
+    aws_access_key = aws_secret_access_key = aws_token = None
+
+    def __init__(self, credentials: Credentials) -> None:
+        self.asked = 0
+        self._refreshable_credentials = self
+        self._keys = SimpleNamespace(
+            access_key=credentials.access_key_id,
+            secret_key=credentials.secret_access_key,
+            token=credentials.session_token,
+        )
+
+    def get_frozen_credentials(self) -> object:
+        self.asked += 1
+        return self._keys
+
+
+@dataclass  # equal to others, and so without a hash
+class Vault:
+    """Gives credentials, as a method and when it is called."""
+
+    credentials: Credentials
+    asked: int = 0
+
+    async def __call__(self) -> Credentials:
+        self.asked += 1
+        return self.credentials
+
+    async def get(self, *_account: object, **_options: object) -> Credentials:
+        return await self()
+
+
+#: What may be passed as credentials, made anew for each view, and equal each time.
+SAME: dict[str, Callable[[Vault], CredentialsLike]] = {
+    "a bound method": lambda vault: vault.get,
+    "an object without a hash": lambda vault: vault,
+    "a part of a function": lambda vault: partial(vault.get, "orders", region="x", fips=True),
+    "a part of an object without a hash": lambda vault: partial(vault),
+}
+
+
+@pytest.mark.parametrize("form", SAME)
+async def test_equal_providers_are_one(aws: LocalLambdaCore, form: str) -> None:
+    vault = Vault(aws.credentials)
+    where = [Target(aws.region, SAME[form](vault)) for _ in range(10)]
+    async with aws.client(credentials=OTHER) as client:
+        async with client.lookup_across(where, ["a"]) as run:
+            assert [type(lookup) async for _, lookup in run] == [Found] * 10
+        views = [client.with_options(credentials=SAME[form](vault)) for _ in range(10)]
+        assert len({id(view._pipeline.shared) for view in views}) == 1
+        assert views[0]._pipeline.shared is not client._pipeline.shared
+    assert vault.asked == 1
+
+
+async def test_views_with_one_auth_object_share_rate_limiters_and_quota(
+    aws: LocalLambdaCore,
+) -> None:
+    auth: Any = Auth(aws.credentials)
+    async with aws.client(credentials=OTHER) as client:
+        views = [client.with_options(credentials=auth) for _ in range(10)]
+        assert len({id(view._pipeline.shared) for view in views}) == 1
+        for view in views:
+            await view.get_network_connector("a")
+    assert auth.asked == 1
+
+
+async def test_providers_that_are_not_equal_are_not_one(aws: LocalLambdaCore) -> None:
+    vaults = [Vault(aws.credentials), Vault(aws.credentials)]
+    assert vaults[0] == vaults[1]
+    calls = [partial(vaults[0].get, name) for name in ("a", "b")]
+    unhashable = [partial(vaults[0].get, [name]) for name in ("a", "b")]
+    origins: list[CredentialsLike] = [*vaults, *calls, *unhashable]
+    async with aws.client(credentials=OTHER) as client:
+        views = [client.with_options(credentials=origin) for origin in origins]
+        assert len({id(view._pipeline.shared) for view in views}) == 6
+
+
+async def test_views_made_for_each_call_keep_what_a_provider_gave(aws: LocalLambdaCore) -> None:
+    vault = Vault(evolve(aws.credentials, expires_at=datetime.now(UTC) + timedelta(hours=1)))
+    async with aws.client(credentials=OTHER) as client:
+        for _ in range(5):
+            await client.with_options(credentials=vault.get).get_network_connector("a")
+            gc.collect()
+    assert vault.asked == 1
+
+
+async def test_a_provider_in_the_place_of_one_that_is_gone_is_another(
+    aws: LocalLambdaCore,
+) -> None:
+    asked = 0
+
+    def made() -> Callable[[], Awaitable[Credentials]]:
+        async def provide() -> Credentials:
+            nonlocal asked
+            asked += 1
+            return aws.credentials
+
+        return provide
+
+    async with aws.client(credentials=OTHER) as client:
+        for _ in range(20):
+            await client.with_options(credentials=made()).get_network_connector("a")
+            gc.collect()
+    assert asked == 20
+
+
+async def test_accounts_are_remembered_up_to_a_number_and_while_they_are_in_use(
+    aws: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "_REMEMBERED", 3)
+    vaults = [Vault(aws.credentials) for _ in range(5)]
+    async with aws.client(credentials=OTHER) as client:
+        own = client._pipeline.shared
+        in_use = client.with_options(credentials=vaults[0])
+        for vault in vaults * 2:
+            await client.with_options(credentials=vault).get_network_connector("a")
         gc.collect()
-        assert len(client._accounts) == 1
+        assert len(client._accounts._latest) == 3
+        assert len(client._accounts._known) == 5  # three, the client's own, and the one in use
+        assert [vault.asked for vault in vaults] == [1, 2, 2, 2, 2]
+        again = client.with_options(credentials=vaults[0])
+        assert again._pipeline.shared is in_use._pipeline.shared
+        assert client.with_options(credentials=OTHER)._pipeline.shared is own
+
+
+async def test_closing_a_client_ends_the_refreshes_of_views_that_are_gone(
+    aws: LocalLambdaCore,
+) -> None:
+    started = asyncio.Event()
+    ended: list[str] = []
+
+    async def provide(name: str) -> Credentials:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+        return aws.credentials
+
+    client = aws.client(credentials=OTHER)
+    for name in ("a", "b"):
+        view = client.with_options(credentials=partial(provide, name))
+        call = asyncio.create_task(view.get_network_connector("a"))
+        await started.wait()
+        started.clear()
+        call.cancel()
+        await asyncio.wait([call])
+        del view, call
+    gc.collect()
+    assert ended == []
+    await client.close()
+    assert sorted(ended) == ["a", "b"]
+    assert not {task for task in other_tasks() if "_ask" in repr(task)}
+
+
+async def test_a_close_that_is_cancelled_closes_the_connections_all_the_same(
+    aws: LocalLambdaCore,
+) -> None:
+    started, release = asyncio.Event(), asyncio.Event()
+
+    async def provide() -> Credentials:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await release.wait()
+        return aws.credentials
+
+    client = aws.client(credentials=provide)
+    call = asyncio.create_task(client.get_network_connector("a"))
+    await started.wait()
+    closing = asyncio.create_task(client.close())
+    await settle()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    release.set()
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        await call
+    with pytest.raises(RuntimeError, match="the client is closed"):
+        await client.with_options(credentials=aws.credentials).get_network_connector("a")
+
+
+async def test_keys_that_the_source_gives_again_are_not_sent_again() -> None:
+    vault = Vault(CREDENTIALS)
+    refused = http(b"{}", "x-amzn-ErrorType: ExpiredTokenException", status="403 Forbidden")
+    async with (
+        wire(*[[refused]] * 20) as peer,
+        LambdaCoreClient("us-east-1", credentials=vault, endpoint_url=peer.endpoint.url) as client,
+    ):
+        calls = [client.get_network_connector("a") for _ in range(10)]
+        for error in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(error, ApiError)
+            assert (error.code, error.attempts) == ("ExpiredTokenException", 1)
+        assert (len(peer.requests), vault.asked) == (10, 2)
+        for _ in range(5):
+            with pytest.raises(ApiError):
+                await client.get_network_connector("a")
+        assert (len(peer.requests), vault.asked) == (15, 2)
+
+
+async def test_a_provider_that_awaits_a_cancelled_task_fails_calls_and_lookups_in_words(
+    aws: LocalLambdaCore,
+) -> None:
+    async def provide() -> Credentials:
+        task = asyncio.create_task(asyncio.sleep(1))
+        task.cancel()
+        await task
+        return aws.credentials
+
+    async with aws.client(credentials=provide) as client:
+        with pytest.raises(CredentialsError, match="the credentials provider was cancelled$"):
+            await client.get_network_connector("a")
+        async with client.lookup_across([Target(aws.region)], ["a", "b"]) as run:
+            lookups = [lookup async for _, lookup in run]
+    assert [type(lookup) for lookup in lookups] == [Failed] * 2
+
+
+async def test_an_end_without_a_zone_fails_a_call_in_words(aws: LocalLambdaCore) -> None:
+    async def provide() -> Credentials:
+        return Credentials("AKIDEXAMPLE", "made-up", expires_at=datetime(2099, 1, 1))  # noqa: DTZ001 - it is the point
+
+    async with aws.client(credentials=provide) as client:
+        with pytest.raises(CredentialsError, match="expires_at: has no time zone"):
+            await client.get_network_connector("a")
 
 
 async def test_a_provider_is_asked_once_for_all_views_that_use_it(aws: LocalLambdaCore) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import (
     AsyncGenerator,
@@ -15,15 +16,27 @@ from collections.abc import (
 )
 from functools import cached_property, partial
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
+from weakref import WeakSet, WeakValueDictionary
 
 import aiohttp
 from attrs import evolve
+from yarl import URL
 
 from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.configuration import Configuration, Options
-from lambdacore_async.engine.identity.chain import CredentialsLike, DefaultChain, as_provider
+from lambdacore_async.engine.configuration import (
+    Configuration,
+    Options,
+    as_text,
+    as_url,
+    check_flag,
+)
+from lambdacore_async.engine.identity.chain import (
+    CredentialsLike,
+    DefaultChain,
+    as_provider,
+    is_async,
+)
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
@@ -65,6 +78,9 @@ if TYPE_CHECKING:
 Output = TypeVar("Output")
 Item = TypeVar("Item")
 
+#: How many accounts a client remembers of which it has no view any more.
+_REMEMBERED: Final = 1000
+
 
 class LambdaCoreClient:
     """A client of AWS Lambda Core, for the tasks of one event loop.
@@ -86,8 +102,9 @@ class LambdaCoreClient:
         profile: whose settings of the shared files count; else that of `AWS_PROFILE`.
         credentials: who signs: `Credentials`, an async function that returns some and is asked
             again before they expire, or an `AWSRequestsAuth`; else what the AWS CLI would find.
-        endpoint_url: an endpoint instead of the region's own: https, or http to a loopback address;
-            else `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, or the profile's.
+        endpoint_url: an endpoint instead of the region's own, as text or as a URL object: https, or
+            http to a loopback address; else `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, or
+            the profile's.
         allow_plain_http: let an endpoint be http to any address.
         use_fips_endpoint: use the endpoint whose cryptography is FIPS 140 validated; else
             `AWS_USE_FIPS_ENDPOINT`, or the profile's.
@@ -103,10 +120,11 @@ class LambdaCoreClient:
         http_session: an aiohttp session of your own, to use its connector, proxy or TLS settings;
             it is not closed with the client.
         user_agent_extra: text to add to the `User-Agent` header.
-        on_attempt: called with an `Attempt` after each request, for metrics and tracing.
+        on_attempt: called with an `Attempt` after each request, for metrics and tracing; not an
+            async function, which would never be awaited.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: an argument is of a wrong type, or out of its bounds.
     """
 
     def __init__(
@@ -115,7 +133,7 @@ class LambdaCoreClient:
         *,
         profile: str | None = None,
         credentials: CredentialsLike | None = None,
-        endpoint_url: str | None = None,
+        endpoint_url: str | URL | None = None,
         allow_plain_http: bool = False,
         use_fips_endpoint: bool | None = None,
         use_dualstack_endpoint: bool | None = None,
@@ -131,6 +149,19 @@ class LambdaCoreClient:
     ) -> None:
         if http_session is not None and ca_bundle is not None:
             raise ParameterError("ca_bundle", "a session of your own has TLS settings of its own")
+        check_flag("trust_env", trust_env, optional=False)
+        _check_listener(on_attempt)
+        options = Options(
+            region=region,
+            endpoint_url=as_url(endpoint_url),
+            use_fips=use_fips_endpoint,
+            use_dualstack=use_dualstack_endpoint,
+            allow_plain_http=allow_plain_http,
+            retry_mode=retry_mode,
+            max_attempts=max_attempts,
+            timeout=_as_timeout(timeout),
+        )
+        profile = as_text("profile", profile) or None
         configuration = Configuration(
             os.environ,
             SharedConfig(os.environ, profile),
@@ -145,7 +176,15 @@ class LambdaCoreClient:
         )
         clock = Clock()
         origin = (
-            DefaultChain(os.environ, AiohttpTransport, clock, profile)
+            DefaultChain(
+                os.environ,
+                lambda: AiohttpTransport(ssl_context=lambda: configuration.ssl_context),
+                clock,
+                profile,
+                region=partial(configuration.home_region, options),
+                ca_bundle=configuration.ca_bundle,
+                trust=configuration.trust,
+            )
             if credentials is None
             else as_provider(credentials)
         )
@@ -157,25 +196,12 @@ class LambdaCoreClient:
             max_in_flight=max_connections,
             on_attempt=on_attempt,
         )
-        #: What views that act for the same account share, for as long as there are any.
-        self._accounts: WeakValueDictionary[Credentials | int, Shared] = WeakValueDictionary(
-            {_account(origin): shared}
-        )
+        #: What views that act for the same account share.
+        self._accounts = _Accounts()
+        self._accounts.get(origin, lambda: shared)
         self._configuration = configuration
         self._is_view = False
-        self._set_up(
-            shared,
-            Options(
-                region=region,
-                endpoint_url=endpoint_url,
-                use_fips=use_fips_endpoint,
-                use_dualstack=use_dualstack_endpoint,
-                allow_plain_http=allow_plain_http,
-                retry_mode=retry_mode,
-                max_attempts=max_attempts,
-                timeout=_as_timeout(timeout),
-            ),
-        )
+        self._set_up(shared, options)
 
     def _set_up(self, shared: Shared, options: Options) -> None:
         self._options = options
@@ -206,11 +232,12 @@ class LambdaCoreClient:
         raise TypeError("a client cannot be pickled: it holds secrets and connections")
 
     async def close(self) -> None:
-        """Close all connections; of a view made by `with_options`, do nothing."""
+        """Close all connections and forget all credentials; a view's `close` does nothing."""
         if not self._is_view:
-            for shared in list(self._accounts.values()):
-                await shared.credentials.close()
-            await self._pipeline.shared.transport.close()
+            try:
+                await self._accounts.close()
+            finally:
+                await self._pipeline.shared.transport.close()
 
     def with_options(
         self,
@@ -223,9 +250,10 @@ class LambdaCoreClient:
     ) -> Self:
         """A view on the same connections, with some options changed.
 
-        It costs next to nothing, and needs no closing. Another region has a pace of its own. Other
-        credentials have a pace and a budget of retries of their own, which views with equal ones
-        share.
+        It costs next to nothing, and needs no closing. Another region has a rate limiter of its
+        own. Other credentials have rate limiters and a retry quota of their own, which views with
+        equal ones share. What an async function gave is kept while it is valid, also after the
+        view is gone, so a view can be made for each call; pass the same function, or an equal one.
 
         Args:
             region: the AWS region.
@@ -235,7 +263,7 @@ class LambdaCoreClient:
             max_attempts: requests a call, at least 1.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
+            ParameterError: an argument is of a wrong type, or out of its bounds.
         """
         old = self._options
         view = object.__new__(type(self))
@@ -255,13 +283,11 @@ class LambdaCoreClient:
         return view
 
     def _shared_of(self, credentials: CredentialsLike) -> Shared:
-        origin = as_provider(credentials)
-        shared = self._accounts.get(_account(origin))
-        if shared is None:
-            source = RefreshingCredentials(origin, clock=self._pipeline.shared.clock)
-            shared = evolve(self._pipeline.shared, credentials=source)
-            self._accounts[_account(origin)] = shared
-        return shared
+        origin, mine = as_provider(credentials), self._pipeline.shared
+        return self._accounts.get(
+            origin,
+            lambda: evolve(mine, credentials=RefreshingCredentials(origin, clock=mine.clock)),
+        )
 
     # Network connectors
 
@@ -1259,10 +1285,75 @@ class LambdaCoreClient:
         return Pager(self._pipeline.call, operation, arguments, prefetch=prefetch)
 
 
-def _as_timeout(timeout: float | Timeout) -> Timeout:
-    return timeout if isinstance(timeout, Timeout) else Timeout(total=timeout)
+def _as_timeout(timeout: float | Timeout | None) -> Timeout:
+    if isinstance(timeout, Timeout):
+        return timeout
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
+        kind = type(timeout).__name__
+        raise ParameterError("timeout", f"must be a number of seconds or a Timeout, got {kind}")
+    return Timeout(total=timeout)
 
 
-def _account(origin: Credentials | CredentialsProvider) -> Credentials | int:
-    """What tells accounts apart: fixed credentials by their value, others by which they are."""
-    return origin if isinstance(origin, Credentials) else id(origin)
+def _check_listener(listener: object) -> None:
+    if listener is not None and not callable(listener):
+        raise ParameterError("on_attempt", f"must be a function, got {type(listener).__name__}")
+    if is_async(listener):
+        raise ParameterError("on_attempt", "must not be async: it is called and never awaited")
+
+
+class _Accounts:
+    """What the views of one client share for each account; equal credentials are one account.
+
+    The latest accounts are remembered after their last view is gone, with their credentials.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[object, Shared] = {}
+        self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
+        self._credentials: WeakSet[RefreshingCredentials] = WeakSet()
+
+    def get(self, origin: Credentials | CredentialsProvider, make: Callable[[], Shared]) -> Shared:
+        """Return what belongs to credentials or to a provider, made at their first use."""
+        key = _key(origin)
+        shared = self._latest.pop(key, None) or self._known.get(key)
+        if shared is None:
+            shared = self._known[key] = make()
+            self._credentials.add(shared.credentials)
+        self._latest[key] = shared
+        if len(self._latest) > _REMEMBERED:
+            del self._latest[next(iter(self._latest))]
+        return shared
+
+    async def close(self) -> None:
+        """Cancel all refreshes, and forget all credentials."""
+        self._latest.clear()
+        self._known.clear()
+        await asyncio.gather(*[credentials.close() for credentials in self._credentials])
+
+
+def _key(origin: object) -> object:
+    """What is equal for equal credentials and for equal providers, and keeps them alive."""
+    identity = _Identity(origin)
+    try:
+        if isinstance(origin, partial):  # one that is made anew for each view equals no other
+            keywords = frozenset(origin.keywords.items())
+            key: object = (partial, _key(origin.func), origin.args, keywords)
+        else:
+            key = origin
+        hash(key)
+    except TypeError:
+        return identity
+    return key
+
+
+class _Identity:
+    """Compares an object that has no hash by which one it is."""
+
+    def __init__(self, it: object) -> None:
+        self._it = it
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other._it is self._it
+
+    def __hash__(self) -> int:
+        return id(self._it)

@@ -8,18 +8,22 @@ import ssl
 import sys
 import threading
 from collections.abc import Mapping
+from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from unittest import mock
+from urllib.parse import urlparse, urlsplit
 
+import attrs
 import pytest
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from lambdacore_async import ConfigurationError, LambdaCoreError, ParameterError
-from lambdacore_async.engine.configuration import Configuration, Options
+from lambdacore_async.engine.configuration import Configuration, Options, as_url
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
@@ -29,6 +33,7 @@ from support import botocore_judge as judge
 from support.certificates import self_signed
 from support.generation import thorough
 from support.leaks import CREDENTIALS
+from support.threads import busy_executor
 from support.transports import CONNECTOR, FakeTransport
 
 NOWHERE: Final = os.devnull
@@ -246,6 +251,38 @@ async def test_nonsense_is_refused_by_the_name_of_where_it_stands(
     assert (await resolve(environ, ALL)).region == "us-east-1"
 
 
+@pytest.mark.parametrize(
+    ("variable", "setting", "value", "problem"),
+    [
+        ("AWS_REGION", "region", "us east", "'us east' is not a valid region name"),
+        ("AWS_DEFAULT_REGION", "region", "fips-", "'fips-' is not a valid region name"),
+        ("AWS_ENDPOINT_URL", "endpoint_url", "nonsense", "'nonsense' is not an http or https URL"),
+        ("AWS_ENDPOINT_URL_LAMBDA_CORE", "endpoint_url", "http://a.example", "'http://a.example' "),
+        ("AWS_ENDPOINT_URL", "endpoint_url", "https://u:PASSWORD@a.example", "only scheme, host"),
+    ],
+)
+async def test_a_wrong_place_is_refused_by_the_name_of_where_it_stands(
+    tmp_path: Path, variable: str, setting: str, value: str, problem: str
+) -> None:
+    region = None if setting == "region" else "us-east-1"
+    (tmp_path / "config").write_text(f"[default]\n{setting} = {value}\n")
+    for environ, source in (
+        ({variable: value}, variable),
+        ({"AWS_CONFIG_FILE": str(tmp_path / "config")}, f"{setting} of profile 'default'"),
+    ):
+        with pytest.raises(ConfigurationError) as raised:
+            await resolve(environ, Options(region))
+        assert str(raised.value).startswith(f"{source}: {problem}")
+        assert "PASSWORD" not in str(raised.value)
+        assert raised.value.__context__ is None
+
+
+async def test_plain_http_is_for_the_environments_endpoint_too_if_it_is_allowed() -> None:
+    environ = {"AWS_ENDPOINT_URL": "http://a.example"}
+    settings = await resolve(environ, Options("us-east-1", allow_plain_http=True))
+    assert settings.endpoint_url == "http://a.example"
+
+
 @pytest.mark.parametrize("environ", [{}, {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}])
 async def test_without_a_region_there_is_no_guess(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="^no region: .*AWS_REGION, AWS_DEFAULT_REGION"):
@@ -262,10 +299,86 @@ async def test_the_applications_name_is_the_environments_or_the_profiles(tmp_pat
 # What the caller gives
 
 
-@pytest.mark.parametrize(("name", "value"), [("retry_mode", "legacy"), ("max_attempts", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("retry_mode", "legacy"),
+        ("retry_mode", 5),
+        ("max_attempts", 0),
+        ("max_attempts", "3"),
+        ("max_attempts", True),
+        ("max_attempts", 2.0),
+        ("region", 5),
+        ("region", b"us-east-1"),
+        ("region", "us east"),
+        ("region", "us-east-1\n"),
+        ("endpoint_url", 5),
+        ("use_fips", "true"),
+        ("use_dualstack", 1),
+        ("allow_plain_http", "no"),
+        ("allow_plain_http", None),
+    ],
+)
 def test_what_the_caller_gives_out_of_bounds_is_refused_at_once(name: str, value: Any) -> None:
-    with pytest.raises(ParameterError, match=name):
+    with pytest.raises(ParameterError) as raised:
         Options(**{name: value})
+    suffix = "_endpoint" if name.startswith("use_") else ""
+    assert raised.value.parameter == name + suffix
+
+
+class Text(str, Enum):  # noqa: UP042 - a StrEnum formats as its value
+    """Text whose format is another."""
+
+    REGION = "eu-west-1"
+    URL = "https://a.example"
+    MODE = "adaptive"
+
+
+async def test_text_of_an_enum_counts_as_its_value() -> None:
+    settings = await resolve({}, Options(Text.REGION, Text.URL, retry_mode=Text.MODE))
+    shown = (settings.region, settings.endpoint_url, settings.policy.mode)
+    assert [f"{each}" for each in shown] == ["eu-west-1", "https://a.example", "adaptive"]
+
+
+@attrs.frozen
+class Url:
+    """A URL as libraries have them."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        (None, None),
+        ("https://a.example", "https://a.example"),
+        ("nonsense", "nonsense"),
+        (URL("http://127.0.0.1:8080"), "http://127.0.0.1:8080"),
+        (URL("https://a.example/x"), "https://a.example/x"),
+        (urlsplit("http://localhost:1/x"), "http://localhost:1/x"),
+        (urlparse("http://localhost:1/x"), "http://localhost:1/x"),
+        (Url("HTTPS://a.example"), "HTTPS://a.example"),
+    ],
+)
+def test_a_url_is_taken_by_its_text(url: object, text: str | None) -> None:
+    assert as_url(url) == text
+
+
+@pytest.mark.parametrize(
+    "url", [5, True, b"http://localhost", {"http://": 1}, ["http://a"], Path("http://a"), object()]
+)
+def test_what_is_no_url_is_refused_by_name(url: object) -> None:
+    with pytest.raises(ParameterError, match=f"^endpoint_url: .* got {type(url).__name__}$"):
+        as_url(url)
+
+
+@pytest.mark.parametrize("path", [5, True, b"ca.pem", ["ca.pem"], False])
+def test_what_is_no_path_is_refused_by_name(path: Any) -> None:
+    with pytest.raises(ParameterError, match=f"^ca_bundle: .* got {type(path).__name__}$"):
+        configuration({}, ca_bundle=path)
 
 
 async def test_timeout_and_plain_http_are_handed_on() -> None:
@@ -275,7 +388,37 @@ async def test_timeout_and_plain_http_are_handed_on() -> None:
     assert (settings.allow_plain_http, settings.timeout) == (True, Timeout(total=3))
 
 
+# The region of the credentials
+
+
+async def test_the_home_region_is_the_clients_and_else_the_first_of_its_views(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n")
+    environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    assert await configuration(environ).home_region(Options("fips-us-east-1")) == "us-east-1"
+    assert await configuration(environ).home_region(Options()) == "eu-west-1"
+    environ["AWS_REGION"] = "cn-north-1"
+    assert await configuration(environ).home_region(Options()) == "cn-north-1"
+    subject = configuration({})
+    assert await subject.home_region(Options()) is None
+    for region in ("us-gov-west-1", "eu-west-1"):
+        await subject.resolve(Options(region))
+        assert await subject.home_region(Options()) == "us-gov-west-1"
+    with pytest.raises(ConfigurationError, match="^AWS_REGION: 'us east' is not a valid region"):
+        await configuration({"AWS_REGION": "us east"}).home_region(Options())
+
+
 # Files
+
+
+async def test_a_busy_executor_delays_neither_profile_nor_certificates(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
+    async with busy_executor():
+        subject = configuration({"AWS_CONFIG_FILE": str(tmp_path / "config")})
+        await subject.resolve(Options("us-east-1"))
+    assert subject.ssl_context is not None
 
 
 async def test_no_file_is_read_where_nothing_is_left_open() -> None:
@@ -344,6 +487,26 @@ async def test_a_session_of_the_callers_own_needs_no_ca_bundle() -> None:
     subject = configuration({"AWS_CA_BUNDLE": "/no/such/file"}, verifies=False)
     await subject.resolve(Options("us-east-1"))
     assert subject.ssl_context is None
+
+
+@pytest.mark.parametrize("place", ["given", "variable", "profile", "nowhere"])
+async def test_the_librarys_own_connections_trust_the_ca_bundle_even_beside_a_session(
+    tmp_path: Path, place: str
+) -> None:
+    path = str(tmp_path / "ca.pem")
+    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "config").write_text(
+        f"[default]\nca_bundle = {path}\n" if place == "profile" else ""
+    )
+    environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    if place == "variable":
+        environ["AWS_CA_BUNDLE"] = path
+    given = {"ca_bundle": path} if place == "given" else {}
+    subject = configuration(environ, verifies=False, **given)
+    assert subject.ca_bundle == (path if place == "given" else None)
+    context = await subject.trust()
+    assert (context is None) == (place == "nowhere")
+    assert await subject.trust() is context
 
 
 @pytest.mark.parametrize(

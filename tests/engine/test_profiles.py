@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -17,6 +19,7 @@ from hypothesis import strategies as st
 from lambdacore_async import ConfigurationError
 from lambdacore_async.engine.profiles import Profile, SharedConfig, load
 from support import botocore_judge as judge
+from support.leaks import assert_no_secret, assert_no_secret_in_frames
 
 CONFIG: Final = """
 [default]
@@ -104,8 +107,10 @@ def test_without_files_the_default_profile_is_empty(tmp_path: Path) -> None:
 def test_a_profile_that_is_not_there_is_an_error_that_names_it(
     environ: dict[str, str], name: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match=f"no profile|a profile '{name}'"):
+    with pytest.raises(ConfigurationError) as caught:
         load(environ, name)
+    config, credentials = environ.values()
+    assert str(caught.value) == f"profile {name!r} not found in {config} or {credentials}"
 
 
 def test_a_block_is_settings_of_its_own_and_no_text(environ: dict[str, str]) -> None:
@@ -123,10 +128,12 @@ def test_the_services_section_of_a_profile_tells_of_this_service(environ: dict[s
 
 def test_a_setting_counts_as_there_even_if_it_is_empty() -> None:
     profile = Profile("p", {"role_arn": ""}, {"sso_session": "s"})
-    assert profile.has(["role_arn"])
-    assert profile.has(["sso_session", "other"])
-    assert not profile.has(["other"])
+    assert profile.first(["role_arn"]) == "role_arn"
+    assert profile.first(["other", "sso_session", "role_arn"]) == "sso_session"
+    assert profile.first(["other"]) is None
     assert profile.get("role_arn") is None
+    assert profile.in_file("credentials", "sso_session") == "s"
+    assert profile.in_file("config", "sso_session") is None
 
 
 @pytest.mark.parametrize(
@@ -160,6 +167,137 @@ def test_a_file_that_cannot_be_read_says_why(
     monkeypatch.setattr(Path, "read_text", refuse)
     with pytest.raises(ConfigurationError, match="cannot be read: Permission denied"):
         load(environ)
+
+
+@pytest.mark.parametrize(
+    "obstacle",
+    ["nothing", "a folder", "a file for a folder", "a broken link", "a link to itself", "a pipe"],
+)
+def test_a_file_that_nobody_named_and_that_is_no_file_counts_as_absent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, obstacle: str
+) -> None:
+    place = tmp_path / ".aws" / "config"
+    if obstacle == "a file for a folder":
+        place.parent.write_text("")
+    else:
+        place.parent.mkdir()
+    match obstacle:
+        case "a folder":
+            place.mkdir()
+        case "a broken link":
+            place.symlink_to("nowhere")
+        case "a link to itself":
+            place.symlink_to(place)
+        case "a pipe":
+            os.mkfifo(place)
+        case _:
+            pass
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load({}).config == {}
+
+
+def test_a_home_that_is_not_known_is_no_error_unless_a_file_there_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def no_home(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    assert load({}).config == {}
+    for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        with pytest.raises(ConfigurationError) as caught:
+            load({variable: "~/a\n\x1b[2J"})
+        assert str(caught.value) == (
+            f"{variable}: ~/a\\n\\x1b[2J: cannot be read: there is no home directory"
+        )
+
+
+def test_a_named_file_behind_a_link_without_end_is_an_error(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ConfigurationError, match=r"^AWS_CONFIG_FILE: .*loop: cannot be read: "):
+        load({**environ, "AWS_CONFIG_FILE": str(tmp_path / "loop")})
+
+
+def test_a_byte_order_mark_is_no_part_of_a_file(environ: dict[str, str]) -> None:
+    Path(environ["AWS_CONFIG_FILE"]).write_text("[default]\nregion = eu-west-1\n", "utf-8-sig")
+    assert load(environ).get("region") == "eu-west-1"
+
+
+#: Reads a profile as a user without rights, in a process that cannot get them back.
+AS_ANOTHER_USER: Final = """
+import os, sys
+
+for name in ("HOME", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+    os.environ.pop(name, None)
+from lambdacore_async.engine.profiles import load  # while it can be imported
+from lambdacore_async import ConfigurationError
+
+home, *names = sys.argv[1:]
+os.setgid(54321)
+os.setuid(54321)
+if home:
+    os.environ["HOME"] = home
+try:
+    load(dict(name.split("=", 1) for name in names))
+except ConfigurationError as error:
+    print(error)
+else:
+    print("absent")
+"""
+
+
+def as_another_user(home: Path | None, **environ: Path) -> str:
+    """What comes of reading the files without the right to."""
+    arguments = [str(home or ""), *(f"{name}={path}" for name, path in environ.items())]
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", AS_ANOTHER_USER, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.strip()
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user"
+)
+def test_what_another_user_may_not_reach_is_absent_unless_it_is_named_or_there() -> None:
+    with TemporaryDirectory() as folder:  # the fixture's is in a folder of root's
+        Path(folder).chmod(0o755)
+        home = Path(folder, "home")
+        aws = home / ".aws"
+        aws.mkdir(parents=True)
+        for name in ("config", "credentials"):
+            (aws / name).write_text("[default]\nregion = eu-west-1\n")
+        assert as_another_user(None) == "absent"
+        for closed in (home, aws):
+            closed.chmod(0o700)
+            assert as_another_user(home) == "absent"
+            assert as_another_user(home, AWS_CONFIG_FILE=aws / "config") == (
+                f"AWS_CONFIG_FILE: {aws / 'config'}: cannot be read: Permission denied"
+            )
+            closed.chmod(0o755)
+        (aws / "config").chmod(0o600)
+        assert as_another_user(home) == f"{aws / 'config'}: cannot be read: Permission denied"
+
+
+async def test_no_error_of_the_files_has_their_content_in_a_local_variable(
+    environ: dict[str, str],
+) -> None:
+    environ["AWS_SECRET_ACCESS_KEY"] = "the-secret-key"
+    for name in ("missing", "astray"):
+        with pytest.raises(ConfigurationError) as caught:
+            await SharedConfig(environ, name).load()
+        assert_no_secret_in_frames(caught.value)
+    place = Path(environ["AWS_SHARED_CREDENTIALS_FILE"])
+    await asyncio.to_thread(place.write_text, f"the-secret-key\n{CREDENTIALS}")
+    with pytest.raises(ConfigurationError) as caught:
+        await SharedConfig(environ).load()
+    assert_no_secret(caught.value)
+    assert_no_secret_in_frames(caught.value)
 
 
 def test_no_secret_is_in_the_repr(environ: dict[str, str]) -> None:

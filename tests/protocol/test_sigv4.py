@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import re
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from enum import Enum
 from hashlib import sha256
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from itertools import permutations
@@ -16,7 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from attrs import frozen
+from attrs import evolve, frozen
 from aws_requests_auth.aws_auth import AWSRequestsAuth, getSignatureKey
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -29,6 +32,7 @@ from lambdacore_async.protocol.sigv4 import (
     ALGORITHM,
     SERVICE,
     Credentials,
+    Signer,
     canonical_path,
     canonical_query,
     canonical_request,
@@ -39,6 +43,7 @@ from lambdacore_async.protocol.sigv4 import (
 )
 from support import botocore_judge as judge
 from support.generation import as_arguments, calls, thorough
+from support.leaks import assert_no_secret_in_frames
 from support.vectors import Case, each_case, load_cases
 
 TIME = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -234,32 +239,80 @@ def test_headers_can_be_added_that_the_signature_does_not_cover() -> None:
     assert signed.headers == {**bare.headers, "user-agent": "me", "amz-sdk-request": "attempt=1"}
 
 
-# The key's cache
+# What a signer caches
 
 
-def test_a_key_is_derived_once_a_day_region_and_service() -> None:
-    signing_key.cache_clear()
+@pytest.fixture
+def derived(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Day and region of every key that is derived."""
+    seen: list[tuple[str, ...]] = []
+
+    def spy(secret: str, day: str, region: str, service: str) -> sigv4.SigningKey:
+        seen.append((day, region))
+        return signing_key(secret, day, region, service)
+
+    monkeypatch.setattr(sigv4, "signing_key", spy)
+    return seen
+
+
+def signed_by(signer: Signer, credentials: Credentials, time: datetime, region: str = "r") -> str:
     request = Request("GET", "/x")
-    for hours in range(22):
+    signed = signer.sign(request, host="h", credentials=credentials, region=region, time=time)
+    return signed.headers["authorization"]
+
+
+def test_a_key_is_derived_once_a_day_and_region(derived: list[tuple[str, ...]]) -> None:
+    signer = Signer()
+    for hours in range(25):
         for region in ("us-east-1", "eu-west-1"):
-            sign(
-                request,
-                host="h",
-                credentials=judge.CREDENTIALS,
-                region=region,
-                time=TIME + timedelta(hours=hours),
-            )
+            signed_by(signer, judge.CREDENTIALS, TIME + timedelta(hours=hours), region)
+    assert derived == [
+        (day, region) for day in ("20261124", "20261125") for region in ("us-east-1", "eu-west-1")
+    ]
 
-    assert signing_key.cache_info().misses == 2
 
-    sign(
-        request,
-        host="h",
-        credentials=judge.CREDENTIALS,
-        region="us-east-1",
-        time=TIME + timedelta(days=1),
-    )
-    assert signing_key.cache_info().misses == 3
+def test_nothing_but_the_latest_credentials_is_cached() -> None:
+    signer = Signer()
+    for credentials in (judge.CREDENTIALS, judge.TEMPORARY_CREDENTIALS):
+        for seconds in range(100):
+            signed_by(signer, credentials, TIME + timedelta(seconds=seconds))
+    (common,) = signer._cache.values()
+    assert common.credentials is judge.TEMPORARY_CREDENTIALS
+    signer.forget()
+    assert not signer._cache
+
+
+def test_no_cache_of_the_module_outlives_a_signer() -> None:
+    caches = {name for name, value in vars(sigv4).items() if hasattr(value, "cache_info")}
+    assert caches == {"_key_derivation"}  # a function, and no key
+
+
+_steps = st.tuples(
+    st.sampled_from([judge.CREDENTIALS, judge.TEMPORARY_CREDENTIALS]),
+    st.sampled_from(["us-east-1", "eu-west-1"]),
+    st.sampled_from(["h", "other"]),
+    st.sampled_from([0.0, 0.5, 1.0, 3600.0, 86400.0]),
+)
+
+
+@given(st.lists(_steps | st.none(), max_size=12))
+def test_a_signer_signs_as_one_that_has_signed_nothing_yet(
+    steps: list[tuple[Credentials, str, str, float] | None],
+) -> None:
+    signer = Signer()
+    for step in steps:
+        if step is None:
+            signer.forget()
+            continue
+        credentials, region, host, seconds = step
+        how: dict[str, Any] = {
+            "host": host,
+            "credentials": credentials,
+            "region": region,
+            "time": TIME + timedelta(seconds=seconds),
+        }
+        request = Request("GET", "/x")
+        assert signer.sign(request, **how).headers == sign(request, **how).headers
 
 
 def test_keys_of_different_secrets_are_different() -> None:
@@ -468,6 +521,72 @@ def test_both_halves_are_needed(part: str) -> None:
 
     with pytest.raises(CredentialsError, match=f"^{part}: must be text that is not empty"):
         Credentials(**parts)
+
+
+class Text(str, Enum):  # noqa: UP042 - a StrEnum formats as its value
+    """Text whose format is another."""
+
+    KEY = "AKIDEXAMPLE"
+    SECRET = "the-secret-key"
+
+
+def test_text_of_an_enum_signs_as_its_value() -> None:
+    credentials = Credentials(Text.KEY, Text.SECRET, Text.KEY)
+    assert credentials == Credentials("AKIDEXAMPLE", "the-secret-key", "AKIDEXAMPLE")
+    assert "Credential=AKIDEXAMPLE/" in signed_by(Signer(), credentials, TIME)
+
+
+class Nowhere(tzinfo):
+    """A zone that does not know how far from UTC it is."""
+
+    def utcoffset(self, dt: datetime | None) -> None:
+        return None
+
+    dst = tzname = utcoffset
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        datetime(2026, 11, 24, 12),  # noqa: DTZ001 - it is the point
+        datetime.max,  # noqa: DTZ901 - the same
+        datetime(2026, 11, 24, 12, tzinfo=Nowhere()),
+        date(2026, 11, 24),
+        "2026-11-24T12:00:00Z",
+        1.8e9,
+        True,
+        timedelta(hours=1),
+    ],
+)
+def test_an_end_that_is_no_time_with_a_zone_is_refused(end: Any) -> None:
+    with pytest.raises(
+        CredentialsError, match=r"^expires_at: (must be a datetime|has no time zone)"
+    ):
+        Credentials("AKIDEXAMPLE", "the-secret-key", expires_at=end)
+
+
+@pytest.mark.parametrize(
+    "zone", [UTC, timezone(timedelta(hours=14)), timezone(-timedelta(hours=14))]
+)
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"])
+def test_any_time_with_a_zone_is_an_end(end: str, zone: timezone) -> None:
+    time = datetime.fromisoformat(end).replace(tzinfo=zone)
+    credentials = Credentials("AKIDEXAMPLE", "the-secret-key", expires_at=time)
+    assert credentials == pickle.loads(pickle.dumps(credentials))  # noqa: S301 - it was just made
+    assert repr(credentials)
+    assert hash(credentials) == hash(copy.copy(credentials))
+
+
+def test_a_refusal_leaves_no_secret_in_a_local_variable() -> None:
+    for parts in (("the-secret-key", "the-session token"), ("the-secret key", "the-session-token")):
+        with pytest.raises(CredentialsError) as caught:
+            Credentials("AKIDEXAMPLE", *parts)
+        assert_no_secret_in_frames(caught.value, "the-secret", "the-session")
+
+
+def test_credentials_can_be_changed_in_a_part() -> None:
+    changed = evolve(Credentials("AKIDEXAMPLE", "the-secret-key"), session_token="t")
+    assert changed == Credentials("AKIDEXAMPLE", "the-secret-key", "t")
 
 
 def test_no_secret_shows() -> None:

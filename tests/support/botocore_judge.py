@@ -361,6 +361,12 @@ def credentials(profile: str | None = None) -> Credentials | None:
     return Credentials(fixed.access_key, fixed.secret_key, fixed.token or None)
 
 
+def error(kind: str, **details: str) -> Exception:
+    """An error of botocore."""
+    made: Exception = getattr(_exceptions, kind)(**details)
+    return made
+
+
 def user_agent(
     execution_env: str | None, retry_mode: str, app_id: str | None, extra: str | None
 ) -> str:

@@ -37,15 +37,18 @@ def assert_no_secret(*shown: object) -> None:
             assert secret not in text
 
 
-def assert_no_secret_in_frames(error: BaseException) -> None:
-    """No traceback that shows local variables tells how a request was signed.
+def assert_no_secret_in_frames(error: BaseException, *secrets: str) -> None:
+    """No local variable holds a secret where an error, or one behind it, is raised.
 
-    The frames of tests may: they made the secrets.
+    Crash reporters, and tracebacks that are asked to, show local variables. The frames of tests may
+    hold secrets: tests make them.
     """
     for shown in chain(error):
         for frame, _ in traceback.walk_tb(shown.__traceback__):
             if _TESTS not in frame.f_code.co_filename:
-                assert_no_secret(*map(repr, frame.f_locals.values()))
+                for name, value in frame.f_locals.items():
+                    for secret in secrets or _SECRETS:
+                        assert secret not in repr(value), f"{name} in {frame.f_code.co_qualname}"
 
 
 def other_tasks() -> set[asyncio.Task[object]]:

@@ -10,6 +10,8 @@ import asyncio
 import os
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from attrs import field, frozen
@@ -17,8 +19,10 @@ from attrs import field, frozen
 from lambdacore_async.engine.pipeline import Settings
 from lambdacore_async.engine.profiles import Profile, SharedConfig
 from lambdacore_async.engine.retry import MAX_ATTEMPTS, MODES, RetryPolicy
+from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.engine.transport.timeouts import Timeout
-from lambdacore_async.errors import ConfigurationError
+from lambdacore_async.errors import ConfigurationError, ParameterError
+from lambdacore_async.protocol import endpoints
 
 #: The variables of each setting, the first that is set counts; then the profile's key of that name.
 _VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -41,7 +45,7 @@ class Options:
     """What the caller of a view gave; `None` leaves it to the environment and the profile.
 
     Raises:
-        ParameterError: an option is out of its bounds.
+        ParameterError: an option is of a wrong type, or out of its bounds.
     """
 
     region: str | None = None
@@ -54,10 +58,70 @@ class Options:
     timeout: Timeout = field(factory=Timeout)
 
     def __attrs_post_init__(self) -> None:
+        for name in ("region", "endpoint_url", "retry_mode"):
+            object.__setattr__(self, name, as_text(name, getattr(self, name)))
+        if self.region and not endpoints.is_region(self.region):
+            raise ParameterError("region", f"{self.region[:64]!r} is not a valid region name")
+        check_flag("use_fips_endpoint", self.use_fips)
+        check_flag("use_dualstack_endpoint", self.use_dualstack)
+        check_flag("allow_plain_http", self.allow_plain_http, optional=False)
         RetryPolicy(
             MODES[0] if self.retry_mode is None else self.retry_mode,
             MAX_ATTEMPTS if self.max_attempts is None else self.max_attempts,
         )
+
+
+def as_text(parameter: str, value: object) -> str | None:
+    """Return the text of an optional argument; that of a `class Name(str, Enum)` is its value.
+
+    Raises:
+        ParameterError: it is something else.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ParameterError(parameter, f"must be a str, got {type(value).__name__}")
+    return str.__str__(value)
+
+
+def check_flag(parameter: str, value: object, *, optional: bool = True) -> None:
+    """Refuse what is not a bool, such as `"false"`, which would count as true.
+
+    Raises:
+        ParameterError: it is not.
+    """
+    if not (isinstance(value, bool) or (optional and value is None)):
+        raise ParameterError(parameter, f"must be True or False, got {type(value).__name__}")
+
+
+def as_url(url: object) -> str | None:
+    """Return the text of a URL, which may be an object of yarl, httpx, pydantic or urllib.
+
+    Raises:
+        ParameterError: it is something else.
+    """
+    if url is None or isinstance(url, str):
+        return url
+    geturl: object = getattr(url, "geturl", None)
+    text = str(geturl() if callable(geturl) else url)
+    # Every object has a text, but no other than a URL's starts like this.
+    if not text.lower().startswith(("https://", "http://")):
+        raise ParameterError("endpoint_url", f"must be a str or a URL, got {type(url).__name__}")
+    return text
+
+
+def _as_path(parameter: str, value: str | os.PathLike[str] | None) -> str | None:
+    """Return a path as text.
+
+    Raises:
+        ParameterError: it is none.
+    """
+    path: object = value
+    with suppress(TypeError):
+        path = value if value is None else os.fspath(value)
+    if path is not None and not isinstance(path, str):
+        raise ParameterError(parameter, f"must be a path, got {type(value).__name__}")
+    return path
 
 
 class Configuration:
@@ -70,8 +134,12 @@ class Configuration:
         verifies: the client makes its own connections, so that a CA bundle counts.
 
     Attributes:
+        ca_bundle: the path that the caller gave.
         ssl_context: what connections are verified with, known once settings were resolved; `None`
             for the system's own certificates.
+
+    Raises:
+        ParameterError: the path is none.
     """
 
     def __init__(
@@ -85,7 +153,8 @@ class Configuration:
         self.ssl_context: ssl.SSLContext | None = None
         self._environ = environ
         self._shared_config = shared_config
-        self._ca_bundle = None if ca_bundle is None else os.fspath(ca_bundle)
+        self.ca_bundle = _as_path("ca_bundle", ca_bundle)
+        self._region: str | None = None
         self._verifies = verifies
         self._turn = asyncio.Lock()
 
@@ -102,11 +171,14 @@ class Configuration:
         found = _Found(self._environ)
         if self._leaves_open(options, found):
             found = _Found(self._environ, await self._shared_config.load())
-        region, pseudo_fips = _region(options.region or found.text("region"))
-        endpoint_url = options.endpoint_url
+        region, pseudo_fips = _region(*_first("region", options.region, found))
+        self._region = self._region or region
+        source, endpoint_url = "endpoint_url", options.endpoint_url
         if endpoint_url is None and not found.flag("ignore_configured_endpoint_urls"):
-            endpoint_url = found.text("endpoint_url")
-        await self._trust(found)
+            source, endpoint_url = found.find("endpoint_url")
+            _check_endpoint(source, endpoint_url, region, options)
+        if self._verifies:
+            await self._trust(found)
         return Settings(
             region=region,
             endpoint_url=endpoint_url,
@@ -131,28 +203,53 @@ class Configuration:
             "use_dualstack_endpoint": options.use_dualstack,
             "retry_mode": options.retry_mode,
             "max_attempts": options.max_attempts,
-            "ca_bundle": self._ca_bundle if self._verifies else "",
+            "ca_bundle": self.ca_bundle if self._verifies else "",
         }
         return any(value is None and found.text(name) is None for name, value in given.items())
 
+    async def home_region(self, options: Options) -> str | None:
+        """Return the region to get credentials in: a client's own, else the first of its views.
+
+        Args:
+            options: what the client's caller gave.
+
+        Raises:
+            ConfigurationError: the profile cannot be used, or the region has no valid name.
+        """
+        found = _Found(self._environ)
+        if not (options.region or found.text("region")):
+            found = _Found(self._environ, await self._shared_config.load())
+        source, name = _first("region", options.region, found)
+        return _region(source, name)[0] if name else self._region
+
+    async def trust(self) -> ssl.SSLContext | None:
+        """Return `ssl_context`, for connections of the library's own, also beside a session.
+
+        Raises:
+            ConfigurationError: the profile or the CA bundle cannot be used.
+        """
+        found = _Found(self._environ)
+        if self.ca_bundle is None and found.text("ca_bundle") is None:
+            found = _Found(self._environ, await self._shared_config.load())
+        await self._trust(found)
+        return self.ssl_context
+
     async def _trust(self, found: _Found) -> None:
         """Read the CA bundle, if there is one."""
-        if not self._verifies:
-            return
-        source, path = found.find("ca_bundle")
-        if self._ca_bundle is not None:
-            source, path = "ca_bundle", self._ca_bundle
+        source, path = _first("ca_bundle", self.ca_bundle, found)
         if path is None:
             return
+        problem: str | None = None
         async with self._turn:
             if self.ssl_context is None:
                 try:
-                    self.ssl_context = await asyncio.to_thread(
-                        ssl.create_default_context, cafile=path
+                    self.ssl_context = await run_in_thread(
+                        partial(ssl.create_default_context, cafile=path)
                     )
                 except OSError as error:  # of the file, or of what is in it
                     problem = error.strerror or "it holds no certificates"
-                    raise ConfigurationError(f"{source}: {path!r}: {problem}") from None
+        if problem is not None:
+            raise ConfigurationError(f"{source}: {path!r}: {problem}")
 
 
 class _Found:
@@ -204,11 +301,31 @@ def _either(option: bool | None, found: _Found, name: str) -> bool:  # noqa: FBT
     return found.flag(name) if option is None else option
 
 
-def _region(name: str | None) -> tuple[str, bool]:
+def _first(name: str, given: str | None, found: _Found) -> tuple[str, str | None]:
+    """Where a setting is, in words, and what it is: what the caller gave, else what is found."""
+    return (name, given) if given else found.find(name)
+
+
+def _check_endpoint(source: str, url: str | None, region: str, options: Options) -> None:
+    """Refuse an endpoint by the name of where it stands."""
+    if url is None:
+        return
+    try:
+        endpoints.resolve(region, endpoint_url=url, allow_plain_http=options.allow_plain_http)
+    except ConfigurationError as error:
+        problem = str(error).removeprefix("endpoint_url: ")
+    else:
+        return
+    raise ConfigurationError(f"{source}: {problem}")
+
+
+def _region(source: str, name: str | None) -> tuple[str, bool]:
     """The region, and whether it was named as FIPS endpoints once were, as botocore reads it."""
     if not name:
         raise ConfigurationError(
             "no region: pass one, or set AWS_REGION, AWS_DEFAULT_REGION or the profile's region"
         )
     plain = name.replace("fips-", "").replace("-fips", "")
+    if not endpoints.is_region(plain):
+        raise ConfigurationError(f"{source}: {name[:64]!r} is not a valid region name")
     return plain, plain != name

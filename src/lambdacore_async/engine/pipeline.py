@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 from attrs import evolve, field, frozen
 
 from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
-from lambdacore_async.engine.identity.refresh import RefreshingCredentials
+from lambdacore_async.engine.identity.refresh import RefreshingCredentials, same_keys
 from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
 from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.transport.session import Transport
@@ -32,7 +32,7 @@ from lambdacore_async.errors import (
     TransportTimeoutError,
 )
 from lambdacore_async.escaping import escaped
-from lambdacore_async.protocol import endpoints, sigv4
+from lambdacore_async.protocol import endpoints
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.restjson import Operation
@@ -211,11 +211,6 @@ class _Call(Generic[Output]):
         self.failing_since: float | None = None
 
 
-def _same_keys(some: Credentials, others: Credentials) -> bool:
-    """Whether credentials are the same, however long they last."""
-    return evolve(some, expires_at=None) == evolve(others, expires_at=None)
-
-
 def _redaction(call: _Call[Output]) -> Redaction:
     from lambdacore_async.engine.redaction import Redaction
 
@@ -333,7 +328,7 @@ class Pipeline:
             call.attempts += 1
             call.credentials = credentials
             call.signed_at = route.clock.now(call.correction)
-            call.signed = sigv4.sign(
+            call.signed = shared.credentials.signer.sign(
                 call.request,
                 host=route.endpoint.host,
                 credentials=credentials,
@@ -471,7 +466,7 @@ class Pipeline:
     @staticmethod
     def _check_renewed(call: _Call[Output], credentials: Credentials) -> None:
         """Raise the refusal again if the provider has only the refused keys."""
-        if call.refused and call.error and _same_keys(credentials, call.refused):
+        if call.refused and call.error and same_keys(credentials, call.refused):
             raise call.error
 
     async def _wait_for_credentials(self) -> Credentials:
@@ -514,9 +509,7 @@ class Pipeline:
             if response is not call.response:
                 call.response = response
                 try:
-                    call.operation.parse_response(
-                        response, call.attempts, call.request.identifiers
-                    )
+                    call.operation.parse_response(response, call.attempts, call.request.identifiers)
                 except LambdaCoreError as error:
                     failure = error
         if isinstance(failure, LambdaCoreError):

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import os
 import shlex
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import ConfigurationError
+from lambdacore_async.escaping import escaped
 
 #: A value in a file: text, or an indented block of further settings.
 Setting: TypeAlias = str | Mapping[str, str]
@@ -22,6 +25,11 @@ _Section: TypeAlias = dict[str, Setting]
 _SERVICE: Final = "lambda_core"
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _PROFILE_VARIABLES: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")  # as botocore looks for them
+#: By the variable that names a file, where it is if none does.
+_PLACES: Final = {
+    "AWS_CONFIG_FILE": "~/.aws/config",
+    "AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials",
+}
 
 
 class Profile:
@@ -50,9 +58,15 @@ class Profile:
         """A setting of the profile, wherever it stands; both files count, `credentials` first."""
         return text(self.credentials.get(name)) or text(self.config.get(name))
 
-    def has(self, names: Iterable[str]) -> bool:
-        """Whether any of these settings is there, be it empty."""
-        return any(name in self.config or name in self.credentials for name in names)
+    def in_file(self, file: str, name: str) -> str | None:
+        """A setting of the profile in one file: `config` or `credentials`."""
+        return text((self.credentials if file == "credentials" else self.config).get(name))
+
+    def first(self, names: Iterable[str]) -> str | None:
+        """The first of these settings that is there, be it empty; `None` if none is."""
+        return next(
+            (name for name in names if name in self.config or name in self.credentials), None
+        )
 
 
 def text(setting: Setting | None) -> str | None:
@@ -61,11 +75,11 @@ def text(setting: Setting | None) -> str | None:
 
 
 class SharedConfig:
-    """The profile of a client, read at first use, once, and off the event loop.
+    """The profile of a client, read at the first use, once, and off the event loop.
 
     Args:
         environ: the environment's variables.
-        profile: its name; else that of `AWS_DEFAULT_PROFILE` or `AWS_PROFILE`, else `default`.
+        profile: its name. Defaults to that of `AWS_DEFAULT_PROFILE` or `AWS_PROFILE`, or `default`.
     """
 
     def __init__(self, environ: Mapping[str, str], profile: str | None = None) -> None:
@@ -75,35 +89,55 @@ class SharedConfig:
         self._turn = asyncio.Lock()
 
     async def load(self) -> Profile:
-        """Read the files, if that has not been done.
+        """Return the profile, and read the files unless that was done before.
 
         Raises:
             ConfigurationError: a file cannot be read, or has no such profile.
         """
         async with self._turn:
             if self._loaded is None:
-                self._loaded = await asyncio.to_thread(load, self._environ, self._profile)
+                self._loaded = await run_in_thread(self.read)
             return self._loaded
+
+    def read(self) -> Profile:
+        """Read the files, whether or not that was done before; see `load`. It blocks."""
+        return load(self._environ, self._profile)
 
 
 def load(environ: Mapping[str, str], name: str | None = None) -> Profile:
     """Read a profile from the files; it blocks.
 
+    A file that no variable names counts as absent if it cannot be reached: there is no home
+    directory, or it may not be entered.
+
     Args:
         environ: the environment's variables.
-        name: the profile's name; else that of `AWS_DEFAULT_PROFILE` or `AWS_PROFILE`, else
+        name: the profile's name. Defaults to that of `AWS_DEFAULT_PROFILE` or `AWS_PROFILE`, or
             `default`, which alone may be absent.
 
     Raises:
         ConfigurationError: a file cannot be read, or has no such profile.
     """
+    try:
+        return _load(environ, name)
+    except ConfigurationError as error:
+        problem = str(error)
+    # Raised anew, where neither the files' content nor the environment is at hand: a traceback may
+    # show local variables.
+    del environ
+    raise ConfigurationError(problem)
+
+
+def _load(environ: Mapping[str, str], name: str | None) -> Profile:
     chosen = name or next((environ[key] for key in _PROFILE_VARIABLES if environ.get(key)), None)
-    config = _read(environ.get("AWS_CONFIG_FILE") or "~/.aws/config")
-    credentials = _read(environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials")
+    config, credentials = (_read(environ.get(variable) or None, variable) for variable in _PLACES)
     profiles = _named(config, "profile")
     wanted = chosen or "default"
     if chosen is not None and wanted not in profiles and wanted not in credentials:
-        raise ConfigurationError(f"profile: neither file of AWS has a profile {wanted!r}")
+        places = (environ.get(variable) or place for variable, place in _PLACES.items())
+        raise ConfigurationError(
+            f"profile {wanted!r} not found in {' or '.join(map(escaped, places))}"
+        )
     profile = Profile(wanted, profiles.get(wanted, {}), credentials.get(wanted, {}))
     profile.service = _service(profile, _named(config, "services"))
     return profile
@@ -136,16 +170,35 @@ def _named(config: Mapping[str, _Section], kind: str) -> dict[str, _Section]:
     return found
 
 
-def _read(path: str) -> dict[str, _Section]:
-    """A file's sections; none if there is no file."""
-    place = Path(os.path.expandvars(path)).expanduser()
+def _read(named: str | None, variable: str) -> dict[str, _Section]:
+    """Read a file's sections; none if there is no such file.
+
+    Args:
+        named: where the file is, if the variable says so.
+        variable: the variable that may name it.
+    """
+    path = named or _PLACES[variable]
     try:
-        return _parse(place.read_text("utf-8")) if place.is_file() else {}
+        place = Path(os.path.expandvars(path)).expanduser()
+        if not stat.S_ISREG(place.stat().st_mode):
+            return {}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, RuntimeError) as error:  # the latter if there is no home directory
+        if named is None:
+            return {}
+        problem = error.strerror if isinstance(error, OSError) else "there is no home directory"
+        raise ConfigurationError(
+            f"{variable}: {escaped(path)}: cannot be read: {problem}"
+        ) from None
+    try:
+        return _parse(place.read_text("utf-8-sig"))
     except OSError as error:
-        raise ConfigurationError(f"{place}: cannot be read: {error.strerror}") from None
+        problem = error.strerror
     except ValueError:
         # The parser's own words are not repeated: they quote the file, and it has secrets.
-        raise ConfigurationError(f"{place}: cannot be read: it is malformed") from None
+        problem = "it is malformed"
+    raise ConfigurationError(f"{escaped(str(place))}: cannot be read: {problem}")
 
 
 def _parse(content: str) -> dict[str, _Section]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Self, TypedDict, Unpack
 
 import aiohttp
+from yarl import URL
 
 from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, Timeout
 from lambdacore_async.local.account import Account, Clock, Limits, Seconds, utc_now
@@ -24,7 +25,7 @@ class ClientOptions(TypedDict, total=False):
     region: str | None
     profile: str | None
     credentials: CredentialsLike | None
-    endpoint_url: str | None
+    endpoint_url: str | URL | None
     allow_plain_http: bool
     use_fips_endpoint: bool | None
     use_dualstack_endpoint: bool | None

@@ -2,7 +2,8 @@
 
 aws-requests-auth derives the keys. Around it, this module goes further than that library: it signs
 every header that the request carries, takes the time as an argument, derives a key once a day, and
-puts paths and queries in order that the library does not.
+puts paths and queries in order that the library does not. Keys are cached in a `Signer`, so that
+they live no longer than the one that signs.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -13,7 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from importlib.util import find_spec
@@ -36,7 +37,7 @@ _BLANK: Final = sha256()
 _PATH: Final = f"{ascii_letters}{digits}/-_.~%".encode()
 
 
-@frozen
+@frozen(init=False)
 class Credentials:
     """AWS credentials.
 
@@ -44,10 +45,11 @@ class Credentials:
         access_key_id: the public half.
         secret_access_key: the secret half; in no repr.
         session_token: goes with temporary credentials; in no repr.
-        expires_at: when temporary credentials end; `None` for those that last.
+        expires_at: when temporary credentials end, with a time zone; `None` for those that last.
 
     Raises:
-        CredentialsError: a part is empty, or has a character that no HTTP header can carry.
+        CredentialsError: a part is empty, or has a character that no HTTP header can carry; or the
+            end is no time with a time zone.
     """
 
     access_key_id: str
@@ -55,15 +57,97 @@ class Credentials:
     session_token: str | None = field(default=None, repr=False)
     expires_at: datetime | None = None
 
-    def __attrs_post_init__(self) -> None:
+    def __init__(
+        self,
+        access_key_id: str,
+        secret_access_key: str,
+        session_token: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> None:
+        for name, value in (
+            ("access_key_id", access_key_id),
+            ("secret_access_key", secret_access_key),
+            ("session_token", session_token),
+            ("expires_at", expires_at),
+        ):
+            # Members of `class Name(str, Enum)` are text too, but formatted by their name.
+            object.__setattr__(self, name, str.__str__(value) if isinstance(value, str) else value)
+        problem = self._problem()
+        if problem is not None:
+            del secret_access_key, session_token  # a traceback may show local variables
+            raise CredentialsError(problem)
+
+    def _problem(self) -> str | None:
+        """Say what is wrong with a part, without showing it."""
         for name in ("access_key_id", "secret_access_key", "session_token"):
             value: object = getattr(self, name)
             if value is None and name == "session_token":
                 continue
             if not isinstance(value, str) or not value:
-                raise CredentialsError(f"{name}: must be text that is not empty")
+                return f"{name}: must be text that is not empty"
             if not (value.isascii() and value.isprintable()) or " " in value:
-                raise CredentialsError(f"{name}: has white space or a character beyond ASCII")
+                return f"{name}: has white space or a character beyond ASCII"
+        end: object = self.expires_at
+        if end is not None and not isinstance(end, datetime):
+            return f"expires_at: must be a datetime, is of type {type(end).__name__}"
+        if end is not None and end.utcoffset() is None:
+            return "expires_at: has no time zone; use datetime.now(UTC), not datetime.utcnow()"
+        return None
+
+
+class Signer:
+    """Signs requests, and caches what the signatures of one second have in common.
+
+    The cache has an entry for each host, region and service, of the latest credentials only.
+    """
+
+    def __init__(self) -> None:
+        self._cache: dict[tuple[str, str, str], _Common] = {}
+
+    def sign(
+        self,
+        request: Request,
+        *,
+        host: str,
+        credentials: Credentials,
+        region: str,
+        time: datetime,
+        service: str = SERVICE,
+        unsigned: Mapping[str, str] = MappingProxyType({}),
+    ) -> Request:
+        """Give the request with the headers that authenticate it.
+
+        Every header that the request carries is signed.
+
+        Args:
+            request: what to sign; its target is signed as it stands.
+            host: the value of the `Host` header.
+            credentials: who signs.
+            region: the region of the credential scope.
+            time: when, with a time zone.
+            service: the signing name of the credential scope.
+            unsigned: headers to add that stay out of the signature, names in lower case.
+        """
+        place = (host, region, service)
+        seconds = time.timestamp() // 1
+        common = self._cache.get(place)
+        if common is None or common.seconds != seconds or common.credentials is not credentials:
+            common = _common(credentials, host, region, service, seconds, common)
+            self._cache[place] = common
+        headers = {**request.headers, **common.headers}
+        names, rest = common.names, common.rest
+        if request.headers or request.body:
+            names = ";".join(sorted(headers))
+            rest = _canonical_rest(headers, names, request.body)
+        digest = _sha256(_canonical_start(request).encode(), rest)
+        signature = common.key.sign(common.text + digest)
+        headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
+        headers.update(unsigned)
+        return Request(request.method, request.target, headers, request.body, request.max_response)
+
+    def forget(self) -> None:
+        """Drop all that was derived from credentials."""
+        self._cache.clear()
 
 
 def sign(
@@ -76,38 +160,16 @@ def sign(
     service: str = SERVICE,
     unsigned: Mapping[str, str] = MappingProxyType({}),
 ) -> Request:
-    """Give the request with the headers that authenticate it.
-
-    Every header that the request carries is signed.
-
-    Args:
-        request: what to sign; its target is signed as it stands.
-        host: the value of the `Host` header.
-        credentials: who signs.
-        region: the region of the credential scope.
-        time: when, with a time zone.
-        service: the signing name of the credential scope.
-        unsigned: headers to add that stay out of the signature, names in lower case.
-    """
-    common = _common(
-        credentials.access_key_id,
-        credentials.secret_access_key,
-        credentials.session_token,
-        host,
-        region,
-        service,
-        time.timestamp() // 1,
+    """Sign a single request; nothing is cached. See `Signer.sign`."""
+    return Signer().sign(
+        request,
+        host=host,
+        credentials=credentials,
+        region=region,
+        time=time,
+        service=service,
+        unsigned=unsigned,
     )
-    headers = {**request.headers, **common.headers}
-    names, rest = common.names, common.rest
-    if request.headers or request.body:
-        names = ";".join(sorted(headers))
-        rest = _canonical_rest(headers, names, request.body)
-    digest = _sha256(_canonical_start(request).encode(), rest)
-    signature = common.key.sign(common.text + digest)
-    headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
-    headers.update(unsigned)
-    return Request(request.method, request.target, headers, request.body, request.max_response)
 
 
 @frozen(eq=False, repr=False)
@@ -115,6 +177,9 @@ class _Common:
     """What the signatures of one second have in common; without a body, all but the target's part.
 
     Attributes:
+        credentials: who signs.
+        seconds: the second, since 1970.
+        day: the day that the key is for.
         headers: those that every request gets.
         names: of these headers, as a signature has them.
         rest: of the canonical request, what follows the target.
@@ -123,6 +188,9 @@ class _Common:
         authorization: the header, up to the names.
     """
 
+    credentials: Credentials
+    seconds: float
+    day: str
     headers: Mapping[str, str]
     names: str
     rest: bytes
@@ -131,29 +199,35 @@ class _Common:
     authorization: str
 
 
-@lru_cache(maxsize=64)
 def _common(
-    access_key_id: str,
-    secret_access_key: str,
-    session_token: str | None,
+    credentials: Credentials,
     host: str,
     region: str,
     service: str,
     seconds: float,
+    last: _Common | None,
 ) -> _Common:
     timestamp = datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%dT%H%M%SZ")
+    day = timestamp[:8]
     headers = {"host": host, "x-amz-date": timestamp}
-    if session_token is not None:
-        headers["x-amz-security-token"] = session_token
+    if credentials.session_token is not None:
+        headers["x-amz-security-token"] = credentials.session_token
     names = ";".join(sorted(headers))
     scope = credential_scope(timestamp, region, service)
+    if last is not None and last.day == day and last.credentials is credentials:
+        key = last.key
+    else:
+        key = signing_key(credentials.secret_access_key, day, region, service)
     return _Common(
+        credentials,
+        seconds,
+        day,
         headers,
         names,
         _canonical_rest(headers, names, None),
         _string_to_sign(timestamp, scope, digest=""),
-        signing_key(secret_access_key, timestamp[:8], region, service),
-        f"{ALGORITHM} Credential={access_key_id}/{scope}, SignedHeaders=",
+        key,
+        f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, SignedHeaders=",
     )
 
 
@@ -216,7 +290,7 @@ def _sha256(*data: bytes) -> str:
 
 
 class SigningKey:
-    """A key of HMAC-SHA-256, kept as the two hashes that RFC 2104 has each signature start from.
+    """A key of HMAC-SHA-256, with the inner and outer hash states precomputed (RFC 2104).
 
     Args:
         key: at most 64 bytes.
@@ -237,7 +311,6 @@ class SigningKey:
         return outer.hexdigest()
 
 
-@lru_cache(maxsize=256)
 def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> SigningKey:
     """The key of one day (`YYYYMMDD`), region and service."""
     return SigningKey(_key_derivation()(secret, day, region, service))

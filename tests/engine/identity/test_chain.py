@@ -6,12 +6,16 @@ import asyncio
 import json
 import logging
 import os
+import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
+from unittest import mock
 
 import pytest
 from aws_requests_auth.aws_auth import AWSRequestsAuth
@@ -29,8 +33,10 @@ from lambdacore_async.engine.identity.chain import DefaultChain, as_provider, fr
 from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.local import LocalLambdaCore
 from support import botocore_judge as judge
+from support.certificates import self_signed
 from support.clocks import NOON, FakeClock
-from support.leaks import CREDENTIALS, assert_no_secret
+from support.leaks import CREDENTIALS, assert_no_secret, assert_no_secret_in_frames
+from support.threads import busy_executor
 from support.transports import FakeTransport, answer
 from support.wire import http, wire
 
@@ -67,6 +73,7 @@ async def failure(environ: Mapping[str, str], profile: str | None = None) -> str
     with pytest.raises(CredentialsError) as caught:
         await chain(environ, profile)()
     assert_no_secret(caught.value)
+    assert_no_secret_in_frames(caught.value)
     return str(caught.value)
 
 
@@ -94,6 +101,25 @@ def test_credentials_in_the_environment_may_say_when_they_end(text: str) -> None
     found = from_environment({**FULL, "AWS_CREDENTIAL_EXPIRATION": text})
     assert found is not None
     assert found.expires_at == NOON
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AWS_ACCESS_KEY_ID", "AKID EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "the-secret key"),
+        ("AWS_SESSION_TOKEN", "the-session-token\n"),
+        ("AWS_CREDENTIAL_EXPIRATION", "soon"),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_named_and_no_secret_is_at_hand(
+    variable: str, value: str
+) -> None:
+    with pytest.raises(CredentialsError, match=variable) as caught:
+        from_environment({**FULL, variable: value})
+    assert_no_secret(caught.value)
+    assert_no_secret_in_frames(caught.value, "the-secret", "the-session")
 
 
 @pytest.mark.parametrize("text", ["soon", "12", "2026-13-01"])
@@ -131,8 +157,13 @@ async def test_keys_in_a_file_are_found_and_need_their_secret(
 ) -> None:
     environ = files(**{file: f"[default]\n{KEYS}aws_session_token = the-session-token\n"})
     assert await chain(environ)() == Credentials("AKIDFILE", "the-secret-key", "the-session-token")
-    environ = files(**{file: "[default]\naws_access_key_id = AKIDFILE\n"})
+    environ = files(**{file: "[default]\naws_access_key_id = AKIDFILE\naws_session_token = t\n"})
     assert f"in the {file} file has no aws_secret_access_key" in await failure(environ)
+    environ = files(**{file: f"[default]\n{KEYS.replace('-key', '-key with space')}"})
+    assert await failure(environ) == (
+        f"aws_secret_access_key of profile 'default' in the {file} file: "
+        "has white space or a character beyond ASCII"
+    )
 
 
 async def test_the_credentials_file_counts_before_the_config_file(
@@ -292,12 +323,33 @@ async def test_a_web_identity_in_the_environment_counts_unless_a_profile_is_name
     assert (await chain(environ, "default")()).access_key_id == "AKIDFILE"
 
 
-async def test_without_botocore_the_error_says_what_to_install(
-    files: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("config", "environ", "what"),
+    [
+        ("", {"AWS_WEB_IDENTITY_TOKEN_FILE": "/token"}, "AWS_WEB_IDENTITY_TOKEN_FILE"),
+        *(
+            (f"[profile a b]\n{setting} = x\n[default]\n{setting} = x\n", {}, setting)
+            for setting in (
+                "role_arn",
+                "web_identity_token_file",
+                "sso_account_id",
+                "login_session",
+                "credential_process",
+            )
+        ),
+    ],
+)
+async def test_without_botocore_the_error_says_what_to_install_and_for_what(
+    files: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    config: str,
+    environ: dict[str, str],
+    what: str,
 ) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)
-    text = await failure(files("[default]\nsso_account_id = 1\n"))
-    assert "install lambdacore-async[botocore]" in text
+    text = await failure({**files(config), **environ})
+    where = what if environ else f"{what} of profile 'default'"
+    assert text == f"{where} needs botocore: pip install 'lambdacore-async[botocore]'"
 
 
 @pytest.mark.parametrize(
@@ -318,12 +370,267 @@ async def test_what_botocore_cannot_find_is_an_error(
     assert problem in await failure(files("[default]\nrole_arn = x\n"))
 
 
-async def test_a_process_is_run_by_botocore_itself(files: Callable[..., dict[str, str]]) -> None:
+@pytest.fixture
+def real(
+    files: Callable[..., dict[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., dict[str, str]]:
+    """Writes the shared files, and sets the variables for botocore itself."""
+
+    def write(config: str = "", **more: str) -> dict[str, str]:
+        environ = {**files(config), **more}
+        for name, value in environ.items():
+            monkeypatch.setenv(name, value)
+        return environ
+
+    return write
+
+
+async def test_a_process_is_run_by_botocore_itself(real: Callable[..., dict[str, str]]) -> None:
     keys = {"Version": 1, "AccessKeyId": "AKIDRUN", "SecretAccessKey": "the-secret-key"}
     program = f"import json; print(json.dumps({keys}))"
-    environ = files(f'[default]\ncredential_process = {sys.executable} -c "{program}"\n')
-    os.environ.update(environ)  # botocore reads no other; the fixture of all tests restores it
+    environ = real(f'[default]\ncredential_process = {sys.executable} -c "{program}"\n')
     assert (await chain(environ)()).access_key_id == "AKIDRUN"
+
+
+async def test_an_end_without_a_zone_that_a_process_tells_is_in_utc(
+    real: Callable[..., dict[str, str]],
+) -> None:
+    keys = {
+        "Version": 1,
+        "AccessKeyId": "AKIDRUN",
+        "SecretAccessKey": "the-secret-key",
+        "SessionToken": "the-session-token",
+        "Expiration": "2999-11-24T12:00:00",
+    }
+    program = f"import json; print(json.dumps({keys}))"
+    environ = real(f'[default]\ncredential_process = {sys.executable} -c "{program}"\n')
+    found = await chain(environ)()
+    assert found.expires_at == datetime(2999, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("no-such-program --x", "no-such-program: No such file or directory"),
+        (os.devnull, f"{os.devnull}: Permission denied"),
+        ("/bin/echo the-secret-key", "botocore: JSONDecodeError: Expecting value"),
+        (
+            """/bin/sh -c 'printf "a\\r\\nSecretAccessKey: the-secret-key\\033[2J" >&2; exit 1'""",
+            "custom-process: a\\r\\nSecretAccessKey: ***",
+        ),
+    ],
+)
+async def test_a_process_that_fails_is_told_without_what_it_printed_of_keys(
+    real: Callable[..., dict[str, str]], program: str, problem: str
+) -> None:
+    text = await failure(real(f"[default]\ncredential_process = {program}\n"))
+    assert text.startswith("credential_process of profile 'default': ")
+    assert problem in text
+    assert text.isprintable()
+
+
+async def test_a_busy_executor_delays_neither_files_nor_botocore(
+    real: Callable[..., dict[str, str]], botocore: Callable[[object], list[str | None]]
+) -> None:
+    botocore(held())
+    async with busy_executor():
+        environ = real("[default]\nrole_arn = x\n")
+        assert (await chain(environ)()).access_key_id == "AKIDBOTO"
+        auth: Any = SimpleNamespace(_refreshable_credentials=held())
+        origin = as_provider(auth)
+        assert not isinstance(origin, Credentials)
+        assert (await origin()).access_key_id == "AKIDBOTO"
+
+
+#: A call whose credentials never come, given up by the caller; then the program ends.
+GIVES_UP: Final = """
+import asyncio
+
+from lambdacore_async import LambdaCoreClient
+
+
+async def main():
+    async with LambdaCoreClient("us-east-1", endpoint_url="http://127.0.0.1:9") as client:
+        try:
+            async with asyncio.timeout(0.5):
+                await client.get_network_connector("a")
+        except TimeoutError:
+            print("given up")
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_hangs_does_not_keep_the_program_from_ending(
+    real: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "hang").write_text(f"echo $$ > {tmp_path / 'pid'}; exec sleep 600")
+    real(f"[default]\ncredential_process = /bin/sh {tmp_path / 'hang'}\n")
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-c", GIVES_UP],
+        env={name: value for name, value in os.environ.items() if "COV" not in name},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    if (tmp_path / "pid").exists():
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "given up\n", "")
+
+
+SSO: Final = (
+    "sso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\n"
+    "sso_account_id = 123456789012\nsso_role_name = x\n"
+)
+SESSION: Final = (
+    "[sso-session my]\nsso_start_url = https://x.awsapps.com/start\nsso_region = eu-west-1\n"
+    "[profile dev]\nsso_session = my\nsso_account_id = 123456789012\nsso_role_name = x\n"
+)
+CHAINED: Final = (
+    "[profile top]\nrole_arn = x\nsource_profile = mid\n"
+    f"[profile mid]\nrole_arn = x\nsource_profile = dev\n[profile dev]\n{SSO}"
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "profile", "login"),
+    [
+        (f"[profile dev]\n{SSO}", "dev", "dev"),
+        (f"[default]\n{SSO}", None, "default"),
+        (f'[profile "my own"]\n{SSO}', "my own", "'my own'"),
+        (SESSION, "dev", "dev"),
+        (CHAINED, "top", "dev"),
+    ],
+)
+async def test_a_login_that_is_missing_is_told_with_what_to_run(
+    real: Callable[..., dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    config: str,
+    profile: str | None,
+    login: str,
+) -> None:
+    for name in ("credentials.SSOProvider", "tokens.SSOTokenProvider"):
+        monkeypatch.setattr(f"botocore.{name}._SSO_TOKEN_CACHE_DIR", str(tmp_path / "cache"))
+
+    async def region() -> str:
+        return "eu-west-1"
+
+    environ = real(config)
+    find = DefaultChain(environ, AiohttpTransport, FakeClock(), profile, region=region)
+    with pytest.raises(CredentialsError) as caught:
+        await find()
+    assert str(caught.value).endswith(
+        f": there is no valid login; run `aws sso login --profile {login}`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("UnauthorizedSSOTokenError", "aws sso login"),
+        ("SSOTokenLoadError", "aws sso login"),
+        ("TokenRetrievalError", "aws sso login"),
+        ("LoginRefreshRequired", "aws login"),
+        ("LoginTokenLoadError", "aws login"),
+    ],
+)
+async def test_a_login_that_has_ended_is_told_with_what_to_run(
+    files: Callable[..., dict[str, str]],
+    botocore: Callable[[object], list[str | None]],
+    kind: str,
+    command: str,
+) -> None:
+    botocore(judge.error(kind, error_msg="ended", provider="sso"))
+    environ = files("[profile dev]\nrole_arn = x\nsource_profile = dev\n")
+    assert await failure(environ, "dev") == (
+        f"role_arn of profile 'dev': there is no valid login; run `{command} --profile dev`"
+    )
+
+
+class Sts:
+    """Stands in the place of botocore's connections."""
+
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+        self.bundles: list[object] = []
+
+    def send(self, session: Any, request: Any) -> None:
+        self.urls.append(request.url)
+        self.bundles.append(session._verify)
+        raise ConnectionError("nobody there")
+
+
+@pytest.fixture
+def sts(monkeypatch: pytest.MonkeyPatch) -> Sts:
+    """Where botocore sends, with which CA bundle."""
+    played = Sts()
+
+    def send(session: Any, request: Any) -> None:
+        played.send(session, request)
+
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr("botocore.httpsession.URLLib3Session.send", send)
+    return played
+
+
+ROLE: Final = (
+    f"[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = dev\n{KEYS}"
+)
+
+
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("cn-north-1", "sts.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", "sts.us-gov-west-1.amazonaws.com"),
+        ("eu-west-1", "sts.eu-west-1.amazonaws.com"),
+        ("fips-us-east-1", "sts.us-east-1.amazonaws.com"),
+    ],
+)
+@pytest.mark.parametrize("way", ["argument", "variable", "profile", "view"])
+@pytest.mark.parametrize("identity", ["web", "role"])
+async def test_roles_are_assumed_in_the_clients_region(
+    real: Callable[..., dict[str, str]],
+    sts: Sts,
+    tmp_path: Path,
+    region: str,
+    host: str,
+    way: str,
+    identity: str,
+) -> None:
+    config = ROLE + (f"region = {region}\n" if way == "profile" else "")
+    real(config, **({"AWS_REGION": region} if way == "variable" else {}))
+    if identity == "web":
+        os.environ["AWS_WEB_IDENTITY_TOKEN_FILE"] = str(tmp_path / "credentials")
+        os.environ["AWS_ROLE_ARN"] = "arn:aws:iam::123456789012:role/x"
+        os.environ["AWS_PROFILE"] = "dev"
+        (tmp_path / "credentials").write_text("the-web-identity")
+        os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    given: dict[str, Any] = {"region": region} if way == "argument" else {}
+    profile = "dev" if identity == "role" else None
+    async with LambdaCoreClient(profile=profile, ca_bundle=tmp_path / "ca.pem", **given) as client:
+        view = client.with_options(region=region) if way == "view" else client
+        with pytest.raises(CredentialsError, match="nobody there"):
+            await view.get_network_connector("a")
+    assert sts.urls == [f"https://{host}/"]
+    assert sts.bundles == [str(tmp_path / "ca.pem")]
+
+
+async def test_a_role_that_needs_an_mfa_code_is_refused_and_nobody_prompted(
+    real: Callable[..., dict[str, str]], sts: Sts
+) -> None:
+    environ = real(f"{ROLE}mfa_serial = arn:aws:iam::123456789012:mfa/x\n")
+    with pytest.raises(CredentialsError) as caught:
+        await chain(environ, "dev")()
+    assert str(caught.value) == (
+        "role_arn of profile 'dev': the role needs an MFA code; pass temporary credentials, such "
+        "as those of `aws configure export-credentials --profile dev`"
+    )
+    assert sts.urls == []
 
 
 SECTIONS: Final = st.dictionaries(
@@ -429,10 +736,56 @@ async def test_an_object_that_asks_botocore_is_asked_again_in_a_thread() -> None
     origin = as_provider(auth)
     assert not isinstance(origin, Credentials)
     assert await origin() == Credentials("AKIDBOTO", "the-secret-key", None, NOON)
+    again = as_provider(auth)
+    assert (origin, hash(origin)) == (again, hash(again))
+    auth._refreshable_credentials = held()
+    assert as_provider(auth) != origin
+    assert origin != auth
+
+
+async def test_an_end_without_a_zone_that_botocore_holds_is_in_utc() -> None:
+    found = held()
+    found._expiry_time = NOON.replace(tzinfo=None)
+    auth: Any = SimpleNamespace(_refreshable_credentials=found)
+    origin = as_provider(auth)
+    assert not isinstance(origin, Credentials)
+    assert (await origin()).expires_at == NOON
 
 
 @pytest.mark.parametrize(
-    "credentials", [{"AccessKeyId": "the-secret-key"}, "the-secret-key", lambda: CREDENTIALS, 1]
+    ("failure", "problem"),
+    [
+        (OSError("sts\n is down"), r"^botocore: OSError: sts\\n is down$"),
+        (CredentialsError("no"), "^botocore: no$"),
+    ],
+)
+async def test_an_object_of_botocore_that_fails_is_an_error(
+    failure: Exception, problem: str
+) -> None:
+    auth: Any = SimpleNamespace(_refreshable_credentials=held(failure))
+    origin = as_provider(auth)
+    assert not isinstance(origin, Credentials)
+    with pytest.raises(CredentialsError, match=problem):
+        await origin()
+
+
+async def test_a_mock_of_a_provider_is_a_provider() -> None:
+    provider = mock.AsyncMock(return_value=CREDENTIALS)
+    assert as_provider(provider) is provider
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"AccessKeyId": "the-secret-key"},
+        "the-secret-key",
+        lambda: CREDENTIALS,
+        1,
+        True,
+        Credentials,
+        Provider,
+        SimpleNamespace(aws_access_key=None, aws_secret_access_key=None),
+    ],
 )
 def test_anything_else_is_refused_by_name_and_not_shown(credentials: Any) -> None:
     with pytest.raises(ParameterError, match="credentials: expected") as caught:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
-from lambdacore_async import Credentials, CredentialsError, TransportError
+from lambdacore_async import (
+    ConfigurationError,
+    Credentials,
+    CredentialsError,
+    ResponseError,
+    TransportError,
+)
 from lambdacore_async.engine.identity.metadata import Metadata
 from lambdacore_async.engine.profiles import Profile
 from lambdacore_async.engine.transport.session import AiohttpTransport
@@ -19,7 +29,14 @@ from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from support.clocks import FakeClock
-from support.leaks import assert_no_secret, cancel_at, other_tasks, settle
+from support.leaks import (
+    assert_no_secret,
+    assert_no_secret_in_frames,
+    cancel_at,
+    other_tasks,
+    settle,
+)
+from support.threads import busy_executor
 from support.transports import FakeTransport, answer
 from support.wire import Script, Step, Wire, http, wire
 
@@ -130,11 +147,83 @@ async def test_a_token_goes_to_this_machine_or_over_tls(url: str) -> None:
         "nonsense",
         "http://[::1/a",
         "http://localhost:99999/a",
+        "http://localhost:0x50/a",
+        "http://me@localhost/a",
+        "https://@example.com/a",
+        "http://user:PASSWORD@localhost/a",
+        "http://user:PASSWORD/x@localhost",
+        "https://user:PASSWORD/x@[::1",
+        "https://PASSWORD@",
+        "https://example.com/a b",
+        "https://example.com/a\r\nx-forged: 1",
+        "https://example.com/a\tb",
+        " https://example.com/a",
+        "https://example.com/ä",
+        "https://exämple.com/a",
+        "https://example.com/\ud800",
+        "https://example.com/a\\b",
+        "https://example.com/a?b={c}",
     ],
 )
 async def test_a_token_goes_nowhere_else(url: str) -> None:
-    error = await failure(metadata({"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}).container())
-    assert "AWS_CONTAINER_CREDENTIALS_FULL_URI" in str(error)
+    transport = FakeTransport()
+    environ = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": url,
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic the-secret-key",
+    }
+    error = await failure(Metadata(environ, lambda: transport, FakeClock()).container())
+    assert str(error).startswith("AWS_CONTAINER_CREDENTIALS_FULL_URI: must be ")
+    assert "PASSWORD" not in str(error)
+    assert str(error).isprintable()
+    assert transport.requests == []
+    assert_no_secret_in_frames(error)
+
+
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        ("@evil.example/a", "must start with a slash"),
+        (":80/a", "must start with a slash"),
+        (".evil.example", "must start with a slash"),
+        ("/a b", "must be "),
+        ("/ä", "must be "),
+        ("/a\r\nb", "must be "),
+    ],
+)
+async def test_a_relative_address_is_a_path(uri: str, problem: str) -> None:
+    error = await failure(metadata({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": uri}).container())
+    assert str(error).startswith(f"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: {problem}")
+
+
+@given(st.text() | st.text(st.sampled_from("http://[]:@?#%12.a \r\n")))
+def test_any_address_is_asked_or_refused_in_words(url: str) -> None:
+    assume(url)
+    transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
+    environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
+    container = Metadata(environ, lambda: transport, FakeClock()).container()
+    problem = ""
+    try:
+        asyncio.run(container)
+    except CredentialsError as error:
+        problem = str(error)
+    targets = [request.target for request in transport.requests]
+    assert len(targets) == (0 if problem else 1)
+    assert problem.isprintable()
+    assert all(re.fullmatch(r"/[!-~]*", target) for target in targets)
+
+
+async def test_the_clients_certificates_are_read_for_https_alone() -> None:
+    read = 0
+
+    async def trust() -> None:
+        nonlocal read
+        read += 1
+
+    for url, times in (("http://localhost/a", 0), ("https://example.com/a", 1)):
+        transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
+        environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
+        await Metadata(environ, lambda: transport, FakeClock(), trust).container()  # noqa: B023
+        assert read == times
 
 
 async def test_a_token_file_is_read_for_each_refresh_and_counts_before_the_variable(
@@ -153,17 +242,42 @@ async def test_a_token_file_is_read_for_each_refresh_and_counts_before_the_varia
             assert peer.headers()["authorization"] == token
 
 
-@pytest.mark.parametrize("content", [None, b"\xff", b"a\nb", "ä".encode()])
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (None, "No such file or directory"),
+        (b"the-secret-key\xff", "it is not text"),
+        (b"the-secret-key\nb", "the token cannot be sent in a header"),
+        ("the-secret-keyä".encode(), "the token cannot be sent in a header"),
+    ],
+)
 async def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it(
-    tmp_path: Path, content: bytes | None
+    tmp_path: Path, content: bytes | None, problem: str
 ) -> None:
     file = tmp_path / "token"
     if content is not None:
         file.write_bytes(content)
-    environ = {**RELATIVE, "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(file)}
+    variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+    error = await failure(metadata({**RELATIVE, variable: str(file)}).container())
+    assert str(error) == f"{variable}: {file}: {problem}"
+    assert_no_secret_in_frames(error)
+
+
+async def test_a_token_in_the_environment_that_cannot_be_sent_is_an_error() -> None:
+    environ = {**RELATIVE, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "the-secret-key\nb"}
     error = await failure(metadata(environ).container())
-    assert "token" in str(error).lower()
-    assert "\\xff" not in str(error)
+    assert str(error) == ("AWS_CONTAINER_AUTHORIZATION_TOKEN: the token cannot be sent in a header")
+    assert_no_secret_in_frames(error)
+
+
+async def test_a_token_file_is_read_in_a_thread_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("abc")
+    transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
+    variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+    environ = {**RELATIVE, variable: str(tmp_path / "token")}
+    async with busy_executor():
+        await Metadata(environ, lambda: transport, FakeClock()).container()
+    assert transport.requests[0].headers["authorization"] == "abc"
 
 
 @pytest.mark.parametrize(
@@ -177,6 +291,9 @@ async def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it(
         ([http(json.dumps({**KEYS, "AccessKeyId": 1}).encode())], "no complete credentials"),
         ([http(json.dumps({**KEYS, "Token": "a b"}).encode())], "no complete credentials"),
         ([http(b'{"Code": "Failed", "Message": "no trust"}')], "Failed: no trust"),
+        ([http(b"[" * 60_000)], "the answer is not a JSON object"),
+        ([http(json.dumps({**KEYS, "Expiration": 1.8e9}).encode())], "no complete credentials"),
+        ([http(json.dumps({**KEYS, "Code": ["x"]}).encode())], "['x']"),
     ],
 )
 async def test_an_answer_that_cannot_be_used_is_an_error(script: Script, problem: str) -> None:
@@ -184,6 +301,48 @@ async def test_an_answer_that_cannot_be_used_is_an_error(script: Script, problem
         error = await failure(metadata(full(peer)).container())
     assert problem in str(error)
     assert len(peer.requests) == 1
+    assert_no_secret_in_frames(error)
+
+
+async def test_an_end_without_a_zone_is_in_utc() -> None:
+    body = json.dumps({**KEYS, "Expiration": "2026-11-24T18:00:00"}).encode()
+    async with wire([http(body)]) as peer:
+        assert await metadata(full(peer)).container() == FOUND
+
+
+#: What a service may say: a forged line, a terminal's commands, keys, and far too much.
+HOSTILE: Final = (
+    "no\r\nforged: line \x1b[2J\u202e the-secret-key the-session-token Basic the-container "
+    + "x" * 10_000
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "names"),
+    [("200 OK", ("Code", "Message")), ("403 No", ("code", "message")), ("500 No", ("Message",))],
+)
+async def test_what_a_service_says_is_told_on_one_line_cut_and_without_keys(
+    status: str, names: tuple[str, ...]
+) -> None:
+    body = json.dumps({**KEYS, **dict.fromkeys(names, HOSTILE)}).encode()
+    async with wire(*[[http(body, status=status)]] * 3) as peer:
+        environ = {**full(peer), "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic the-container"}
+        error = await failure(metadata(environ).container())
+    assert str(error).isprintable()
+    assert len(str(error)) < 300
+    assert "no\\r\\nforged: line \\x1b[2J\\u202e *** ***" in str(error)
+    if status != "200 OK":
+        assert "the-container " not in str(error)
+    assert_no_secret_in_frames(error)
+
+
+async def test_an_answer_that_is_too_large_is_refused_and_not_shown() -> None:
+    start = json.dumps(KEYS).encode()
+    refused = ResponseError("the body is too large", status_code=200, body_start=start)
+    transport = FakeTransport(*[refused] * 3)
+    error = await failure(Metadata(RELATIVE, lambda: transport, FakeClock()).container())
+    assert str(error) == "the container's credentials service: the body is too large"
+    assert transport.requests[0].max_response == 64 * 1024
 
 
 @pytest.mark.parametrize(
@@ -191,8 +350,8 @@ async def test_an_answer_that_cannot_be_used_is_an_error(script: Script, problem
     [
         ([http(b'{"message": "no such role"}', status="404 No")], "404 no such role"),
         ([http(b"no json", status="500 No")], "it answered 500"),
-        ([http(b"", status="401 No")], "401 without a word"),
-        ([http(b"")], "200 without a word"),
+        ([http(b"", status="401 No")], "it answered 401 with an empty body"),
+        ([http(b"")], "it answered 200 with an empty body"),
         ([Step.RESET], "connection"),
         ([b"garbage\r\n\r\n"], "not HTTP"),
     ],
@@ -249,6 +408,49 @@ async def test_an_instance_gives_the_credentials_of_its_role() -> None:
     assert peer.headers(2)["x-aws-ec2-metadata-token"] == "a-token=="
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "name"),
+    [
+        ("AWS_EC2_METADATA_DISABLED", "yes", "AWS_EC2_METADATA_DISABLED: must be true or false"),
+        ("AWS_EC2_METADATA_DISABLED", "1\n", "AWS_EC2_METADATA_DISABLED: must be true or false"),
+        (
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",
+            "ipv5",
+            "ec2_metadata_service_endpoint_mode (AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE): must be",
+        ),
+        *(
+            (
+                "AWS_EC2_METADATA_SERVICE_ENDPOINT",
+                url,
+                "ec2_metadata_service_endpoint (AWS_EC2_METADATA_SERVICE_ENDPOINT): must be",
+            )
+            for url in (
+                "localhost",
+                "ftp://localhost",
+                "http://[::1",
+                "http://user:PASSWORD@localhost",
+                "http://user:PASSWORD/x@localhost",
+                "http://localhost:PASSWORD",
+                "http://localhost/a b",
+                "http://localhost/?a",
+                "http://localhost/#a",
+                "http://exämple.com",
+            )
+        ),
+    ],
+)
+async def test_a_setting_of_the_metadata_service_is_refused_by_name(
+    variable: str, value: str, name: str
+) -> None:
+    transport = FakeTransport()
+    with pytest.raises(ConfigurationError) as caught:
+        await Metadata({variable: value}, lambda: transport, FakeClock()).instance(PROFILE)
+    assert str(caught.value).startswith(name)
+    assert str(caught.value).isprintable()
+    assert "PASSWORD" not in str(caught.value)
+    assert transport.requests == []
+
+
 async def test_the_metadata_service_can_be_switched_off() -> None:
     error = await failure(metadata({"AWS_EC2_METADATA_DISABLED": "True"}).instance(PROFILE))
     assert "AWS_EC2_METADATA_DISABLED" in str(error)
@@ -291,20 +493,22 @@ async def test_timeout_and_attempts_can_be_set() -> None:
     assert [timeout.attempt for timeout in transport.timeouts] == [3] * 4
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "1000", "²"])
+@pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "1000", "²", "0001" + "0" * 5000])
 async def test_a_number_out_of_its_bounds_is_refused(value: str) -> None:
-    environ = {"AWS_METADATA_SERVICE_TIMEOUT": value}
-    error = await failure(metadata(environ).instance(PROFILE))
-    assert "metadata_service_timeout" in str(error)
+    with pytest.raises(ConfigurationError) as caught:
+        await metadata({"AWS_METADATA_SERVICE_TIMEOUT": value}).instance(PROFILE)
+    assert str(caught.value).startswith(
+        "metadata_service_timeout (AWS_METADATA_SERVICE_TIMEOUT): must be a whole number from 1"
+    )
 
 
 @pytest.mark.parametrize(
     ("scripts", "problem"),
     [
         ([[http(b"", status="403 No")]], "403"),
-        ([[http(b"a\r\nb")]], "something else"),
+        ([[http(b"a\r\nb")]], "an unexpected response"),
         ([PUT, [http(b"", status="404 No")]], "404"),
-        ([PUT, [http(b"two words")]], "something else"),
+        ([PUT, [http(b"two words")]], "an unexpected response"),
         ([PUT, [http(b"role")], [http(b"<html>")]], "not a JSON object"),
         ([PUT, [http(b"role")], [http(b"", status="500 No")]], "500"),
         ([[Step.CLOSE]], "closed"),
@@ -317,6 +521,7 @@ async def test_an_instance_that_has_no_credentials_says_why(
         error = await failure(instance(peer))
     assert problem in str(error)
     assert len(peer.requests) == len(scripts)
+    assert_no_secret_in_frames(error, "the-secret-key", "a-token==")
 
 
 async def test_credentials_of_the_machine_show_no_secret() -> None:

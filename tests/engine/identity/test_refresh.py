@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import pickle
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from attrs import evolve
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lambdacore_async import (
@@ -17,7 +18,13 @@ from lambdacore_async import (
     CredentialsError,
     LambdaCoreClient,
 )
-from lambdacore_async.engine.identity.refresh import RefreshingCredentials
+from lambdacore_async.engine.identity.refresh import (
+    CredentialsProvider,
+    RefreshingCredentials,
+    same_keys,
+    told,
+)
+from lambdacore_async.protocol.messages import Request
 from support.clocks import NOON, FakeClock
 from support.leaks import CREDENTIALS, assert_no_secret, other_tasks, settle
 
@@ -170,6 +177,81 @@ async def test_a_failed_refresh_leaves_the_old_ones_while_they_are_good() -> Non
     assert await key(given) == "AKID6"
 
 
+class HostileError(Exception):
+    """Says what would forge a line of a log, and quotes keys."""
+
+    def __str__(self) -> str:
+        return (
+            "no\nforged \x1b[2J the-secret-key "
+            '{"SecretAccessKey": "wJalrXUtnFEMI", "Token": "xyz"} ' + "x" * 10**6
+        )
+
+
+async def test_a_background_refresh_that_fails_is_logged_once_with_its_cause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    provider = Provider(clock, 3600)
+    given = source(provider)
+    await key(given)
+    provider.failure = HostileError()
+    clock.advance(2700)
+    for _ in range(10):
+        await key(given)
+        await settle()
+    (record,) = caplog.records
+    assert (record.name, record.levelname) == ("lambdacore_async", "WARNING")
+    text = record.getMessage()
+    assert text.startswith(
+        "credentials cannot be refreshed: the credentials provider failed: HostileError: no\\nforg"
+    )
+    assert text.endswith("; the current ones expire at 2026-11-24 13:00:00+00:00")
+    assert len(text) < 400
+    assert text.isprintable()
+    assert_no_secret(text)
+    for secret in ("wJalr", "xyz"):
+        assert secret not in text
+    clock.advance(900)
+    with pytest.raises(CredentialsError, match="provider failed: HostileError$") as caught:
+        await key(given)
+    assert caught.value.__cause__ is provider.failure
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('{"Token": "abc", "code": 7}', '{"Token": "***", "code": 7}'),
+        ("AccessKeyId=ASIA12345678, x", "AccessKeyId=***, x"),
+        ("for AKIAIOSFODNN7EXAMPLE.", "for ***."),
+        ("aws_secret_access_key = abc", "aws_secret_access_key = ***"),
+        ("x-amz-security-token: abc def", "x-amz-security-token: *** def"),
+        ("Authorization: Bearer abc", "Authorization: Bearer ***"),
+        ("<SessionToken>abc</SessionToken>", "<SessionToken>***</SessionToken>"),
+        ("by wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1 it", "by *** it"),
+        ("Token for my-sso does not exist", "Token for my-sso does not exist"),
+        ("/run/secrets/token: No such file", "/run/secrets/token: No such file"),
+        (
+            "role/service-role/Execution-20260101T000001",
+            "role/service-role/Execution-20260101T000001",
+        ),
+        ("\u202e\r\n", "\\u202e\\r\\n"),
+        ("x" * 300, "x" * 200 + "..."),
+    ],
+)
+def test_others_text_is_told_without_keys_on_one_line_and_cut(text: str, shown: str) -> None:
+    assert told(text) == shown
+
+
+@given(st.text(max_size=300), st.text(min_size=8, max_size=20))
+def test_what_is_told_has_no_secret_that_is_known(text: str, secret: str) -> None:
+    assume(secret.isprintable() and "*" not in secret)
+    shown = told(f"{text}{secret}{text}{secret}", secret)
+    assert shown.isprintable()
+    assert len(shown) <= 203
+    assert secret not in shown or secret in f"{text}***{text}***"
+
+
 async def test_everybody_gets_an_error_of_their_own() -> None:
     provider = Provider(FakeClock())
     provider.failure = CredentialsError("there are none")
@@ -219,10 +301,129 @@ async def test_refused_credentials_are_replaced_and_others_kept() -> None:
     given = source(provider)
     old = await given.get()
     assert given.renew(old) is True
+    assert given.current() is None
     new = await given.get()
     assert (new.access_key_id, provider.asked) == ("AKID2", 2)
     assert given.renew(old) is True
     assert given.current() is new
+
+
+@pytest.mark.parametrize("life", [None, 3600])
+async def test_a_source_that_gives_refused_keys_again_is_not_asked_for_a_while(
+    life: float | None,
+) -> None:
+    clock = FakeClock()
+    asked = 0
+
+    async def provide() -> Credentials:
+        nonlocal asked
+        asked += 1
+        end = None if life is None else clock.now() + timedelta(seconds=life)
+        return Credentials("AKIDEXAMPLE", "the-secret-key", expires_at=end)
+
+    given = RefreshingCredentials(provide, clock=clock, jitter=lambda: 0.5)
+    first = await given.get()
+    assert [given.renew(first) for _ in range(1000)] == [True] * 1000
+    again = await asyncio.gather(*[given.get() for _ in range(1000)])
+    assert {same_keys(first, each) for each in again} == {True}
+    assert asked == 2
+    for _ in range(1000):
+        assert given.renew(again[0]) is False
+        assert (await given.get(), asked) == (again[0], 2)
+    clock.advance(45)
+    assert given.renew(again[0]) is True
+    await given.get()
+    assert asked == 3
+
+
+@pytest.mark.parametrize("life", [None, 3600])
+async def test_refused_credentials_stay_at_hand_while_the_source_fails(
+    life: float | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = FakeClock()
+    provider = Provider(clock, life)
+    given = source(provider)
+    old = await given.get()
+    provider.failure = OSError("the vault is sealed")
+    assert given.renew(old) is True
+    assert (await given.get(), provider.asked) == (old, 2)
+    assert given.renew(old) is False
+    assert (given.current(), provider.asked) == (old, 2)
+    assert len(caplog.messages) == 1
+    clock.advance(30)
+    assert given.renew(old) is True
+
+
+async def test_refused_credentials_that_were_never_had_are_renewed_by_the_first_refresh() -> None:
+    provider = Provider(FakeClock())
+    given = source(provider)
+    assert given.renew(CREDENTIALS) is True
+    assert (await key(given), provider.asked) == ("AKID1", 1)
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (evolve(CREDENTIALS, expires_at=NOON), True),
+        (evolve(CREDENTIALS, access_key_id="other"), False),
+        (evolve(CREDENTIALS, secret_access_key="other"), False),
+        (evolve(CREDENTIALS, session_token=None), False),
+        (None, False),
+    ],
+)
+def test_keys_are_the_same_whenever_they_expire(other: Credentials | None, *, same: bool) -> None:
+    assert same_keys(CREDENTIALS, other) is same
+
+
+async def cancelling_itself() -> Credentials:
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+    return CREDENTIALS
+
+
+async def awaiting_a_cancelled_task() -> Credentials:
+    task = asyncio.create_task(cancelling_itself())
+    return await task
+
+
+async def raising_it() -> Credentials:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("provide", [cancelling_itself, awaiting_a_cancelled_task, raising_it])
+async def test_a_provider_that_was_cancelled_is_reported_as_that(
+    provide: CredentialsProvider,
+) -> None:
+    given = RefreshingCredentials(provide)
+    errors = await asyncio.gather(*[given.get() for _ in range(3)], return_exceptions=True)
+    assert {str(error) for error in errors} == {"the credentials provider was cancelled"}
+    assert {type(error) for error in errors} == {CredentialsError}
+
+
+async def test_a_provider_that_was_cancelled_in_the_background_leaves_the_old_credentials(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = FakeClock()
+    end = NOON + timedelta(hours=1)
+    answers = iter([Credentials("AKID1", "the-secret-key", expires_at=end)])
+
+    async def provide() -> Credentials:
+        for each in answers:
+            return each
+        return await awaiting_a_cancelled_task()
+
+    given = RefreshingCredentials(provide, clock=clock, jitter=lambda: 0.0)
+    await given.get()
+    clock.advance(2700)
+    assert await key(given) == "AKID1"
+    await settle()
+    assert await key(given) == "AKID1"
+    (message,) = caplog.messages
+    assert message.startswith(
+        "credentials cannot be refreshed: the credentials provider was cancelled; "
+    )
 
 
 @pytest.mark.parametrize("life", [3600, 0.001])
@@ -238,6 +439,35 @@ async def test_closing_ends_a_refresh_and_whoever_waits_for_it(life: float) -> N
     with pytest.raises(RuntimeError, match="the client is closed"):
         await key(given)
     assert other_tasks() == set()
+
+
+async def test_nothing_is_left_of_the_keys_of_closed_credentials() -> None:
+    for each in (RefreshingCredentials(CREDENTIALS), source(Provider(FakeClock()))):
+        credentials = await each.get()
+        request = Request("GET", "/")
+        each.signer.sign(request, host="h", credentials=credentials, region="r", time=NOON)
+        await each.close()
+        assert not each.signer._cache
+        assert each.current() is None
+        with pytest.raises(RuntimeError, match="the client is closed"):
+            await each.get()
+
+
+@pytest.mark.parametrize("zone", [-14, 0, 14])
+@pytest.mark.parametrize("end", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"])
+async def test_no_end_is_too_far_away_to_refresh_by(end: str, zone: int) -> None:
+    time = datetime.fromisoformat(end).replace(tzinfo=timezone(timedelta(hours=zone)))
+
+    async def provide() -> Credentials:
+        return Credentials("AKIDEXAMPLE", "the-secret-key", expires_at=time)
+
+    for jitter in (0.0, 1.0):
+        given = RefreshingCredentials(provide, clock=FakeClock(), jitter=lambda: jitter)  # noqa: B023
+        credentials = await given.get()
+        assert given.current() is credentials
+        assert given.renew(credentials) is True
+        assert same_keys(await given.get(), credentials)
+        await given.close()
 
 
 def test_neither_a_client_nor_a_view_can_be_pickled_with_its_secrets() -> None:
