@@ -11,6 +11,10 @@ from typing import Final
 #: How far off a clock must be before the service's is believed instead.
 _TOLERANCE: Final = timedelta(minutes=5)
 
+#: Seconds that reads of the service may lag behind a change. Until then they may miss a new
+#: resource, or show a failure of an earlier change.
+LAG: Final = 60.0
+
 
 class Clock:
     """The machine's time."""

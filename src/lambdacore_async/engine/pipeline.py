@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -106,6 +106,7 @@ class Shared:
         service_clock: the time as the service has it.
         quota: the budget of retries.
         paces: the limit of the send rate, for each region and retry mode.
+        written: when resources were created or updated lately, by what they are read with.
     """
 
     transport: Transport
@@ -121,6 +122,7 @@ class Shared:
     rate_limiters: dict[tuple[str, str], RateLimiter] = field(
         init=False, factory=dict[tuple[str, str], RateLimiter]
     )
+    written: dict[Hashable, float] = field(init=False, factory=dict[Hashable, float])
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(self, "service_clock", ServiceClock(self.clock))
