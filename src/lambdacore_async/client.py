@@ -304,7 +304,7 @@ class LambdaCoreClient:
         Raises:
             ResourceNotFoundException: there is no such connector or version.
         """
-        return await self._call(operations.GET_NETWORK_CONNECTOR, identifier=identifier)
+        return await self._send(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier})
 
     async def update_network_connector(
         self,
