@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final, TypeAlias, TypeVar
 
-from attrs import astuple, define, field, frozen
+from attrs import define, field, frozen
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.errors import ApiError, LambdaCoreError, ResponseError
@@ -183,11 +183,15 @@ def _own(observation: Seen) -> Seen:
 
 def _size(connector: NetworkConnectorSummary) -> int:
     """Bytes that a connector takes in memory, about."""
-    return _CONNECTOR_SIZE + sum(
-        sys.getsizeof(value)
-        for value in astuple(connector, recurse=False)
-        if isinstance(value, str)
+    texts = (
+        connector.arn,
+        connector.name,
+        connector.id,
+        connector.type,
+        connector.state,
+        connector.latest_version_arn,
     )
+    return _CONNECTOR_SIZE + sum(map(sys.getsizeof, texts))
 
 
 def _too_long() -> ResponseError:
