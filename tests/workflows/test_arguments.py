@@ -69,7 +69,10 @@ def test_a_count_is_a_whole_number_from_1(value: float) -> None:
             check_count("keep", value)
 
 
-@pytest.mark.parametrize("function", [print, lambda _: None, [].append, partial(print), dict])
+CALLBACKS: Final[tuple[Callable[..., object], ...]] = (print, partial(print), dict, set[int]().add)
+
+
+@pytest.mark.parametrize("function", CALLBACKS)
 def test_a_plain_function_is_a_callback(function: object) -> None:
     check_callback("on_change", function)
 
@@ -86,26 +89,26 @@ def test_what_cannot_be_called_or_is_never_awaited_is_no_callback(function: obje
     assert raised.value.parameter == "on_change"
 
 
-Wait = Callable[..., Any]
-WAITS: Final[dict[str, Wait]] = {
-    "active": lambda c, **o: c.wait_until_network_connector_active("a", **o),
-    "updated": lambda c, **o: c.wait_until_network_connector_updated("a", **o),
-    "deleted": lambda c, **o: c.wait_until_network_connector_deleted("a", **o),
-    "runtime version": lambda c, **o: c.wait_until_runtime_version_active("r", "v", **o),
-    "runtime alias": lambda c, **o: c.wait_until_runtime_alias_active("r", "a", **o),
-    "ensure": lambda c, **o: c.ensure_network_connector("a", VPC, **o),
-    "update": lambda c, **o: c.update_network_connector_and_wait("a", configuration=VPC, **o),
-    "delete": lambda c, **o: c.delete_network_connector_and_wait("a", **o),
+#: Methods that wait, and their positional arguments.
+WAITS: Final[dict[str, tuple[object, ...]]] = {
+    "wait_until_network_connector_active": ("a",),
+    "wait_until_network_connector_updated": ("a",),
+    "wait_until_network_connector_deleted": ("a",),
+    "wait_until_runtime_version_active": ("r", "v"),
+    "wait_until_runtime_alias_active": ("r", "a"),
+    "ensure_network_connector": ("a", VPC),
+    "update_network_connector_and_wait": ("a",),
+    "delete_network_connector_and_wait": ("a",),
 }
 WRONG_SECONDS: Final = (
     "5", 0, -1, True, math.nan, math.inf, 10**400, timedelta(seconds=5), [5], None,
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
-async def test_a_wait_refuses_what_is_no_time_or_no_callback(wait: Wait) -> None:
+@pytest.mark.parametrize("method", WAITS)
+async def test_a_wait_refuses_what_is_no_time_or_no_callback(method: str) -> None:
     here = World()
-    client = here.client()
+    wait = getattr(here.client(), method)
     for parameter, values in (
         ("timeout", WRONG_SECONDS),
         ("poll_interval", WRONG_SECONDS),
@@ -113,7 +116,7 @@ async def test_a_wait_refuses_what_is_no_time_or_no_callback(wait: Wait) -> None
     ):
         for value in values:
             with pytest.raises(ParameterError) as raised:
-                await wait(client, **{parameter: value})
+                await wait(*WAITS[method], **{parameter: value})
             assert raised.value.parameter == parameter
     assert here.calls == {}
 
@@ -187,9 +190,14 @@ async def test_an_argument_of_a_wrong_kind_is_refused_by_name_before_any_request
     assert here.calls == {}
 
 
-@pytest.mark.parametrize(
-    "listing", [lambda _: 5, lambda _: ["a"], lambda c: c.list_runtimes(max_items="5")]
+LISTINGS: Final[tuple[Callable[[Any], Any], ...]] = (
+    lambda _: 5,
+    lambda _: ["a"],
+    lambda client: client.list_runtimes(max_items="5"),
 )
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
 async def test_a_listing_that_cannot_be_made_is_each_target_s_failure(listing: Any) -> None:
     targets = [Target("us-east-1"), Target("eu-west-1")]
     async with World().client().list_across(targets, listing) as run:
@@ -198,18 +206,20 @@ async def test_a_listing_that_cannot_be_made_is_each_target_s_failure(listing: A
     assert all(isinstance(failure, ParameterError) for _, failure in failures)
 
 
+CONNECTOR: Final = NetworkConnector("arn:x", "a", "nc-1")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "parameter"),
+    ("connector", "configuration", "role", "parameter"),
     [
-        (("prod", VPC), "connector"),
-        ((NetworkConnector("arn:x", "a", "nc-1"), {"SubnetIds": []}), "configuration"),
-        ((NetworkConnector("arn:x", "a", "nc-1"), VPC, 5), "operator_role"),
+        ("prod", VPC, None, "connector"),
+        (CONNECTOR, {"SubnetIds": ["subnet-a"]}, None, "configuration"),
+        (CONNECTOR, VPC, 5, "operator_role"),
     ],
 )
 def test_a_diff_refuses_what_is_no_connector_or_configuration(
-    arguments: Any, parameter: str
+    connector: Any, configuration: Any, role: Any, parameter: str
 ) -> None:
-    connector, configuration, *role = arguments
     with pytest.raises(ParameterError) as raised:
-        diff_network_connector(connector, configuration, operator_role=role[0] if role else None)
+        diff_network_connector(connector, configuration, operator_role=role)
     assert raised.value.parameter == parameter

@@ -419,6 +419,8 @@ async def test_leaving_a_run_wakes_a_task_that_waits_for_a_result() -> None:
     async with lookups(Service(held=True), ["a"]) as run:
         waiting = asyncio.create_task(run.__anext__())
         await settle()
+    await settle()
+    assert waiting.done()
     with pytest.raises(RuntimeError, match="start another run"):
         await waiting
 

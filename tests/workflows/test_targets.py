@@ -103,6 +103,8 @@ async def test_leaving_a_run_wakes_all_tasks_that_wait_for_a_result() -> None:
     async with MultiTargetRun(labelled(1, 1), silent, targets_at_once=2) as run:
         waiting = [asyncio.create_task(run.__anext__()) for _ in range(3)]
         await settle()
+    await settle()
+    assert all(task.done() for task in waiting)
     for task in waiting:
         with pytest.raises(RuntimeError, match="start another run"):
             await task

@@ -496,5 +496,8 @@ async def test_leaving_a_watch_ends_a_task_that_waits_for_a_change() -> None:
     async with checks.watch() as watch:
         waiting = asyncio.create_task(watch.__anext__())
         await settle()
+    for _ in range(10):  # until the next listing
+        await settle()
+    assert waiting.done()
     with pytest.raises(RuntimeError, match="async with"):
         await waiting
