@@ -418,8 +418,10 @@ class LambdaCoreClient:
 
         Args:
             identifiers: IDs, names and ARNs, in any iterable or async iterable; it may be endless.
+                An ARN is looked up in its own region.
             concurrency: how many lookups may be under way at once, at least 1.
-            deadline: seconds for the whole run, at least 0; what is not done by then has failed.
+            deadline: seconds for the whole run, at least 0 and finite; lookups that are not done by
+                then fail.
 
         Raises:
             ParameterError: an argument is out of its bounds.
@@ -459,8 +461,9 @@ class LambdaCoreClient:
         """Bring about a connector of this name that is active and as wanted, whatever there is now.
 
         It creates the connector or adopts the one that there is, updates it if it has drifted (see
-        `diff_network_connector`), and waits until that is through. A member of the configuration
-        that is `None` is left as it is, or to the service. A role that the service cannot assume
+        `diff_network_connector`), and waits until that is through. It pauses for `poll_interval`
+        between two rounds. A member of the configuration that is `None` is left as it is, or to the
+        service. A role that the service cannot assume
         yet is given two minutes to spread. One that is being deleted is waited for, and made anew.
 
         It may run many times at once, in one process or in several, and be cancelled and run again:
@@ -474,13 +477,15 @@ class LambdaCoreClient:
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
             tags: of the connector, if it is created; the API cannot change them later.
             timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector on each change seen while it waits.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector on each change seen while
+                this method waits.
 
         Returns:
             The connector, `ACTIVE`, and without drift.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             WaiterFailedError: it failed, and why; or its drift came back after three updates.
             WaiterTimeoutError: it is not as wanted in time.
             NetworkConnectorLimitExceededException: there is no room for another connector, or for
@@ -510,15 +515,17 @@ class LambdaCoreClient:
             configuration: the whole new configuration; it replaces the old one.
             operator_role: the ARN of the new role.
             timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector on each change seen while it waits.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector on each change seen while
+                this method waits.
 
         Raises:
             ResourceNotFoundException: there is no such connector.
             ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
             NetworkConnectorLimitExceededException: it has no room for more versions.
             WaiterFailedError: the update failed, and why.
-            WaiterTimeoutError: it is not through in time.
+            WaiterTimeoutError: it does not end in time.
+            ParameterError: an argument is out of its bounds.
         """
         provisioning = self._provisioning(timeout, poll_interval, on_change)
         return await provisioning.update(identifier, configuration, operator_role)
@@ -540,10 +547,12 @@ class LambdaCoreClient:
             identifier: its ID, name or ARN; a version-qualified ARN deletes that version, which
                 cannot be the latest.
             timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector on each change seen while it waits.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector on each change seen while
+                this method waits.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             ResourceConflictException: it is in a state in which it cannot be deleted.
             WaiterFailedError: the deletion failed, and why.
             WaiterTimeoutError: it is not gone in time.
@@ -566,6 +575,7 @@ class LambdaCoreClient:
             The versions that are being deleted now, the oldest first.
 
         Raises:
+            ParameterError: `keep` is no whole number of at least 1.
             ResourceNotFoundException: there is no such connector.
             ExceptionGroup: of the errors, if some versions could not be deleted.
         """
@@ -857,13 +867,13 @@ class LambdaCoreClient:
         """Watch the network connectors of the account in the region, as a stream of changes.
 
         Iterate over it inside `async with`; it has no end. Watches and waiters of a client share
-        what they ask for. A consumer that is slow misses no connector, but states in between: a
-        change tells of the net difference since the last one.
+        their polls. A slow consumer misses no connector, but it misses states in between: a change
+        is the net difference since the last one.
 
         Args:
-            snapshot: what was known when an earlier watch ended, from its `snapshot`; without one,
-                every connector that there is comes as `ConnectorAdded` first.
-            poll_interval: seconds between two looks, more than 0.
+            snapshot: the `snapshot` of an earlier watch, to resume it. Without one, every existing
+                connector comes as `ConnectorAdded` first.
+            poll_interval: seconds between two polls, more than 0.
 
         Raises:
             ParameterError: an argument is out of its bounds.
@@ -890,13 +900,14 @@ class LambdaCoreClient:
         """Get network connectors in many accounts and regions: pairs of a target and a lookup.
 
         Iterate over the run inside `async with`. Each identifier is `Found` or `Failed` once for
-        each target, also if the target's credentials are no good. Each account has a pace of its
-        own in each region. An ARN is asked for in its own region, as by
+        each target, even if the target's credentials are invalid. Each account has its own rate
+        limiter in each region. An ARN is looked up in its own region, as by
         `lookup_network_connectors`.
 
         Args:
-            targets: whom to ask, and where.
-            identifiers: IDs, names and ARNs.
+            targets: the accounts and regions; the run reads all of them when it is made.
+            identifiers: IDs, names and ARNs, in a collection such as a list, because every target
+                gets all of them. An iterator is refused.
             concurrency: how many lookups may be under way at once for one target, at least 1.
             targets_at_once: how many targets may be under way at once, at least 1.
 
@@ -937,22 +948,23 @@ class LambdaCoreClient:
         its last result; the others go on.
 
         Args:
-            targets: whom to ask, and where.
+            targets: the accounts and regions; the run reads all of them when it is made.
             listing: starts one of the client's listings, such as
-                `LambdaCoreClient.list_network_connectors`.
+                `LambdaCoreClient.list_network_connectors`. It is called with the view of each
+                target, and is no coroutine function.
             targets_at_once: how many targets may be under way at once, at least 1.
 
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        from lambdacore_async.workflows.arguments import check_callback
+        from lambdacore_async.workflows.arguments import check_function
         from lambdacore_async.workflows.targets import MultiTargetRun
 
-        check_callback("listing", listing)
+        check_function("listing", listing)
 
         async def list_there(target: Target) -> AsyncGenerator[Item | LambdaCoreError]:
-            view = self.with_options(region=target.region, credentials=target.credentials)
             try:
+                view = self.with_options(region=target.region, credentials=target.credentials)
                 listed = listing(view)
                 if not isinstance(listed, AsyncIterable):
                     raise ParameterError(

@@ -190,6 +190,15 @@ async def test_an_argument_of_a_wrong_kind_is_refused_by_name_before_any_request
     assert here.calls == {}
 
 
+async def test_an_async_generator_is_a_listing() -> None:
+    async def names(client: LambdaCoreClient) -> AsyncGenerator[str]:
+        yield "first"
+        yield "last"
+
+    async with World().client().list_across([Target("us-east-1")], names) as run:
+        assert [item async for _, item in run] == ["first", "last"]
+
+
 LISTINGS: Final[tuple[Callable[[Any], Any], ...]] = (
     lambda _: 5,
     lambda _: ["a"],

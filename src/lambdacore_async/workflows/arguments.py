@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Callable
 
 from lambdacore_async.errors import ParameterError
 
@@ -40,19 +41,34 @@ def check_seconds(parameter: str, value: object, *, at_once: bool = False) -> No
         raise ParameterError(parameter, f"must be {least} seconds and finite, got {shown}")
 
 
-def check_callback(parameter: str, value: object) -> None:
-    """Refuse what cannot be called, and async functions, whose result would never be awaited.
+def check_function(parameter: str, value: object) -> None:
+    """Refuse what cannot be called, and coroutine functions, whose result is never awaited.
 
     Raises:
         ParameterError: the value is refused.
     """
     if not callable(value):
         raise ParameterError(parameter, f"expected a function, got {type(value).__name__}")
-    if any(
-        inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
-        for function in (value, getattr(value, "__call__", None))  # noqa: B004 - not called here
-    ):
+    if _is_any(inspect.iscoroutinefunction, value):
         raise ParameterError(parameter, "expected a plain function, got an async one")
+
+
+def check_callback(parameter: str, value: object) -> None:
+    """Refuse what `check_function` refuses, and async generators, whose body would never run.
+
+    Raises:
+        ParameterError: the value is refused.
+    """
+    check_function(parameter, value)
+    if _is_any(inspect.isasyncgenfunction, value):
+        raise ParameterError(parameter, "expected a plain function, got an async generator")
+
+
+def _is_any(is_kind: Callable[[object], bool], function: object) -> bool:
+    """Whether a function, or the method that a callable object has, is of a kind."""
+    return is_kind(function) or is_kind(
+        getattr(function, "__call__", None)  # noqa: B004 - it is looked at, not called
+    )
 
 
 def check_wait(timeout: object, poll_interval: object, on_change: object) -> None:
