@@ -805,7 +805,6 @@ class LambdaCoreClient:
 
     async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
         """The poller of the region that an ARN names; the client's own for all else."""
-        is_model = isinstance(connector, NetworkConnector)
         arn = connector.arn if isinstance(connector, NetworkConnector) else connector
         pipeline = self._pipeline
         if arn.startswith("arn:"):
@@ -814,7 +813,7 @@ class LambdaCoreClient:
                     arn, operations.GET_NETWORK_CONNECTOR.name
                 )
             except ParameterError:
-                if not is_model:  # an emulator may name its ARNs as it likes
+                if arn is connector:  # else an emulator may name its ARNs as it likes
                     raise
         if pipeline is self._pipeline:
             return self._poller

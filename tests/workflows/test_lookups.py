@@ -316,6 +316,37 @@ async def test_a_defect_in_a_lookup_is_no_failed_lookup() -> None:
     assert not others()
 
 
+async def test_a_defect_keeps_the_results_that_came_and_starts_no_more_lookups() -> None:
+    class Defective(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            connector = await super().get(identifier)
+            if identifier == "nc-5":
+                raise OverflowError("a defect")
+            return connector
+
+    service = Defective()
+    seen: list[str] = []
+    async with lookups(service, numbers(1000), concurrency=2) as run:
+        with pytest.raises(OverflowError):
+            async for lookup in run:
+                seen.append(lookup.identifier)
+    assert {f"nc-{number}" for number in range(5)} <= set(seen)
+    assert len(service.asked) < 10
+
+
+async def test_what_fails_all_lookups_alike_can_fail_each_and_is_met_once() -> None:
+    class Unequipped(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            self.asked.append(identifier)
+            raise CredentialsError("no credentials")
+
+    service = Unequipped()
+    run = Lookups(service.get, list("abcdef"), concurrency=1, clock=Clock(), fail_fast=False)
+    report = await run.report()
+    assert list(report.failed) == list("abcdef")
+    assert service.asked == ["a"]
+
+
 @pytest.mark.parametrize("kind", [ConfigurationError, CredentialsError])
 async def test_what_would_fail_all_lookups_alike_fails_the_run(
     kind: type[LambdaCoreError],

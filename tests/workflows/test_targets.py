@@ -83,6 +83,25 @@ async def test_a_defect_is_raised_after_all_results_and_starts_nothing_new() -> 
     assert (found, started) == (1, ["0"])
 
 
+async def test_a_defect_of_one_target_starts_no_other_and_ends_none_under_way() -> None:
+    started: list[str | None] = []
+
+    async def work(target: Target) -> AsyncGenerator[int]:
+        started.append(target.label)
+        for number in range(int(target.label or 0)):
+            yield number
+        if target.label == "0":
+            await asyncio.sleep(0)  # the other one starts
+            raise RuntimeError("broken")
+
+    found = 0
+    async with MultiTargetRun(labelled(0, 5, 1, 1), work, targets_at_once=2) as run:
+        with pytest.raises(RuntimeError, match="broken"):
+            async for _ in run:
+                found += 1
+    assert (found, started) == (5, ["0", "5"])
+
+
 async def test_a_sweep_is_entered_once_and_read_inside() -> None:
     sweep = MultiTargetRun(labelled(1), Work(), targets_at_once=1)
     with pytest.raises(RuntimeError, match="inside `async with`"):

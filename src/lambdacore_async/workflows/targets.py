@@ -134,13 +134,12 @@ class MultiTargetRun(Generic[Result]):
 
     async def _go(self) -> None:
         try:
-            for target in self._targets:
+            while self._fault is None and (target := next(self._targets, None)) is not None:
                 async with aclosing(self._work(target)) as results:
                     async for result in results:
                         await self._results.put((target, result))
         except Exception as error:  # noqa: BLE001 - a defect; raised at the end
             self._fault = self._fault or error
-            self._targets = iter(())
         self._working -= 1
         if not self._working:
             await self._results.put(None)

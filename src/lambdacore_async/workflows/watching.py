@@ -172,12 +172,14 @@ class NetworkConnectorWatch:
             await asyncio.wait(
                 [listing, *self._checks.values()], return_when=asyncio.FIRST_COMPLETED
             )
+            listing.cancel()
+            await asyncio.gather(listing, return_exceptions=True)
             completed = True
         finally:
-            listing.cancel()
             if not completed:  # the caller is cancelled
+                listing.cancel()
                 await self._end_checks()
-            await asyncio.gather(listing, return_exceptions=True)
+                await asyncio.gather(listing, return_exceptions=True)
         self._note_checks()
         if not listing.cancelled():
             self._note_listing(listing)
@@ -191,7 +193,6 @@ class NetworkConnectorWatch:
 
     async def _end_checks(self) -> None:
         checks, self._checks = self._checks, {}
-        self._unlisted += checks
         for check in checks.values():
             check.cancel()
         await asyncio.gather(*checks.values(), return_exceptions=True)
