@@ -211,6 +211,15 @@ async def test_an_arn_of_another_partition_is_refused_by_name(
     assert recorder.regions == []
 
 
+async def test_every_target_gets_the_identifiers_that_were_given_at_the_start() -> None:
+    client, names = client_of(Recorder()), ["a", "b"]
+    run = client.lookup_across([Target(HOME), Target(ELSEWHERE)], names)
+    names.clear()
+    async with run:
+        found = sorted([(target.region, lookup.identifier) async for target, lookup in run])
+    assert found == [(ELSEWHERE, "a"), (ELSEWHERE, "b"), (HOME, "a"), (HOME, "b")]
+
+
 async def test_a_connector_whose_arn_an_emulator_made_up_is_polled_at_home() -> None:
     recorder = Recorder()
     foreign = model(arn("cn-north-1", partition="aws-cn"))

@@ -331,6 +331,15 @@ async def test_a_client_remembers_for_a_minute_what_it_created() -> None:
         assert seconds <= here.clock.monotonic() - start <= seconds + 15
 
 
+async def test_what_is_written_again_keeps_nothing_older_in_memory() -> None:
+    here = world()
+    client = here.client()
+    for at, name in ((0, "a"), (1, "b"), (50, "a"), (62, "c")):
+        here.clock.advance(at - here.clock.monotonic())
+        client._note_write(name)
+    assert list(client._pipeline.shared.written) == ["a", "c"]
+
+
 async def test_a_view_knows_what_another_view_created() -> None:
     here = world()
     client = here.client()

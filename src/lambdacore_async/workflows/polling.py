@@ -37,12 +37,12 @@ _INSTANT: Final = 1e-6
 #: Calls that a listing takes, as long as none has been made.
 _PAGES: Final = 2
 
-#: More pages, or more memory, than the listing of any real account takes: 50,000 connectors in full
-#: pages, and about as many by their size. Longer listings are refused.
+#: More pages, or more memory, than the listing of any real account takes: 50,000 connectors by
+#: pages, and over 40,000 by memory. Longer listings are refused.
 _MAX_PAGES: Final = 1000
-_MAX_SIZE: Final = 32 * 1024 * 1024
+_MAX_SIZE: Final = 40 * 1024 * 1024
 #: Bytes that a connector takes in memory beside its text, about.
-_CONNECTOR_SIZE: Final = 400
+_CONNECTOR_SIZE: Final = 300
 
 
 class Poller:
