@@ -29,6 +29,7 @@ from lambdacore_async import (
     Found,
     LambdaCoreClient,
     ParameterError,
+    ResourceNotFoundException,
     Target,
 )
 from lambdacore_async import client as client_module
@@ -273,28 +274,22 @@ async def test_the_application_and_where_it_runs_are_in_the_user_agent(
 # Many regions
 
 
-async def test_lookups_ask_for_an_arn_in_its_own_region_and_partition(
-    aws: LocalLambdaCore,
-) -> None:
+async def test_a_custom_endpoint_gets_all_arns_of_its_partition(aws: LocalLambdaCore) -> None:
     attempts: list[Attempt] = []
     identifiers = ["a", arn("us-east-1"), arn("eu-west-1"), arn("cn-north-1", partition="aws-cn")]
     async with aws.client(on_attempt=attempts.append) as client:
         report = await client.lookup_network_connectors(identifiers).report()
+        with pytest.raises(ResourceNotFoundException):
+            await client.get_network_connector(identifiers[2])
+        with pytest.raises(ParameterError):
+            await client.get_network_connector(identifiers[3])
     assert list(report.found) == identifiers[:2]
     elsewhere, foreign = report.failed.values()
-    # A custom endpoint stays what it is; the signature is for the ARN's region, and so refused.
-    assert isinstance(elsewhere, ApiError)
-    assert "valid region" in elsewhere.message
+    # The signature is for the client's own region, and so accepted.
+    assert isinstance(elsewhere, ResourceNotFoundException)
     assert isinstance(foreign, ParameterError)
     assert (foreign.parameter, foreign.attempts) == ("identifier", 0)
-    assert len(attempts) == 3
-
-
-async def test_a_single_call_goes_to_the_clients_own_region(aws: LocalLambdaCore) -> None:
-    async with aws.client() as client:
-        with pytest.raises(ApiError) as raised:
-            await client.get_network_connector(arn("eu-west-1"))
-    assert "valid region" not in raised.value.message
+    assert len(attempts) == 4
 
 
 # Many accounts

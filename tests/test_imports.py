@@ -9,14 +9,15 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
-from typing import Final, get_type_hints
+from typing import Any, Final, get_type_hints
 
 import pytest
 
 import lambdacore_async
-from lambdacore_async import LambdaCoreClient
+import lambdacore_async.local
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import operations
 
@@ -34,10 +35,12 @@ NOT_NEEDED: Final = {
             "protocol.arns",
             "protocol.operations.runtimes",
             "protocol.operations.table",
+            "workflows.arguments",
             "workflows.lookups",
             "workflows.pagination",
             "workflows.polling",
             "workflows.provisioning",
+            "workflows.recent",
             "workflows.targets",
             "workflows.waiters",
             "workflows.watching",
@@ -154,11 +157,40 @@ def test_no_other_name_is_found(module: ModuleType) -> None:
         exec(f"from {module.__name__} import Nil")  # noqa: S102 - the same
 
 
-def test_hints_of_methods_are_found_among_the_public_names() -> None:
-    names = {name: getattr(lambdacore_async, name) for name in lambdacore_async.__all__}
-    for name, method in inspect.getmembers(LambdaCoreClient, inspect.isfunction):
-        if not name.startswith("_"):
-            assert get_type_hints(method, localns=names)
+def hinted(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """The public functions and classes of a module, and the methods and properties of these."""
+    for name in module.__all__:
+        value = getattr(module, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            yield name, value
+        for member, raw in vars(value).items() if inspect.isclass(value) else ():
+            function = getattr(raw, "fget", None) or getattr(raw, "__func__", raw)
+            public = not member.startswith("_") or member.startswith("__")
+            if public and inspect.isfunction(function):
+                yield f"{name}.{member}", function
+
+
+HINTED: Final = {
+    f"{module.__name__}.{name}": value
+    for module in (lambdacore_async, lambdacore_async.local)
+    for name, value in hinted(module)
+}
+
+
+@pytest.mark.parametrize("value", HINTED.values(), ids=HINTED)
+def test_hints_are_found_at_run_time(value: Any) -> None:
+    get_type_hints(value)
+
+
+async def test_hints_are_found_before_what_they_name_is_imported() -> None:
+    await run("""
+import sys, typing
+from lambdacore_async import LambdaCoreClient
+assert "lambdacore_async.workflows.lookups" not in sys.modules
+hints = typing.get_type_hints(LambdaCoreClient.lookup_network_connectors)
+from lambdacore_async.workflows.lookups import Lookups
+assert hints["return"] is Lookups
+""")
 
 
 def test_classes_found_on_demand_are_those_of_their_modules() -> None:

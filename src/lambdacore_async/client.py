@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
-    Awaitable,
     Callable,
     Collection,
     Coroutine,
+    Hashable,
     Iterable,
     Mapping,
 )
@@ -23,7 +24,8 @@ import aiohttp
 from attrs import evolve
 from yarl import URL
 
-from lambdacore_async.engine.clock import Clock
+import lambdacore_async
+from lambdacore_async.engine.clock import LAG, Clock
 from lambdacore_async.engine.configuration import (
     Configuration,
     Options,
@@ -58,22 +60,14 @@ from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.protocol.sigv4 import Credentials
 
 if TYPE_CHECKING:
-    # What a service that looks at single connectors does without is imported where it is used.
+    # Imported where it is used. Public methods annotate with the package's names instead, which
+    # `typing.get_type_hints` finds as it imports them on demand.
     from lambdacore_async.engine.regions import Regions
-    from lambdacore_async.models.runtimes import (
-        RestoredRuntime,
-        Runtime,
-        RuntimeAlias,
-        RuntimeReleaseLifecycle,
-        RuntimeVersion,
-    )
-    from lambdacore_async.workflows.lookups import Lookup, Lookups
-    from lambdacore_async.workflows.pagination import Pager
+    from lambdacore_async.workflows.lookups import Lookup
     from lambdacore_async.workflows.polling import Poller
     from lambdacore_async.workflows.provisioning import Provisioning
-    from lambdacore_async.workflows.targets import MultiTargetRun, Target
-    from lambdacore_async.workflows.waiters import ConnectorWait
-    from lambdacore_async.workflows.watching import NetworkConnectorWatch
+    from lambdacore_async.workflows.targets import Target
+    from lambdacore_async.workflows.waiters import ConnectorWait, Model, RuntimeWait
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
@@ -316,7 +310,7 @@ class LambdaCoreClient:
             ResourceConflictException: the name is taken, or the token was used for another request.
             NetworkConnectorLimitExceededException: the account has no room for more.
         """
-        return await self._call(
+        created = await self._call(
             operations.CREATE_NETWORK_CONNECTOR,
             name=name,
             configuration=configuration,
@@ -324,6 +318,8 @@ class LambdaCoreClient:
             client_token=client_token,
             tags=tags,
         )
+        self._note_write(created.id, created.name, created.arn)
+        return created
 
     async def get_network_connector(self, identifier: str) -> NetworkConnector:
         """Get a network connector: its configuration, its state, and why it failed if it did.
@@ -334,7 +330,7 @@ class LambdaCoreClient:
         Raises:
             ResourceNotFoundException: there is no such connector or version.
         """
-        return await self._call(operations.GET_NETWORK_CONNECTOR, identifier=identifier)
+        return await self._send(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier})
 
     async def update_network_connector(
         self,
@@ -360,13 +356,15 @@ class LambdaCoreClient:
             ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
             NetworkConnectorLimitExceededException: it has no room for more versions.
         """
-        return await self._call(
+        updated = await self._call(
             operations.UPDATE_NETWORK_CONNECTOR,
             identifier=identifier,
             configuration=configuration,
             operator_role=operator_role,
             client_token=client_token,
         )
+        self._note_write(updated.id, updated.name, updated.arn)
+        return updated
 
     async def delete_network_connector(self, identifier: str) -> NetworkConnector:
         """Start to delete a connector with all its versions, or one old version of it.
@@ -390,7 +388,7 @@ class LambdaCoreClient:
         state: NetworkConnectorState | UnknownValue | None = None,
         max_items: int | None = None,
         prefetch: bool = False,
-    ) -> Pager[NetworkConnectorSummary]:
+    ) -> lambdacore_async.Pager[NetworkConnectorSummary]:
         """List the network connectors of the account in the region.
 
         Args:
@@ -409,7 +407,7 @@ class LambdaCoreClient:
         state: NetworkConnectorState | UnknownValue | None = None,
         max_items: int | None = None,
         prefetch: bool = False,
-    ) -> Pager[NetworkConnectorVersionSummary]:
+    ) -> lambdacore_async.Pager[NetworkConnectorVersionSummary]:
         """List the versions of a network connector.
 
         Args:
@@ -435,7 +433,7 @@ class LambdaCoreClient:
         *,
         concurrency: int = 64,
         deadline: float | None = None,
-    ) -> Lookups:
+    ) -> lambdacore_async.Lookups:
         """Get many network connectors at once, each `Found` or `Failed` as it completes.
 
         Iterate over the run inside `async with`, or `await` its `report()`. An identifier that
@@ -446,8 +444,10 @@ class LambdaCoreClient:
 
         Args:
             identifiers: IDs, names and ARNs, in any iterable or async iterable; it may be endless.
+                An ARN is looked up in its own region.
             concurrency: how many lookups may be under way at once, at least 1.
-            deadline: seconds for the whole run, at least 0; what is not done by then has failed.
+            deadline: seconds for the whole run, at least 0 and finite; lookups that are not done by
+                then fail.
 
         Raises:
             ParameterError: an argument is out of its bounds.
@@ -461,7 +461,7 @@ class LambdaCoreClient:
         concurrency: int,
         deadline: float | None = None,
         fail_fast: bool = True,
-    ) -> Lookups:
+    ) -> lambdacore_async.Lookups:
         from lambdacore_async.workflows.lookups import Lookups
 
         return Lookups(
@@ -487,8 +487,9 @@ class LambdaCoreClient:
         """Bring about a connector of this name that is active and as wanted, whatever there is now.
 
         It creates the connector or adopts the one that there is, updates it if it has drifted (see
-        `diff_network_connector`), and waits until that is through. A member of the configuration
-        that is `None` is left as it is, or to the service. A role that the service cannot assume
+        `diff_network_connector`), and waits until that is through. It pauses for `poll_interval`
+        between two rounds. A member of the configuration that is `None` is left as it is, or to the
+        service. A role that the service cannot assume
         yet is given two minutes to spread. One that is being deleted is waited for, and made anew.
 
         It may run many times at once, in one process or in several, and be cancelled and run again:
@@ -502,13 +503,15 @@ class LambdaCoreClient:
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
             tags: of the connector, if it is created; the API cannot change them later.
             timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector on each change seen while it waits.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector on each change seen while
+                this method waits.
 
         Returns:
             The connector, `ACTIVE`, and without drift.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             WaiterFailedError: it failed, and why; or its drift came back after three updates.
             WaiterTimeoutError: it is not as wanted in time.
             NetworkConnectorLimitExceededException: there is no room for another connector, or for
@@ -538,15 +541,17 @@ class LambdaCoreClient:
             configuration: the whole new configuration; it replaces the old one.
             operator_role: the ARN of the new role.
             timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector on each change seen while it waits.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector on each change seen while
+                this method waits.
 
         Raises:
             ResourceNotFoundException: there is no such connector.
             ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
             NetworkConnectorLimitExceededException: it has no room for more versions.
             WaiterFailedError: the update failed, and why.
-            WaiterTimeoutError: it is not through in time.
+            WaiterTimeoutError: it does not end in time.
+            ParameterError: an argument is out of its bounds.
         """
         provisioning = self._provisioning(timeout, poll_interval, on_change)
         return await provisioning.update(identifier, configuration, operator_role)
@@ -568,10 +573,12 @@ class LambdaCoreClient:
             identifier: its ID, name or ARN; a version-qualified ARN deletes that version, which
                 cannot be the latest.
             timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector on each change seen while it waits.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector on each change seen while
+                this method waits.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             ResourceConflictException: it is in a state in which it cannot be deleted.
             WaiterFailedError: the deletion failed, and why.
             WaiterTimeoutError: it is not gone in time.
@@ -594,6 +601,7 @@ class LambdaCoreClient:
             The versions that are being deleted now, the oldest first.
 
         Raises:
+            ParameterError: `keep` is no whole number of at least 1.
             ResourceNotFoundException: there is no such connector.
             ExceptionGroup: of the errors, if some versions could not be deleted.
         """
@@ -616,7 +624,7 @@ class LambdaCoreClient:
 
     async def wait_until_network_connector_active(
         self,
-        identifier: str,
+        identifier: str | NetworkConnector,
         *,
         timeout: float = 900.0,
         poll_interval: float = 10.0,
@@ -624,19 +632,25 @@ class LambdaCoreClient:
     ) -> NetworkConnector:
         """Wait until a connector is `ACTIVE`.
 
+        Reads may lag behind a creation. A connector that is given as such, or that this client
+        created or updated in the last minute, may be missing from reads for a minute.
+
         Args:
-            identifier: its ID, name or ARN.
+            identifier: what `create_network_connector` returned, or the connector's ID, name or
+                ARN. An ARN and a connector are polled in their own region.
             timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector at the first look and on each change.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector at the first poll and on
+                each change.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             ResourceNotFoundException: there is no such connector.
             WaiterFailedError: it failed, and why; or it is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        wait = self._wait(timeout, poll_interval, on_change)
-        return await wait.until_active(identifier)
+        wait = await self._wait(identifier, timeout, poll_interval, on_change)
+        return await wait.until_active()
 
     async def wait_until_network_connector_updated(
         self,
@@ -647,35 +661,35 @@ class LambdaCoreClient:
         poll_interval: float = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
-        """Wait until an update of a connector is through.
+        """Wait until an update of a connector ends.
 
         Args:
             identifier: what `update_network_connector` returned, to wait for that very update,
-                whatever the reads tell of an earlier one; or the connector's ID, name or ARN.
-            version: the version that the update made; by default that of a connector given, else
-                that of any update.
+                whatever the reads tell of an earlier one; or the connector's ID, name or ARN. An
+                ARN and a connector are polled in their own region.
+            version: the version that the update made, at least 1; by default that of a connector
+                given, else that of any update.
             timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector at the first look and on each change.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector at the first poll and on
+                each change.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             ResourceNotFoundException: there is no such connector.
             WaiterFailedError: the update failed, and why; or the connector is being deleted.
-            WaiterTimeoutError: the update is not through in time.
+            WaiterTimeoutError: the update does not end in time.
         """
-        from lambdacore_async.workflows.waiters import Update
+        from lambdacore_async.workflows.arguments import check_count
 
-        wait = self._wait(timeout, poll_interval, on_change)
-        if not isinstance(identifier, NetworkConnector):
-            return await wait.until_updated(identifier, Update(version))
         if version is not None:
-            return await wait.until_updated(identifier.id, Update(version))
-        update = Update(identifier.version, identifier.operator_role, identifier.last_modified)
-        return await wait.until_updated(identifier.id, update)
+            check_count("version", version)
+        wait = await self._wait(identifier, timeout, poll_interval, on_change)
+        return await wait.until_updated(version)
 
     async def wait_until_network_connector_deleted(
         self,
-        identifier: str,
+        identifier: str | NetworkConnector,
         *,
         timeout: float = 900.0,
         poll_interval: float = 10.0,
@@ -684,16 +698,21 @@ class LambdaCoreClient:
         """Wait until a connector, or a version of it, is gone.
 
         Args:
-            identifier: its ID, for a name may be another connector's already; or its name or ARN.
+            identifier: what `delete_network_connector` returned for a whole connector; or its ID,
+                for another connector may have its name already; or its name or ARN. An ARN and a
+                connector are polled in their own region.
             timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the connector at the first look and on each change.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the connector at the first poll and on
+                each change.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             WaiterFailedError: the deletion failed, and why.
             WaiterTimeoutError: it is not gone in time.
         """
-        await self._wait(timeout, poll_interval, on_change).until_deleted(identifier)
+        wait = await self._wait(identifier, timeout, poll_interval, on_change, gone=True)
+        await wait.until_deleted()
 
     async def wait_until_runtime_version_active(
         self,
@@ -702,34 +721,30 @@ class LambdaCoreClient:
         *,
         timeout: float = 900.0,
         poll_interval: float = 10.0,
-        on_change: Callable[[RuntimeVersion], object] | None = None,
-    ) -> RuntimeVersion:
+        on_change: Callable[[lambdacore_async.RuntimeVersion], object] | None = None,
+    ) -> lambdacore_async.RuntimeVersion:
         """Wait until a version of a runtime is `ACTIVE`.
+
+        A version that this client created or updated in the last minute may be missing from reads
+        for a minute.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the version's name.
             timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the version at the first look and on each change.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the version at the first poll and on
+                each change.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             ResourceNotFoundException: there is no such runtime or version.
             WaiterFailedError: it failed, or is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        from lambdacore_async.workflows.waiters import RuntimeWait
-
         operation = operations.GET_RUNTIME_VERSION
-        get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
-        return await RuntimeWait(
-            get,
-            operation.name,
-            self._poller,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-        ).until_active()
+        wait = self._runtime_wait(operation, runtime_name, name, timeout, poll_interval, on_change)
+        return await wait.until_active()
 
     async def wait_until_runtime_alias_active(
         self,
@@ -738,79 +753,152 @@ class LambdaCoreClient:
         *,
         timeout: float = 900.0,
         poll_interval: float = 10.0,
-        on_change: Callable[[RuntimeAlias], object] | None = None,
-    ) -> RuntimeAlias:
+        on_change: Callable[[lambdacore_async.RuntimeAlias], object] | None = None,
+    ) -> lambdacore_async.RuntimeAlias:
         """Wait until an alias of a runtime is `ACTIVE`.
+
+        An alias that this client created or updated in the last minute may be missing from reads
+        for a minute.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the alias's name.
             timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two looks, at the slowest, more than 0.
-            on_change: called with the alias at the first look and on each change.
+            poll_interval: seconds between two polls, at the slowest, more than 0.
+            on_change: a plain function that is called with the alias at the first poll and on each
+                change.
 
         Raises:
+            ParameterError: an argument is out of its bounds.
             ResourceNotFoundException: there is no such runtime or alias.
             WaiterFailedError: it is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
+        operation = operations.GET_RUNTIME_ALIAS
+        wait = self._runtime_wait(operation, runtime_name, name, timeout, poll_interval, on_change)
+        return await wait.until_active()
+
+    async def _wait(
+        self,
+        connector: str | NetworkConnector,
+        timeout: float,
+        poll_interval: float,
+        on_change: OnChange | None,
+        *,
+        gone: bool = False,
+    ) -> ConnectorWait:
+        from lambdacore_async.workflows.arguments import check_wait
+        from lambdacore_async.workflows.waiters import ConnectorWait
+
+        check_wait(timeout, poll_interval, on_change)
+        identifier = connector.id if isinstance(connector, NetworkConnector) else connector
+        # Refuses what cannot be sent.
+        operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
+        return ConnectorWait(
+            await self._poller_of(connector),
+            connector,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+            exists=not gone and (identifier is not connector or self._was_written(identifier)),
+        )
+
+    def _runtime_wait(
+        self,
+        operation: Operation[Model],
+        runtime_name: str,
+        name: str,
+        timeout: float,
+        poll_interval: float,
+        on_change: Callable[[Model], object] | None,
+    ) -> RuntimeWait[Model]:
+        from lambdacore_async.workflows.arguments import check_wait
         from lambdacore_async.workflows.waiters import RuntimeWait
 
-        operation = operations.GET_RUNTIME_ALIAS
-        get = partial(self._get_patiently, operation, runtime_name=runtime_name, name=name)
-        return await RuntimeWait(
+        check_wait(timeout, poll_interval, on_change)
+        arguments = {"runtime_name": runtime_name, "name": name}
+        operation.build_request(arguments)  # refuses what cannot be sent
+        get = partial(self._send, operation, arguments, outlasts_throttling=True)
+        return RuntimeWait(
             get,
             operation.name,
             self._poller,
             timeout=timeout,
             poll_interval=poll_interval,
             on_change=on_change,
-        ).until_active()
+            exists=self._was_written((operation.name, runtime_name, name)),
+        )
+
+    async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
+        """The poller of the region that an ARN names; the client's own for all else."""
+        arn = connector.arn if isinstance(connector, NetworkConnector) else connector
+        pipeline = self._pipeline
+        if arn.startswith("arn:"):
+            try:
+                pipeline = await self._regions.pipeline_of(
+                    arn, operations.GET_NETWORK_CONNECTOR.name
+                )
+            except ParameterError:
+                if arn is connector:  # else an emulator may name its ARNs as it likes
+                    raise
+        if pipeline is self._pipeline:
+            return self._poller
+        if pipeline not in self._pollers:
+            self._pollers[pipeline] = self._new_poller(pipeline)
+        return self._pollers[pipeline]
 
     @cached_property
     def _poller(self) -> Poller:
+        return self._new_poller(self._pipeline)
+
+    @cached_property
+    def _pollers(self) -> dict[Pipeline, Poller]:
+        """Those of other regions."""
+        return {}
+
+    def _new_poller(self, pipeline: Pipeline) -> Poller:
         from lambdacore_async.workflows.pagination import Pager
         from lambdacore_async.workflows.polling import Poller
 
+        call = partial(pipeline.call, outlasts_throttling=True)
+
+        def get(identifier: str) -> Coroutine[None, None, NetworkConnector]:
+            return call(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier})
+
+        listing = Pager(call, operations.LIST_NETWORK_CONNECTORS, {"max_items": 100})
+        # The phase keeps clients from polling at the same moments.
+        shared = pipeline.shared
+        return Poller(get, listing, shared.clock, phase=3600 * shared.jitter())
+
+    def _note_write(self, *keys: Hashable) -> None:
+        """Remember for a minute what was created or updated, for reads may not show it yet."""
+        written, now = self._pipeline.shared.written, self._pipeline.shared.clock.monotonic()
+        while written and now - written[oldest := next(iter(written))] > LAG:
+            del written[oldest]
+        for key in keys:
+            written.pop(key, None)
+            written[key] = now
+
+    def _was_written(self, key: Hashable) -> bool:
         shared = self._pipeline.shared
-        listing = Pager(
-            partial(self._pipeline.call, outlasts_throttling=True),
-            operations.LIST_NETWORK_CONNECTORS,
-            {"max_items": 100},
-        )
-        # Any grid will do, if only it is not the next client's.
-        return Poller(self._look_up, listing, shared.clock, phase=3600 * shared.jitter())
-
-    def _get_patiently(
-        self, operation: Operation[Output], **arguments: object
-    ) -> Coroutine[None, None, Output]:
-        return self._pipeline.call(operation, arguments, outlasts_throttling=True)
-
-    def _wait(
-        self, timeout: float, poll_interval: float, on_change: OnChange | None
-    ) -> ConnectorWait:
-        from lambdacore_async.workflows.waiters import ConnectorWait
-
-        return ConnectorWait(
-            self._poller, timeout=timeout, poll_interval=poll_interval, on_change=on_change
-        )
+        return shared.clock.monotonic() - shared.written.get(key, -math.inf) <= LAG
 
     def watch_network_connectors(
         self,
         snapshot: Iterable[NetworkConnectorSummary] | None = None,
         *,
         poll_interval: float = 10.0,
-    ) -> NetworkConnectorWatch:
+    ) -> lambdacore_async.NetworkConnectorWatch:
         """Watch the network connectors of the account in the region, as a stream of changes.
 
         Iterate over it inside `async with`; it has no end. Watches and waiters of a client share
-        what they ask for. A consumer that is slow misses no connector, but states in between: a
-        change tells of the net difference since the last one.
+        their polls. A slow consumer misses no connector, but it misses states in between: a change
+        is the net difference since the last one.
 
         Args:
-            snapshot: what was known when an earlier watch ended, from its `snapshot`; without one,
-                every connector that there is comes as `ConnectorAdded` first.
-            poll_interval: seconds between two looks, more than 0.
+            snapshot: the `snapshot` of an earlier watch, to resume it. Without one, every existing
+                connector comes as `ConnectorAdded` first.
+            poll_interval: seconds between two polls, more than 0.
 
         Raises:
             ParameterError: an argument is out of its bounds.
@@ -820,37 +908,31 @@ class LambdaCoreClient:
         return NetworkConnectorWatch(self._poller, snapshot, poll_interval)
 
     def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:
-        if isinstance(identifier, str) and identifier.startswith("arn:"):
-            return self._look_up_arn(identifier)
-        return self._pipeline.call(
+        return self._send(
             operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, outlasts_throttling=True
         )
-
-    async def _look_up_arn(self, arn: str) -> NetworkConnector:
-        operation = operations.GET_NETWORK_CONNECTOR
-        pipeline = await self._regions.pipeline_of(arn, operation.name)
-        return await pipeline.call(operation, {"identifier": arn}, outlasts_throttling=True)
 
     # Many accounts
 
     def lookup_across(
         self,
-        targets: Iterable[Target],
+        targets: Iterable[lambdacore_async.Target],
         identifiers: Collection[str],
         *,
         concurrency: int = 10,
         targets_at_once: int = 10,
-    ) -> MultiTargetRun[Lookup]:
+    ) -> lambdacore_async.MultiTargetRun[lambdacore_async.Lookup]:
         """Get network connectors in many accounts and regions: pairs of a target and a lookup.
 
         Iterate over the run inside `async with`. Each identifier is `Found` or `Failed` once for
-        each target, also if the target's credentials are no good. Each account has a pace of its
-        own in each region. An ARN is asked for in its own region, as by
+        each target, even if the target's credentials are invalid. Each account has its own rate
+        limiter in each region. An ARN is looked up in its own region, as by
         `lookup_network_connectors`.
 
         Args:
-            targets: whom to ask, and where.
-            identifiers: IDs, names and ARNs.
+            targets: the accounts and regions; the run reads all of them when it is made.
+            identifiers: IDs, names and ARNs, in a collection such as a list, because every target
+                gets all of them. An iterator is refused.
             concurrency: how many lookups may be under way at once for one target, at least 1.
             targets_at_once: how many targets may be under way at once, at least 1.
 
@@ -859,11 +941,19 @@ class LambdaCoreClient:
         """
         from lambdacore_async.workflows.targets import MultiTargetRun
 
-        self._lookups(identifiers, concurrency=concurrency)  # refuses what none could do
+        # An iterator would be shared out among the targets, and may be endless.
+        if isinstance(identifiers, str | bytes) or not isinstance(identifiers, Collection):
+            raise ParameterError(
+                "identifiers",
+                "expected a collection such as a list, to be looked up for each target; "
+                f"got {type(identifiers).__name__}",
+            )
+        listed = tuple(identifiers)
+        self._lookups(listed, concurrency=concurrency)  # validates the arguments early
 
         async def look_up(target: Target) -> AsyncGenerator[Lookup]:
             view = self.with_options(region=target.region, credentials=target.credentials)
-            run = view._lookups(identifiers, concurrency=concurrency, fail_fast=False)  # noqa: SLF001 - one of us
+            run = view._lookups(listed, concurrency=concurrency, fail_fast=False)  # noqa: SLF001 - one of us
             async with run:
                 async for lookup in run:
                     yield lookup
@@ -872,38 +962,48 @@ class LambdaCoreClient:
 
     def list_across(
         self,
-        targets: Iterable[Target],
+        targets: Iterable[lambdacore_async.Target],
         listing: Callable[[LambdaCoreClient], AsyncIterable[Item]],
         *,
         targets_at_once: int = 10,
-    ) -> MultiTargetRun[Item | LambdaCoreError]:
+    ) -> lambdacore_async.MultiTargetRun[Item | LambdaCoreError]:
         """List in many accounts and regions: pairs of a target and an item, or its error.
 
         Iterate over the run inside `async with`. A target whose listing fails yields the error as
         its last result; the others go on.
 
         Args:
-            targets: whom to ask, and where.
+            targets: the accounts and regions; the run reads all of them when it is made.
             listing: starts one of the client's listings, such as
-                `LambdaCoreClient.list_network_connectors`.
+                `LambdaCoreClient.list_network_connectors`. It is called with the view of each
+                target, and is no coroutine function.
             targets_at_once: how many targets may be under way at once, at least 1.
 
         Raises:
             ParameterError: an argument is out of its bounds.
         """
+        from lambdacore_async.workflows.arguments import check_function
         from lambdacore_async.workflows.targets import MultiTargetRun
 
+        check_function("listing", listing)
+
         async def list_there(target: Target) -> AsyncGenerator[Item | LambdaCoreError]:
-            view = self.with_options(region=target.region, credentials=target.credentials)
-            items = aiter(listing(view))
             try:
-                async for item in items:
-                    yield item
+                view = self.with_options(region=target.region, credentials=target.credentials)
+                listed = listing(view)
+                if not isinstance(listed, AsyncIterable):
+                    raise ParameterError(
+                        "listing", f"must return an async iterable, got {type(listed).__name__}"
+                    )
+                items = aiter(listed)
+                try:
+                    async for item in items:
+                        yield item
+                finally:
+                    if isinstance(items, AsyncGenerator):
+                        await items.aclose()
             except LambdaCoreError as error:
                 yield error
-            finally:
-                if isinstance(items, AsyncGenerator):
-                    await items.aclose()
 
         return MultiTargetRun(targets, list_there, targets_at_once=targets_at_once)
 
@@ -916,8 +1016,8 @@ class LambdaCoreClient:
         tags: Mapping[str, str] | None = None,
         description: str | None = None,
         license_info: str | None = None,
-        release_lifecycle: RuntimeReleaseLifecycle | None = None,
-    ) -> Runtime:
+        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
+    ) -> lambdacore_async.Runtime:
         """Create a customer-managed runtime, the parent of versions and aliases.
 
         Args:
@@ -941,7 +1041,7 @@ class LambdaCoreClient:
             release_lifecycle=release_lifecycle,
         )
 
-    async def get_runtime(self, runtime_name: str) -> Runtime:
+    async def get_runtime(self, runtime_name: str) -> lambdacore_async.Runtime:
         """Get a runtime.
 
         Args:
@@ -958,8 +1058,8 @@ class LambdaCoreClient:
         *,
         description: str | None = None,
         license_info: str | None = None,
-        release_lifecycle: RuntimeReleaseLifecycle | None = None,
-    ) -> Runtime:
+        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
+    ) -> lambdacore_async.Runtime:
         """Change what is said of a runtime.
 
         Args:
@@ -1009,7 +1109,7 @@ class LambdaCoreClient:
         *,
         runtime_version: str | None = None,
         runtime_alias: str | None = None,
-    ) -> RestoredRuntime:
+    ) -> lambdacore_async.RestoredRuntime:
         """Call off the scheduled deletion of a runtime, or of one of its versions or aliases.
 
         To restore what is `ACTIVE` changes nothing and succeeds.
@@ -1032,7 +1132,7 @@ class LambdaCoreClient:
 
     def list_runtimes(
         self, *, max_items: int | None = None, prefetch: bool = False
-    ) -> Pager[Runtime]:
+    ) -> lambdacore_async.Pager[lambdacore_async.Runtime]:
         """List the runtimes of the account in the region.
 
         Args:
@@ -1051,7 +1151,7 @@ class LambdaCoreClient:
         *,
         release_notes: str | None = None,
         dry_run: bool | None = None,
-    ) -> RuntimeVersion:
+    ) -> lambdacore_async.RuntimeVersion:
         """Create a version of a runtime from a container image; it never changes afterwards.
 
         Args:
@@ -1066,7 +1166,7 @@ class LambdaCoreClient:
             ResourceConflictException: the name is taken.
             ServiceQuotaExceededException: the runtime has no room for more.
         """
-        return await self._call(
+        result = await self._call(
             operations.CREATE_RUNTIME_VERSION,
             runtime_name=runtime_name,
             image_uri=image_uri,
@@ -1074,8 +1174,13 @@ class LambdaCoreClient:
             release_notes=release_notes,
             dry_run=dry_run,
         )
+        if not dry_run:
+            self._note_write((operations.GET_RUNTIME_VERSION.name, runtime_name, name))
+        return result
 
-    async def get_runtime_version(self, runtime_name: str, name: str) -> RuntimeVersion:
+    async def get_runtime_version(
+        self, runtime_name: str, name: str
+    ) -> lambdacore_async.RuntimeVersion:
         """Get a version of a runtime.
 
         Args:
@@ -1091,7 +1196,7 @@ class LambdaCoreClient:
 
     async def update_runtime_version(
         self, runtime_name: str, name: str, release_notes: str
-    ) -> RuntimeVersion:
+    ) -> lambdacore_async.RuntimeVersion:
         """Change the release notes of a version that is `ACTIVE`; nothing else of it can change.
 
         Args:
@@ -1103,12 +1208,14 @@ class LambdaCoreClient:
             ResourceNotFoundException: there is no such runtime or version.
             ResourceConflictException: the version is not `ACTIVE`.
         """
-        return await self._call(
+        result = await self._call(
             operations.UPDATE_RUNTIME_VERSION,
             runtime_name=runtime_name,
             name=name,
             release_notes=release_notes,
         )
+        self._note_write((operations.GET_RUNTIME_VERSION.name, runtime_name, name))
+        return result
 
     async def delete_runtime_version(
         self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
@@ -1135,7 +1242,7 @@ class LambdaCoreClient:
 
     def list_runtime_versions(
         self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
-    ) -> Pager[RuntimeVersion]:
+    ) -> lambdacore_async.Pager[lambdacore_async.RuntimeVersion]:
         """List the versions of a runtime.
 
         Args:
@@ -1162,8 +1269,8 @@ class LambdaCoreClient:
         name: str,
         *,
         description: str | None = None,
-        release_lifecycle: RuntimeReleaseLifecycle | None = None,
-    ) -> RuntimeAlias:
+        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
+    ) -> lambdacore_async.RuntimeAlias:
         """Create an alias, a named pointer to a version, through which functions use a runtime.
 
         Args:
@@ -1178,7 +1285,7 @@ class LambdaCoreClient:
             ResourceConflictException: the name is taken.
             ServiceQuotaExceededException: the runtime has no room for more.
         """
-        return await self._call(
+        result = await self._call(
             operations.CREATE_RUNTIME_ALIAS,
             runtime_name=runtime_name,
             runtime_version=runtime_version,
@@ -1186,8 +1293,12 @@ class LambdaCoreClient:
             description=description,
             release_lifecycle=release_lifecycle,
         )
+        self._note_write((operations.GET_RUNTIME_ALIAS.name, runtime_name, name))
+        return result
 
-    async def get_runtime_alias(self, runtime_name: str, name: str) -> RuntimeAlias:
+    async def get_runtime_alias(
+        self, runtime_name: str, name: str
+    ) -> lambdacore_async.RuntimeAlias:
         """Get an alias of a runtime.
 
         Args:
@@ -1206,8 +1317,8 @@ class LambdaCoreClient:
         runtime_version: str,
         *,
         description: str | None = None,
-        release_lifecycle: RuntimeReleaseLifecycle | None = None,
-    ) -> RuntimeAlias:
+        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
+    ) -> lambdacore_async.RuntimeAlias:
         """Point an alias to another version, or change what is said of it.
 
         Args:
@@ -1222,7 +1333,7 @@ class LambdaCoreClient:
             ResourceNotFoundException: there is no such runtime, alias or version.
             ResourceConflictException: the alias is in a state in which it cannot be changed.
         """
-        return await self._call(
+        result = await self._call(
             operations.UPDATE_RUNTIME_ALIAS,
             runtime_name=runtime_name,
             name=name,
@@ -1230,6 +1341,8 @@ class LambdaCoreClient:
             description=description,
             release_lifecycle=release_lifecycle,
         )
+        self._note_write((operations.GET_RUNTIME_ALIAS.name, runtime_name, name))
+        return result
 
     async def delete_runtime_alias(
         self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
@@ -1256,7 +1369,7 @@ class LambdaCoreClient:
 
     def list_runtime_aliases(
         self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
-    ) -> Pager[RuntimeAlias]:
+    ) -> lambdacore_async.Pager[lambdacore_async.RuntimeAlias]:
         """List the aliases of a runtime.
 
         Args:
@@ -1274,15 +1387,47 @@ class LambdaCoreClient:
             max_results=max_items,
         )
 
-    def _call(self, operation: Operation[Output], **arguments: object) -> Awaitable[Output]:
-        return self._pipeline.call(operation, arguments)
+    def _call(
+        self, operation: Operation[Output], **arguments: object
+    ) -> Coroutine[None, None, Output]:
+        return self._send(operation, arguments)
+
+    def _send(
+        self,
+        operation: Operation[Output],
+        arguments: Mapping[str, object],
+        *,
+        outlasts_throttling: bool = False,
+    ) -> Coroutine[None, None, Output]:
+        """Make a call, in the region that an ARN names if the resource is given by one."""
+        resource = arguments.get("identifier")
+        if resource is None:
+            resource = arguments.get("runtime_name")
+        if isinstance(resource, str) and resource.startswith("arn:"):
+            return self._send_to_region(
+                operation, resource, arguments, outlasts_throttling=outlasts_throttling
+            )
+        return self._pipeline.call(operation, arguments, outlasts_throttling=outlasts_throttling)
+
+    async def _send_to_region(
+        self,
+        operation: Operation[Output],
+        arn: str,
+        arguments: Mapping[str, object],
+        *,
+        outlasts_throttling: bool,
+    ) -> Output:
+        operation.build_request(arguments)  # refuses what cannot be sent, before files are read
+        parameter = "identifier" if "identifier" in arguments else "runtime_name"
+        pipeline = await self._regions.pipeline_of(arn, operation.name, parameter)
+        return await pipeline.call(operation, arguments, outlasts_throttling=outlasts_throttling)
 
     def _list(
         self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
-    ) -> Pager[Item]:
+    ) -> lambdacore_async.Pager[Item]:
         from lambdacore_async.workflows.pagination import Pager
 
-        return Pager(self._pipeline.call, operation, arguments, prefetch=prefetch)
+        return Pager(self._send, operation, arguments, prefetch=prefetch)
 
 
 def _as_timeout(timeout: float | Timeout | None) -> Timeout:

@@ -14,9 +14,9 @@ from support.transports import FakeTransport
 OPERATION = "GetNetworkConnector"
 
 
-def make(region: str) -> tuple[Pipeline, Regions]:
+def make(region: str, endpoint_url: str | None = None) -> tuple[Pipeline, Regions]:
     shared = Shared(transport=FakeTransport(), credentials=RefreshingCredentials(CREDENTIALS))
-    home = Pipeline(shared, Settings(region))
+    home = Pipeline(shared, Settings(region, endpoint_url))
     return home, Regions(home)
 
 
@@ -80,6 +80,20 @@ async def test_another_partition_is_refused_by_name(home: str, identifier: str) 
     with pytest.raises(ParameterError, match="is not in the client's partition, aws") as raised:
         await regions.pipeline_of(identifier, OPERATION)
     assert (raised.value.parameter, raised.value.operation) == ("identifier", OPERATION)
+
+
+async def test_a_custom_endpoint_gets_what_is_in_any_region() -> None:
+    home, regions = make("us-east-1", "https://localhost:1")
+    assert await regions.pipeline_of(arn("eu-west-1"), OPERATION) is home
+
+
+async def test_an_error_names_the_parameter_and_escapes_the_arn() -> None:
+    _, regions = make("us-east-1")
+    with pytest.raises(ParameterError) as raised:
+        await regions.pipeline_of(arn("cn-north-1") + "\n" * 1000, OPERATION, "runtime_name")
+    assert raised.value.parameter == "runtime_name"
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 600
 
 
 async def test_settings_that_cannot_be_used_are_told_as_at_a_call() -> None:

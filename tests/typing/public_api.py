@@ -112,6 +112,8 @@ async def network_connectors(client: LambdaCoreClient, vpc: VpcEgressConfigurati
     waiting = client.wait_until_network_connector_active("name", timeout=1, poll_interval=0.5)
     connector = await waiting
     assert_type(connector, NetworkConnector)
+    assert_type(await client.wait_until_network_connector_active(connector), NetworkConnector)
+    assert_type(await client.wait_until_network_connector_deleted(connector), None)
     assert_type(await client.wait_until_network_connector_updated(connector), NetworkConnector)
     assert_type(
         await client.wait_until_network_connector_updated("name", version=2), NetworkConnector

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -184,6 +185,27 @@ async def test_a_run_starts_with_few_lookups_and_grows_with_the_answers() -> Non
         assert service.under_way == 2
 
 
+async def test_every_fourth_answer_brings_one_more_worker() -> None:
+    class OneByOne(Service):
+        def __init__(self) -> None:
+            super().__init__()
+            self.permits = asyncio.Semaphore(0)
+
+        async def get(self, identifier: str) -> NetworkConnector:
+            self.under_way += 1
+            await self.permits.acquire()
+            self.under_way -= 1
+            return await super().get(identifier)
+
+    service = OneByOne()
+    async with lookups(service, numbers(200)) as run:
+        for answers in range(20):
+            await settle()
+            assert service.under_way == 2 + answers // 4
+            service.permits.release()
+            await anext(run)
+
+
 async def test_the_input_is_read_only_as_fast_as_results_are_consumed() -> None:
     read = 0
 
@@ -294,6 +316,37 @@ async def test_a_defect_in_a_lookup_is_no_failed_lookup() -> None:
     assert not others()
 
 
+async def test_a_defect_keeps_the_results_that_came_and_starts_no_more_lookups() -> None:
+    class Defective(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            connector = await super().get(identifier)
+            if identifier == "nc-5":
+                raise OverflowError("a defect")
+            return connector
+
+    service = Defective()
+    seen: list[str] = []
+    async with lookups(service, numbers(1000), concurrency=2) as run:
+        with pytest.raises(OverflowError):
+            async for lookup in run:
+                seen.append(lookup.identifier)
+    assert {f"nc-{number}" for number in range(5)} <= set(seen)
+    assert len(service.asked) < 10
+
+
+async def test_what_fails_all_lookups_alike_can_fail_each_and_is_met_once() -> None:
+    class Unequipped(Service):
+        async def get(self, identifier: str) -> NetworkConnector:
+            self.asked.append(identifier)
+            raise CredentialsError("no credentials")
+
+    service = Unequipped()
+    run = Lookups(service.get, list("abcdef"), concurrency=1, clock=Clock(), fail_fast=False)
+    report = await run.report()
+    assert list(report.failed) == list("abcdef")
+    assert service.asked == ["a"]
+
+
 @pytest.mark.parametrize("kind", [ConfigurationError, CredentialsError])
 async def test_what_would_fail_all_lookups_alike_fails_the_run(
     kind: type[LambdaCoreError],
@@ -316,7 +369,101 @@ async def test_a_finished_run_stays_finished() -> None:
     async with lookups(Service(), ["a"]) as run:
         assert [lookup.identifier async for lookup in run] == ["a"]
         assert [lookup.identifier async for lookup in run] == []
-        assert await run.report() == LookupReport({}, {})
+
+
+@given(st.integers(0, 6), st.integers(0, 6), st.booleans())
+def test_a_report_has_everything_or_is_refused(count: int, taken: int, left: bool) -> None:
+    async def go() -> None:
+        names = [f"missing-{number}" for number in range(count)]
+        run = lookups(Service(), names)
+        async with run:
+            for _ in range(taken):
+                await anext(run, None)
+            if not left:
+                await check(run, names)
+        if left:
+            await check(run, names)
+
+    async def check(run: Lookups, names: list[str]) -> None:
+        if taken or left:
+            with pytest.raises(RuntimeError, match="once"):
+                await run.report()
+        else:
+            assert list((await run.report()).failed) == names
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("inside", [False, True])
+async def test_a_second_report_is_refused(inside: bool) -> None:
+    async def twice(run: Lookups) -> None:
+        assert list((await run.report()).failed) == ["missing"]
+        with pytest.raises(RuntimeError, match="an earlier report"):
+            await run.report()
+        with pytest.raises(RuntimeError, match=r"report\(\) has the results"):
+            await anext(run)
+
+    run = lookups(Service(), ["missing"])
+    if inside:
+        async with run:
+            await twice(run)
+    else:
+        await twice(run)
+
+
+async def test_a_report_is_refused_while_another_task_iterates() -> None:
+    service = Service(held=True)
+    async with lookups(service, ["missing"]) as run:
+        first = asyncio.create_task(run.__anext__())
+        await settle()
+        with pytest.raises(RuntimeError, match="iterating over the run"):
+            await run.report()
+        service.let_go()
+        assert isinstance(await first, Failed)
+
+
+async def test_two_reports_at_once_share_no_results() -> None:
+    run = lookups(Service(), ["missing", "b"])
+    first, second = await asyncio.gather(run.report(), run.report(), return_exceptions=True)
+    assert isinstance(first, LookupReport)
+    assert (list(first.failed), list(first.found)) == (["missing"], ["b"])
+    assert isinstance(second, RuntimeError)
+
+
+@given(st.integers(0, 30), st.integers(1, 4))
+def test_tasks_that_iterate_over_one_run_get_each_result_once(count: int, tasks: int) -> None:
+    async def go() -> None:
+        async with lookups(Service(), numbers(count), concurrency=3) as run:
+
+            async def consume() -> list[str]:
+                return [lookup.identifier async for lookup in run]
+
+            parts = await asyncio.gather(*(consume() for _ in range(tasks)))
+        assert sorted(itertools.chain.from_iterable(parts)) == sorted(
+            f"nc-{number}" for number in range(count)
+        )
+
+    asyncio.run(go())
+
+
+async def test_leaving_a_run_wakes_a_task_that_waits_for_a_result() -> None:
+    async with lookups(Service(held=True), ["a"]) as run:
+        waiting = asyncio.create_task(run.__anext__())
+        await settle()
+    await settle()
+    assert waiting.done()
+    with pytest.raises(RuntimeError, match="start another run"):
+        await waiting
+
+
+async def test_an_error_that_ends_a_report_tells_how_many_lookups_had_completed() -> None:
+    def broken() -> Iterator[str]:
+        yield from "abc"
+        raise OSError("the list is unreadable")
+
+    with pytest.raises(OSError, match="unreadable") as raised:
+        await lookups(Service(), broken()).report()
+    assert raised.value.__notes__ == ["3 lookups had completed before this error"]
 
 
 async def test_iterating_outside_the_context_is_refused() -> None:
@@ -463,7 +610,7 @@ def test_a_concurrency_below_one_is_refused(concurrency: int) -> None:
         lookups(Service(), [], concurrency=concurrency)
 
 
-@pytest.mark.parametrize("deadline", [-1, float("nan")])
-def test_a_deadline_in_the_past_is_refused(deadline: float) -> None:
+@pytest.mark.parametrize("deadline", [-1, float("nan"), float("inf"), 10**400, True, "5", [5]])
+def test_a_deadline_that_is_no_time_to_come_is_refused(deadline: Any) -> None:
     with pytest.raises(ParameterError, match="^deadline"):
         lookups(Service(), [], deadline=deadline)

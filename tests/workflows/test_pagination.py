@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Mapping
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from lambdacore_async import (
     NetworkConnectorType,
     Page,
     Pager,
+    ParameterError,
     ResponseError,
     ResponseMetadata,
 )
@@ -194,6 +197,57 @@ async def test_breaking_out_of_a_listing_ends_the_prefetch_under_way() -> None:
     await settle()
     assert listing.cancelled == 1
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_closing_an_iteration_over_items_ends_the_prefetch_under_way() -> None:
+    listing = Listing({None: ("a", "t"), "t": ("b", None)})
+    async with aclosing(aiter(listing.pager(prefetch=True))) as items:
+        await anext(items)
+        listing.gate.clear()
+        await settle()
+    assert listing.cancelled == 1
+    assert len(asyncio.all_tasks()) == 1
+
+
+@pytest.mark.parametrize("size", [1, 2, 5])
+async def test_repeats_are_recognised_in_bounded_memory(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lambdacore_async.workflows.pagination._MEMORY", size)
+    tokens = [None, *(f"t{number}" for number in range(30))]
+    pages = {token: ("a", after) for token, after in itertools.pairwise(tokens)}
+    near = Listing({**pages, "t29": ("a", f"t{30 - size}")})
+    with pytest.raises(ResponseError):
+        assert [item async for item in near.pager()] == []
+    far = Listing({**pages, "t29": ("a", "t0")})
+    async with aclosing(far.pager().by_page()) as endless:
+        for _ in range(100):
+            await anext(endless)
+
+
+async def test_a_token_in_an_error_is_escaped_and_cut() -> None:
+    token = "t\n\x1b" + "x" * 100_000
+    listing = Listing({None: ("a", token), token: ("b", token)})
+    with pytest.raises(ResponseError) as raised:
+        assert [item async for item in listing.pager()] == []
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 300
+
+
+@pytest.mark.parametrize("token", [5, b"t", ["t"], True])
+def test_a_continuation_token_is_text(token: Any) -> None:
+    listing = Listing({})
+    with pytest.raises(ParameterError) as raised:
+        listing.pager().by_page(token)
+    assert raised.value.parameter == "continuation_token"
+    assert listing.asked == []
+
+
+@pytest.mark.parametrize("prefetch", ["yes", 1, None])
+def test_prefetch_is_a_boolean(prefetch: Any) -> None:
+    with pytest.raises(ParameterError) as raised:
+        Listing({}).pager(prefetch=prefetch)
+    assert raised.value.parameter == "prefetch"
 
 
 async def test_a_prefetch_that_failed_unseen_is_no_error_of_who_stops_before_it() -> None:

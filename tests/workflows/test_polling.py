@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from random import Random
 from typing import Any, Final
 
@@ -18,18 +18,26 @@ from lambdacore_async import (
     ConnectorAdded,
     LambdaCoreClient,
     LambdaCoreError,
+    NetworkConnector,
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
+    NetworkConnectorSummary,
+    NetworkConnectorType,
+    NetworkConnectorWatch,
     NetworkProtocol,
+    Page,
+    Pager,
     ResourceNotFoundException,
+    ResponseError,
     TransportError,
     VpcEgressConfiguration,
     WaiterFailedError,
 )
 from lambdacore_async.protocol.messages import Request
+from lambdacore_async.protocol.operations import LIST_NETWORK_CONNECTORS
 from lambdacore_async.workflows.polling import Poller
 from support.leaks import other_tasks, settle
-from support.simulation import World
+from support.simulation import EventClock, World
 
 HOUR: Final = 3600.0
 VPC: Final = VpcEgressConfiguration(
@@ -39,7 +47,11 @@ VPC: Final = VpcEgressConfiguration(
 )
 
 
-@given(now=st.floats(0, 1e7), phase=st.floats(0, HOUR), interval=st.floats(1e-6, HOUR))
+@given(
+    now=st.floats(0, 1e7),
+    phase=st.floats(0, HOUR),
+    interval=st.floats(5e-324, 1e308, exclude_min=False),
+)
 def test_a_tick_is_yet_to_come_but_not_later_than_the_interval(
     now: float, phase: float, interval: float
 ) -> None:
@@ -130,6 +142,107 @@ async def test_ticks_of_waiters_that_began_at_different_times_fall_together() ->
     late = {moment: count for moment, count in calls.at.items() if 100 < moment < 600}
     assert set(late.values()) == {2}
     assert len(late) in (49, 50)
+
+
+async def test_a_whole_listing_tells_how_many_waiters_are_worth_one() -> None:
+    here = World(provisioning_seconds=HOUR)
+    names = pending(here, 1000)
+    client = here.client()
+    calls = Calls(here)
+    await wait(client, names[:25], timeout=0.5)
+    assert calls.by_kind == {"list": 20}
+    await wait(client, names[:10], timeout=0.5)
+    assert calls.by_kind == {"list": 20, "get": 10}
+
+
+class Listing:
+    """A listing without an end, of pages as a test wants them."""
+
+    def __init__(self, page: Callable[[int], tuple[NetworkConnectorSummary, ...]]) -> None:
+        self.pages = 0
+        self._page = page
+
+    async def call(self, operation: Any, arguments: Any) -> Page[NetworkConnectorSummary]:
+        self.pages += 1
+        await asyncio.sleep(0)
+        return Page(self._page(self.pages), f"token-{self.pages}")
+
+    def poller(self) -> Poller:
+        async def get(identifier: str) -> NetworkConnector:
+            return NetworkConnector(f"arn:{identifier}", identifier, identifier)
+
+        return Poller(get, Pager(self.call, LIST_NETWORK_CONNECTORS, {}), EventClock(), 0)
+
+
+def summaries(page: int, count: int, length: int) -> tuple[NetworkConnectorSummary, ...]:
+    return tuple(
+        NetworkConnectorSummary(
+            f"arn:{page}-{n}" + "x" * length, "n", "i", NetworkConnectorType.VPC_EGRESS
+        )
+        for n in range(count)
+    )
+
+
+@pytest.mark.parametrize(
+    ("count", "length", "most"), [(0, 0, 1000), (1, 2**20, 50), (100, 80, 700)]
+)
+async def test_a_listing_without_end_is_refused_before_it_fills_the_memory(
+    count: int, length: int, most: int
+) -> None:
+    listing = Listing(lambda page: summaries(page, count, length))
+    poller = listing.poller()
+    with pytest.raises(ResponseError, match="longer than that of any real account"):
+        await poller.list_all(0)
+    assert listing.pages <= most
+    watch = NetworkConnectorWatch(poller, None, 10)
+    async with watch:
+        with pytest.raises(ResponseError):
+            await anext(watch)
+
+
+async def test_waiters_do_without_a_listing_that_has_no_end() -> None:
+    listing = Listing(lambda page: summaries(page, 1, 2**20))
+    poller = listing.poller()
+    names = [f"c-{number}" for number in range(200)]
+    seen = await asyncio.gather(*(poller.poll(name, 0) for name in names))
+    assert [each.name for each in seen if isinstance(each, NetworkConnector)] == names
+    assert listing.pages <= 50
+
+
+async def test_a_listing_of_forty_thousand_connectors_is_no_attack() -> None:
+    page = tuple(
+        NetworkConnectorSummary(
+            arn=f"arn:aws:lambda:us-east-1:123456789012:network-connector:nc-{number:036}",
+            name=f"connector-{number}",
+            id=f"nc-{number:036}",
+            type=NetworkConnectorType.VPC_EGRESS,
+        )
+        for number in range(50)
+    )
+
+    async def call(operation: Any, arguments: Any) -> Page[NetworkConnectorSummary]:
+        token = int(arguments["marker"] or 0) + 1
+        return Page(page, str(token) if token < 800 else None)
+
+    poller = Poller(
+        World().client().get_network_connector,
+        Pager(call, LIST_NETWORK_CONNECTORS, {}),
+        EventClock(),
+        0,
+    )
+    assert len(await poller.list_all(0)) == 40_000
+
+
+async def test_callers_that_share_a_failed_poll_get_an_error_of_their_own_each() -> None:
+    error = ApiError("no", code="AccessDeniedException", status_code=403)
+
+    async def refuse(_: str) -> NetworkConnector:
+        raise error
+
+    poller = Poller(refuse, World().client().list_network_connectors(), EventClock(), 0)
+    one, other = await asyncio.gather(poller.poll("a", 0), poller.poll("a", 0))
+    assert str(one) == str(other) == str(error)
+    assert one is not other
 
 
 async def test_who_may_not_list_is_served_by_gets() -> None:

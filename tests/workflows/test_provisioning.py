@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +16,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambdacore_async import (
+    ApiError,
     ComputeResourceType,
     Drift,
     ElasticIpConfiguration,
@@ -23,6 +26,7 @@ from lambdacore_async import (
     LambdaCoreError,
     NetworkConnector,
     NetworkConnectorConfiguration,
+    NetworkConnectorLastUpdateStatus,
     NetworkConnectorLimitExceededException,
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
@@ -30,16 +34,24 @@ from lambdacore_async import (
     ParameterError,
     ResourceConflictException,
     ResourceNotFoundException,
+    TransportError,
     UnknownMember,
     VpcEgressConfiguration,
     WaiterFailedError,
     WaiterTimeoutError,
     diff_network_connector,
+    to_dict,
 )
+from lambdacore_async.engine.pipeline import Pipeline, Settings
+from lambdacore_async.engine.retry import RetryPolicy
+from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.local import Limits
+from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.workflows.provisioning import Wanted
 from support.leaks import cancel_at, other_tasks
 from support.simulation import World
+from support.transports import refusal
 
 ROLE = "arn:aws:iam::123456789012:role/operator"
 OTHER_ROLE = f"{ROLE}-2"
@@ -398,6 +410,101 @@ async def test_a_version_limit_is_the_service_s_error() -> None:
     here.state.put_network_connector("prod", configuration=OTHER_VPC, operator_role=ROLE)
     with pytest.raises(NetworkConnectorLimitExceededException):
         await ensure(here.client())
+
+
+# States that flap
+
+PENDING = NetworkConnectorState.PENDING
+IN_PROGRESS = NetworkConnectorLastUpdateStatus.IN_PROGRESS
+VIEWS = st.sampled_from(
+    [
+        evolve(CONNECTOR, state=state, last_update_status=status, configuration=configuration)
+        for state in (NetworkConnectorState.ACTIVE, PENDING, NetworkConnectorState.DELETING)
+        for status in (None, IN_PROGRESS, NetworkConnectorLastUpdateStatus.FAILED)
+        for configuration in (VPC, OTHER_VPC)
+    ]
+)
+ERRORS = st.sampled_from(
+    [
+        ResourceNotFoundException("gone", status_code=404),
+        ResourceConflictException("busy", status_code=409),
+        TransportError("the network is down"),
+        InvalidParameterValueException("unable to assume the role"),
+    ]
+)
+
+
+class Flapping:
+    """A service that answers each request as a script says, again and again.
+
+    Attributes:
+        at: when requests were made.
+    """
+
+    def __init__(self, script: list[NetworkConnector | LambdaCoreError]) -> None:
+        self.at: list[float] = []
+        self._script = itertools.cycle(script)
+        self._here = World()
+        self.clock = self._here.clock
+        self.client = self._here.client()
+        shared = evolve(self.client._pipeline.shared, transport=self)
+        policy = RetryPolicy(max_attempts=1)
+        self.client._pipeline = Pipeline(shared, Settings("us-east-1", policy=policy))
+
+    async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
+        """See `Transport.send`."""
+        self.at.append(self.clock.monotonic())
+        assert len(self.at) < 10_000, "time stands still"
+        await asyncio.sleep(0)
+        self.clock.stir()
+        answer = next(self._script)
+        if isinstance(answer, LambdaCoreError):
+            if isinstance(answer, ApiError):
+                return refusal(answer.code, answer.status_code)
+            raise TransportError(str(answer))
+        return Response(200, {}, json.dumps(to_dict(answer)).encode())
+
+    async def close(self) -> None:
+        """See `Transport.close`."""
+
+    async def run(self, call: Callable[[LambdaCoreClient], Awaitable[object]]) -> object:
+        (outcome,) = await asyncio.gather(call(self.client), return_exceptions=True)
+        return outcome
+
+
+@given(
+    script=st.lists(VIEWS | ERRORS, min_size=1, max_size=8),
+    interval=st.sampled_from([0.5, 10.0]),
+    verb=st.sampled_from(["ensure", "update", "delete", "active", "updated", "deleted"]),
+)
+@example(
+    [evolve(CONNECTOR, last_update_status=IN_PROGRESS), evolve(CONNECTOR, state=PENDING)],
+    10.0,
+    "ensure",
+)
+@settings(max_examples=300)
+def test_whatever_is_seen_requests_are_bounded_by_the_poll_interval(
+    script: list[NetworkConnector | LambdaCoreError], interval: float, verb: str
+) -> None:
+    service = Flapping(script)
+    options: dict[str, Any] = {"timeout": 300, "poll_interval": interval}
+    calls: dict[str, Callable[[LambdaCoreClient], Awaitable[object]]] = {
+        "ensure": lambda c: ensure(c, operator_role=None, **options),
+        "update": lambda c: c.update_network_connector_and_wait(
+            "prod", configuration=VPC, **options
+        ),
+        "delete": lambda c: c.delete_network_connector_and_wait("prod", **options),
+        "active": lambda c: c.wait_until_network_connector_active(CONNECTOR, **options),
+        "updated": lambda c: c.wait_until_network_connector_updated(CONNECTOR, **options),
+        "deleted": lambda c: c.wait_until_network_connector_deleted(CONNECTOR, **options),
+    }
+    outcome = asyncio.run(service.run(calls[verb]))
+    assert isinstance(outcome, NetworkConnector | LambdaCoreError | None)
+    assert service.clock.monotonic() <= 301
+    # A role is tried every two seconds for two minutes; all else goes by the interval.
+    assert len(service.at) <= 5 * (300 / interval) + 80
+    for start in service.at:
+        assert sum(start <= moment < start + 1 for moment in service.at) <= 5 / min(interval, 1)
 
 
 # Twice at once, and again

@@ -83,6 +83,25 @@ async def test_a_defect_is_raised_after_all_results_and_starts_nothing_new() -> 
     assert (found, started) == (1, ["0"])
 
 
+async def test_a_defect_of_one_target_starts_no_other_and_ends_none_under_way() -> None:
+    started: list[str | None] = []
+
+    async def work(target: Target) -> AsyncGenerator[int]:
+        started.append(target.label)
+        for number in range(int(target.label or 0)):
+            yield number
+        if target.label == "0":
+            await asyncio.sleep(0)  # the other one starts
+            raise RuntimeError("broken")
+
+    found = 0
+    async with MultiTargetRun(labelled(0, 5, 1, 1), work, targets_at_once=2) as run:
+        with pytest.raises(RuntimeError, match="broken"):
+            async for _ in run:
+                found += 1
+    assert (found, started) == (5, ["0", "5"])
+
+
 async def test_a_sweep_is_entered_once_and_read_inside() -> None:
     sweep = MultiTargetRun(labelled(1), Work(), targets_at_once=1)
     with pytest.raises(RuntimeError, match="inside `async with`"):
@@ -91,6 +110,53 @@ async def test_a_sweep_is_entered_once_and_read_inside() -> None:
         pass
     with pytest.raises(RuntimeError, match="entered once"):
         await sweep.__aenter__()
+    with pytest.raises(RuntimeError, match="start another run"):
+        await anext(sweep)
+
+
+async def test_leaving_a_run_wakes_all_tasks_that_wait_for_a_result() -> None:
+    async def silent(_: Target) -> AsyncGenerator[int]:
+        await asyncio.Event().wait()
+        yield 1
+
+    async with MultiTargetRun(labelled(1, 1), silent, targets_at_once=2) as run:
+        waiting = [asyncio.create_task(run.__anext__()) for _ in range(3)]
+        await settle()
+    await settle()
+    assert all(task.done() for task in waiting)
+    for task in waiting:
+        with pytest.raises(RuntimeError, match="start another run"):
+            await task
+    assert other_tasks() == set()
+
+
+@given(st.lists(st.integers(0, 5), max_size=6), st.integers(1, 4))
+def test_tasks_that_iterate_over_one_run_get_each_result_once(
+    counts: list[int], tasks: int
+) -> None:
+    async def go() -> None:
+        async with MultiTargetRun(labelled(*counts), Work(), targets_at_once=3) as run:
+
+            async def consume() -> int:
+                return len([result async for result in run])
+
+            assert sum(await asyncio.gather(*(consume() for _ in range(tasks)))) == sum(counts)
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("region", [5, None, b"us-east-1", "", "us east", "a/b"])
+def test_a_target_has_the_name_of_a_region(region: Any) -> None:
+    with pytest.raises(ParameterError) as raised:
+        Target(region)
+    assert raised.value.parameter == "region"
+
+
+@pytest.mark.parametrize("credentials", [5, "AKIDEXAMPLE", ("key", "secret"), lambda: None, object])
+def test_a_target_has_credentials_that_a_client_takes(credentials: Any) -> None:
+    with pytest.raises(ParameterError) as raised:
+        Target("us-east-1", credentials)
+    assert raised.value.parameter == "credentials"
 
 
 async def test_cancelling_wherever_a_sweep_waits_leaves_nothing_behind() -> None:
@@ -110,7 +176,18 @@ async def test_cancelling_wherever_a_sweep_waits_leaves_nothing_behind() -> None
 
 @pytest.mark.parametrize(
     ("targets", "at_once", "parameter"),
-    [([], 0, "targets_at_once"), ([], 1.0, "targets_at_once"), (["us-east-1"], 1, "targets[0]")],
+    [
+        ([], 0, "targets_at_once"),
+        ([], 1.0, "targets_at_once"),
+        ([], True, "targets_at_once"),
+        ([], "1", "targets_at_once"),
+        (["us-east-1"], 1, "targets[0]"),
+        ("us-east-1", 1, "targets[0]"),
+        ([Target("us-east-1"), None], 1, "targets[1]"),
+        (None, 1, "targets"),
+        (5, 1, "targets"),
+        (Target("us-east-1"), 1, "targets"),
+    ],
 )
 def test_what_no_sweep_could_do_is_refused(targets: Any, at_once: Any, parameter: str) -> None:
     with pytest.raises(ParameterError) as raised:

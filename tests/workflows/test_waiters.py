@@ -25,6 +25,7 @@ from lambdacore_async import (
     NetworkProtocol,
     ParameterError,
     ResourceNotFoundException,
+    ResponseError,
     TransportError,
     VpcEgressConfiguration,
     WaiterError,
@@ -45,6 +46,8 @@ VPC: Final = VpcEgressConfiguration(
     associated_compute_resource_types=(ComputeResourceType.MICRO_VM,),
 )
 OTHER_VPC: Final = evolve(VPC, subnet_ids=("subnet-b",))
+DELETING: Final = NetworkConnectorState.DELETING
+FAILED_TO_DELETE: Final = NetworkConnectorState.DELETE_FAILED
 ROLE: Final = "arn:aws:iam::123456789012:role/operator"
 OTHER_ROLE: Final = f"{ROLE}-2"
 
@@ -240,6 +243,241 @@ async def test_a_change_that_could_not_be_read_is_told_at_the_next_look() -> Non
     )
     await asyncio.gather(*waits, return_exceptions=True)
     assert sorted(seen) == names
+
+
+# What reads do not show yet
+
+
+class Hidden:
+    """Lets reads of what belongs to a path answer 404 for a while, or for a number of reads."""
+
+    def __init__(self, here: World, *, seconds: float = 0, path: str = "") -> None:
+        self.reads = 0
+        self._here, self._until, self._path = here, here.clock.monotonic() + seconds, path
+        here.transport.before = self
+
+    def __call__(self, request: Request) -> None:
+        is_read = request.method == "GET" and not is_listing(request)
+        if is_read and self._path in request.target and self._here.clock.monotonic() < self._until:
+            self.reads += 1
+            raise ResourceNotFoundException("not yet", status_code=404)
+
+
+def is_listing(request: Request) -> bool:
+    return request.target.partition("?")[0].endswith("/network-connectors")
+
+
+@pytest.mark.parametrize("form", ["model", "id", "name", "arn"])
+@pytest.mark.parametrize("seconds", [1, 20, 59])
+async def test_a_connector_that_was_just_created_may_be_hidden_for_a_minute(
+    form: str, seconds: float
+) -> None:
+    here = world()
+    client = here.client()
+    created = await create(client)
+    hidden = Hidden(here, seconds=seconds)
+    connector = await client.wait_until_network_connector_active(
+        created if form == "model" else getattr(created, form)
+    )
+    assert connector.state == "ACTIVE"
+    assert hidden.reads
+    assert other_tasks() == set()
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_reads_may_flip_between_found_and_not_found_while_they_may_lag(shown: list[bool]) -> None:
+    async def play() -> None:
+        here = world(provisioning_seconds=30)
+        client = here.client()
+        created = await create(client)
+        script = iter(shown)
+
+        def flip(_: Request) -> None:
+            if not next(script, True) and here.clock.monotonic() < 60:
+                raise ResourceNotFoundException("not yet", status_code=404)
+
+        here.transport.before = flip
+        connector = await client.wait_until_network_connector_active(created)
+        assert connector.state == "ACTIVE"
+        assert here.clock.monotonic() < 90
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("count", [1, 9])
+async def test_a_connector_that_stays_hidden_is_not_found_after_a_minute(count: int) -> None:
+    here = world()
+    client = here.client()
+    models = [NetworkConnector(f"arn:{n}", f"c-{n}", f"nc-{n}") for n in range(count)]
+    waits = map(client.wait_until_network_connector_active, models)
+    outcomes = await asyncio.gather(*waits, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {ResourceNotFoundException}
+    assert 60 <= here.clock.monotonic() <= 75
+    assert here.calls["GetNetworkConnector"] <= 12 * count
+
+
+async def test_a_client_remembers_for_a_minute_what_it_created() -> None:
+    here = world(deletion_seconds=0, provisioning_seconds=0)
+    client = here.client()
+    early = await create(client, "early")
+    await here.clock.sleep(61)
+    late = await create(client, "late")
+    assert set(client._pipeline.shared.written) == {late.id, late.name, late.arn}
+    Hidden(here, seconds=1e9)
+    start = here.clock.monotonic()
+    for each, seconds in ((early, 0), (late, 60)):
+        with pytest.raises(ResourceNotFoundException):
+            await client.wait_until_network_connector_active(each.id)
+        assert seconds <= here.clock.monotonic() - start <= seconds + 15
+
+
+async def test_what_is_written_again_keeps_nothing_older_in_memory() -> None:
+    here = world()
+    client = here.client()
+    for at, name in ((0, "a"), (1, "b"), (50, "a"), (62, "c")):
+        here.clock.advance(at - here.clock.monotonic())
+        client._note_write(name)
+    assert list(client._pipeline.shared.written) == ["a", "c"]
+
+
+async def test_a_view_knows_what_another_view_created() -> None:
+    here = world()
+    client = here.client()
+    created = await create(client)
+    Hidden(here, seconds=20)
+    view = client.with_options(timeout=5)
+    view._pipeline = client._pipeline
+    assert (await view.wait_until_network_connector_active(created.id)).state == "ACTIVE"
+
+
+@pytest.mark.parametrize("form", ["model", "id"])
+async def test_an_update_may_hide_its_connector_for_a_minute(form: str) -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC)
+    client = here.client()
+    updated = await client.update_network_connector("prod", configuration=OTHER_VPC)
+    hidden = Hidden(here, seconds=20)
+    connector = await client.wait_until_network_connector_updated(
+        updated if form == "model" else updated.id
+    )
+    assert connector.configuration == OTHER_VPC
+    assert hidden.reads
+
+
+@pytest.mark.parametrize("kind", ["version", "alias"])
+async def test_a_part_of_a_runtime_that_was_just_written_may_be_hidden(kind: str) -> None:
+    here = world()
+    client = here.client()
+    await runtime(client)
+    hidden = Hidden(here, seconds=20, path="/runtimes/")
+    assert (await client.wait_until_runtime_version_active("python", "v1")).state == "ACTIVE"
+    assert hidden.reads
+    await here.clock.sleep(100)
+    await client.update_runtime_version("python", "v1", "notes")
+    hidden = Hidden(here, seconds=20, path="/versions/")
+    await client.wait_until_runtime_version_active("python", "v1")
+    assert hidden.reads
+    for write in (client.create_runtime_alias, None):
+        if write is not None:
+            await write("python", "v1", "live")
+        else:
+            await here.clock.sleep(100)
+            await client.update_runtime_alias("python", "live", "v1")
+        hidden = Hidden(here, seconds=20, path="/aliases/")
+        assert (await client.wait_until_runtime_alias_active("python", "live")).state == "ACTIVE"
+        assert hidden.reads
+
+
+async def test_a_dry_run_creates_nothing_to_wait_for() -> None:
+    here = world()
+    client = here.client()
+    await client.create_runtime("python")
+    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/python:1"
+    await client.create_runtime_version("python", image, "v1", dry_run=True)
+    with pytest.raises(ResourceNotFoundException):
+        await client.wait_until_runtime_version_active("python", "v1")
+    assert here.clock.monotonic() == 0
+
+
+@pytest.mark.parametrize("count", [1, 9])
+async def test_a_failure_of_an_earlier_deletion_is_no_failure_of_this_one(count: int) -> None:
+    here = world()
+    client = here.client()
+    names = [f"c-{number}" for number in range(count)]
+    deleted: list[NetworkConnector] = []
+    for name in names:
+        here.state.put_network_connector(name)
+        stale = here.state.put_network_connector(f"old-{name}", state=FAILED_TO_DELETE)
+        gone = await client.delete_network_connector(name)
+        deleted.append(evolve(gone, id=stale.id, name=stale.name, arn=stale.arn))
+    waiting = [
+        asyncio.create_task(client.wait_until_network_connector_deleted(each)) for each in deleted
+    ]
+    await here.clock.sleep(40)
+    assert not any(task.done() for task in waiting)
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {WaiterFailedError}
+    assert 60 <= here.clock.monotonic() <= 75
+
+
+@pytest.mark.parametrize("count", [1, 9])
+async def test_a_deletion_that_is_seen_to_fail_is_told_at_once(count: int) -> None:
+    here = world()
+    client = here.client()
+    deleted: list[NetworkConnector] = []
+    for number in range(count):
+        here.state.put_network_connector(f"c-{number}")
+        here.state.fail_next("DeleteNetworkConnector", NO_ROOM, name=f"c-{number}")
+        deleted.append(await client.delete_network_connector(f"c-{number}"))
+    waits = map(client.wait_until_network_connector_deleted, deleted)
+    outcomes = await asyncio.gather(*waits, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {WaiterFailedError}
+    assert here.clock.monotonic() < 35
+
+
+async def test_a_read_that_still_shows_active_is_no_failure_of_a_deletion() -> None:
+    here = world()
+    there = here.state.put_network_connector("prod")
+    client = here.client()
+
+    def begin(_: Request) -> None:
+        if here.clock.monotonic() >= 15 and here.state.get_network_connector("prod").state == (
+            "ACTIVE"
+        ):
+            here.state.delete_network_connector("prod")
+            here.transport.before = lambda _: None
+
+    here.transport.before = begin
+    await client.wait_until_network_connector_deleted(evolve(there, state=DELETING))
+    assert here.clock.monotonic() >= 35
+
+
+# One answer that cannot be read
+
+
+@pytest.mark.parametrize("count", [2, 9])
+@pytest.mark.parametrize(
+    "error",
+    [ResponseError("cannot read the answer", status_code=200), OverflowError("a defect")],
+)
+async def test_an_answer_that_cannot_be_read_ends_the_wait_for_its_connector_alone(
+    count: int, error: Exception
+) -> None:
+    here = world()
+    client = here.client()
+    created = [await create(client, f"c-{number}") for number in range(count)]
+
+    def poison(request: Request) -> None:
+        if request.target.endswith(f"/{created[0].id}") or is_listing(request):
+            raise error
+
+    here.transport.before = poison
+    waits = (client.wait_until_network_connector_active(each) for each in created)
+    first, *others = await asyncio.gather(*waits, return_exceptions=True)
+    assert isinstance(first, type(error))
+    assert [connector.state for connector in others if isinstance(connector, NetworkConnector)] == (
+        ["ACTIVE"] * (count - 1)
+    )
 
 
 # What passes

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,18 +23,28 @@ from lambdacore_async import (
     ConnectorStateChanged,
     ConnectorUpdated,
     LambdaCoreClient,
+    LambdaCoreError,
+    NetworkConnector,
     NetworkConnectorSummary,
+    NetworkConnectorType,
     NetworkConnectorWatch,
     NetworkProtocol,
+    Page,
+    Pager,
     ParameterError,
+    ResourceNotFoundException,
+    ResponseError,
     TransportError,
     VpcEgressConfiguration,
     from_dict,
     to_dict,
 )
+from lambdacore_async.engine.clock import Clock
 from lambdacore_async.protocol.messages import Request
-from support.leaks import cancel_at, other_tasks
-from support.simulation import World
+from lambdacore_async.protocol.operations import LIST_NETWORK_CONNECTORS
+from lambdacore_async.workflows.polling import Poller
+from support.leaks import cancel_at, other_tasks, settle
+from support.simulation import EventClock, World
 
 VPC: Final = VpcEgressConfiguration(
     subnet_ids=("subnet-a",),
@@ -291,3 +303,204 @@ def test_the_picture_that_the_changes_paint_is_the_truth(steps: list[tuple[str, 
         assert {each.id: each for each in watch.snapshot} == picture
 
     asyncio.run(run())
+
+
+# Deletions are checked one by one, and hold nothing back
+
+
+class Checks:
+    """Answers listings and gets as a test says, and counts the gets."""
+
+    def __init__(self, count: int) -> None:
+        self.there = {
+            f"nc-{number}": NetworkConnectorSummary(
+                arn=f"arn:{number}", name=f"c-{number}", id=f"nc-{number}",
+                type=NetworkConnectorType.VPC_EGRESS,
+            )
+            for number in range(count)
+        }  # fmt: skip
+        self.asked: Counter[str] = Counter()
+        self.under_way = self.most_under_way = 0
+        self.listings = 0
+        self.fails: dict[str, Exception] = {}
+        self.failures = 1
+        self.silent: set[str] = set()
+        self.listing_fails: Exception | None = None
+
+    async def get(self, identifier: str) -> NetworkConnector:
+        self.asked[identifier] += 1
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await asyncio.sleep(0)
+            if identifier in self.silent:
+                await asyncio.Event().wait()
+        finally:
+            self.under_way -= 1
+        if identifier in self.fails and self.asked[identifier] <= self.failures:
+            raise self.fails[identifier]
+        if identifier not in self.there:
+            raise ResourceNotFoundException("gone")
+        each = self.there[identifier]
+        return NetworkConnector(each.arn, each.name, each.id)
+
+    async def call(self, operation: Any, arguments: Any) -> Page[Any]:
+        self.listings += 1
+        await asyncio.sleep(0)
+        if self.listing_fails is not None:
+            raise self.listing_fails
+        return Page(tuple(self.there.values()))
+
+    def watch(self, clock: Clock | None = None) -> NetworkConnectorWatch:
+        poller = Poller(
+            self.get, Pager(self.call, LIST_NETWORK_CONNECTORS, {}), clock or EventClock(), 0
+        )
+        return NetworkConnectorWatch(poller, tuple(self.there.values()), 10)
+
+
+async def test_deletions_are_checked_many_at_a_time_and_each_once() -> None:
+    checks = Checks(300)
+    watch = checks.watch()
+    checks.there.clear()
+    checks.silent = {"nc-0", "nc-150"}
+    async with watch:
+        changes = await take(watch, 298)
+    assert {type(change) for change in changes} == {ConnectorDeleted}
+    assert len({change.connector.id for change in changes}) == 298
+    assert set(checks.asked.values()) == {1}
+    assert 10 <= checks.most_under_way <= 20
+    assert checks.listings <= 2
+    assert other_tasks() == set()
+
+
+async def test_news_of_a_listing_comes_before_the_checks_of_what_it_lacks() -> None:
+    checks = Checks(3)
+    watch = checks.watch()
+    silent = set(checks.there)
+    checks.silent |= silent
+    new = evolve(checks.there["nc-0"], id="nc-9", name="new")
+    checks.there = {"nc-9": new}
+    async with watch:
+        assert told(await take(watch, 1)) == [("ConnectorAdded", "new")]
+        assert not checks.asked
+
+
+async def test_a_check_without_an_answer_holds_back_neither_deletions_nor_listings() -> None:
+    checks = Checks(30)
+    watch = checks.watch()
+    new = evolve(checks.there["nc-0"], id="nc-30", name="new")
+    checks.there.clear()
+    checks.silent = {"nc-7"}
+    async with watch:
+        gone = await take(watch, 29)
+        assert {change.connector.id for change in gone} == set(watch_ids(30)) - {"nc-7"}
+        for name in ("new", "newer"):
+            checks.there[name] = evolve(new, id=name, name=name)
+            assert told(await take(watch, 1)) == [("ConnectorAdded", name)]
+        assert checks.asked["nc-7"] == 1
+    assert other_tasks() == set()
+
+
+def watch_ids(count: int) -> list[str]:
+    return [f"nc-{number}" for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransportError("the network is down"),
+        ApiError("boom", code="ServiceException", status_code=500),
+        ResponseError("cannot read the answer", status_code=200),
+        ApiError("odd", code="OddException", status_code=418),
+    ],
+)
+async def test_a_check_that_fails_is_repeated_alone_at_the_next_listing(
+    error: LambdaCoreError,
+) -> None:
+    checks = Checks(50)
+    watch = checks.watch()
+    checks.there.clear()
+    checks.fails["nc-0"] = error
+    checks.failures = 2
+    async with watch:
+        changes = await take(watch, 50)
+        assert told(changes[-1:]) == [("ConnectorDeleted", "c-0")]
+    assert checks.asked.pop("nc-0") == checks.listings == 3
+    assert set(checks.asked.values()) == {1}
+    assert watch.snapshot == ()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("no", code="AccessDeniedException", status_code=403),
+        RuntimeError("the client is closed"),
+    ],
+)
+async def test_a_check_that_no_connector_can_pass_is_told_after_all_news(error: Exception) -> None:
+    checks = Checks(5)
+    watch = checks.watch()
+    checks.there.clear()
+    checks.fails["nc-0"] = error
+    async with watch:
+        assert len(await take(watch, 4)) == 4
+        with pytest.raises(type(error)):
+            await anext(watch)
+        assert told(await take(watch, 1)) == [("ConnectorDeleted", "c-0")]
+
+
+async def test_a_listing_that_a_defect_ends_is_told_and_the_watch_goes_on() -> None:
+    checks = Checks(1)
+    watch = checks.watch()
+    checks.there.clear()
+    checks.listing_fails = OverflowError("a defect")
+    async with watch:
+        with pytest.raises(OverflowError):
+            await anext(watch)
+        checks.listing_fails = None
+        assert told(await take(watch, 1)) == [("ConnectorDeleted", "c-0")]
+
+
+async def test_cancelling_a_watch_anywhere_amid_checks_leaves_no_task_and_loses_no_change() -> None:
+    step = 0
+    while True:
+        checks = Checks(4)
+        watch = checks.watch()
+        checks.there = {"nc-9": evolve(checks.there["nc-0"], id="nc-9", name="new")}
+        checks.silent = {"nc-3"}
+        seen: list[ConnectorChange] = []
+        async with watch:
+            if not await cancel_at(step, read(watch, seen, 4)):
+                break
+            assert other_tasks() == set()
+            checks.silent.clear()
+            seen += await take(watch, 5 - len(seen))
+        assert sorted(told(seen)) == [
+            ("ConnectorAdded", "new"),
+            *(("ConnectorDeleted", f"c-{n}") for n in range(4)),
+        ]
+        step += 1
+    assert step > 3
+    assert other_tasks() == set()
+
+
+async def test_two_tasks_on_one_watch_get_each_change_once() -> None:
+    checks = Checks(40)
+    watch = checks.watch()
+    checks.there = {"nc-99": evolve(checks.there["nc-0"], id="nc-99", name="new")}
+    seen: list[ConnectorChange] = []
+    async with watch:
+        await asyncio.gather(read(watch, seen, 20), read(watch, seen, 21))
+    assert len({change.connector.id for change in seen}) == 41
+
+
+async def test_leaving_a_watch_ends_a_task_that_waits_for_a_change() -> None:
+    checks = Checks(1)
+    async with checks.watch() as watch:
+        waiting = asyncio.create_task(watch.__anext__())
+        await settle()
+    for _ in range(10):  # until the next listing
+        await settle()
+    assert waiting.done()
+    with pytest.raises(RuntimeError, match="async with"):
+        await waiting

@@ -13,6 +13,10 @@ _TOLERANCE: Final = timedelta(minutes=5)
 #: The years in which a service may say that it is. The machine's own clock may say 1970.
 _PLAUSIBLE_YEARS: Final = range(2000, 2200)
 
+#: Seconds that reads of the service may lag behind a change. Until then they may miss a new
+#: resource, or show a failure of an earlier change.
+LAG: Final = 60.0
+
 
 class Clock:
     """The machine's time."""

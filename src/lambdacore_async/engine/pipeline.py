@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, Mapping
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
@@ -131,6 +131,7 @@ class Shared:
             is not an account's.
         quota: the budget of retries.
         rate_limiters: the limit of the send rate, for each region and retry mode.
+        written: when resources were created or updated lately, by what they are read with.
     """
 
     transport: Transport
@@ -146,6 +147,7 @@ class Shared:
     rate_limiters: dict[tuple[str, str], RateLimiter] = field(
         init=False, factory=dict[tuple[str, str], RateLimiter]
     )
+    written: dict[Hashable, float] = field(init=False, factory=dict[Hashable, float])
 
 
 class _Route:

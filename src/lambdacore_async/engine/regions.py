@@ -1,9 +1,10 @@
-"""Where one of many identifiers is asked for: an ARN says which region it is in."""
+"""The region of a call: an ARN names it."""
 
 from __future__ import annotations
 
 from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.errors import ParameterError
+from lambdacore_async.escaping import escaped
 from lambdacore_async.protocol import arns
 from lambdacore_async.protocol.endpoints import is_region, partition_of
 
@@ -11,7 +12,8 @@ from lambdacore_async.protocol.endpoints import is_region, partition_of
 class Regions:
     """The pipelines of one view for all regions that its identifiers name.
 
-    They share all but the region, and so the pace. A custom endpoint stays the same in all of them.
+    They share all but the region and its rate limiter. A client with a custom endpoint sends all
+    calls there, signed for its own region.
 
     Args:
         home: the pipeline of the view's own region.
@@ -21,12 +23,15 @@ class Regions:
         self._home = home
         self._others: dict[str, Pipeline] = {}
 
-    async def pipeline_of(self, identifier: str, operation: str) -> Pipeline:
+    async def pipeline_of(
+        self, identifier: str, operation: str, parameter: str = "identifier"
+    ) -> Pipeline:
         """The pipeline of an ARN's region; that of the view for what is no ARN of Lambda.
 
         Args:
             identifier: an ARN, or anything else.
             operation: the API operation's name, for errors.
+            parameter: the name of the parameter that has the identifier, for errors.
 
         Raises:
             ParameterError: the ARN is in another partition, where the view's credentials are
@@ -40,11 +45,11 @@ class Regions:
         partition = partition_of(settings.region)
         if arn.partition != partition.id or partition_of(arn.region) is not partition:
             raise ParameterError(
-                "identifier",
-                f"{identifier!r} is not in the client's partition, {partition.id}",
+                parameter,
+                f"'{escaped(identifier, 256)}' is not in the client's partition, {partition.id}",
                 operation=operation,
             )
-        if arn.region == settings.region:
+        if arn.region == settings.region or settings.endpoint_url is not None:
             return self._home
         if arn.region not in self._others:
             self._others[arn.region] = Pipeline(

@@ -34,6 +34,8 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.models.network_connectors import NetworkConnector
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
+from lambdacore_async.workflows.arguments import check_count, check_seconds
+from lambdacore_async.workflows.recent import Recent
 
 #: Workers to start with; every fourth answer brings one more, up to the concurrency. A
 #: service that throttles is so met softly: the first wave is small.
@@ -41,7 +43,6 @@ _FIRST_WORKERS: Final = 2
 _ANSWERS_PER_WORKER: Final = 4
 #: Of an input that is no collection, a repeat is recognised within at least so many identifiers.
 _MEMORY: Final = 32_768
-
 
 Result = TypeVar("Result")
 
@@ -93,19 +94,20 @@ class LookupReport:
 class Lookups:
     """A run of lookups: an async context manager, and inside it an async iterator.
 
-    Leaving the context, however it is left, ends all that is under way. An identifier that comes
-    twice is asked for once and yields one result. That holds for the whole of a collection, and
-    within 32,768 identifiers at least of any other input, which is not kept in memory.
+    Leaving the context, however it is left, cancels lookups in progress. Either iterate over a run
+    or call `report()`: each result goes to one consumer. An identifier that comes twice is looked
+    up once and yields one result. That holds for a whole collection. Any other input is not kept in
+    memory, and repeats are recognised within at least 32,768 identifiers.
 
     Args:
         get: looks up one connector.
         identifiers: the input; it is read only as fast as results are consumed.
         concurrency: how many lookups may be under way at once, at least 1.
-        deadline: seconds for the whole run; what is not done by then fails with
-            `TransportTimeoutError`. Of an asynchronous input, no more is read by then.
+        deadline: seconds for the whole run, at least 0; lookups that are not done by then fail with
+            `TransportTimeoutError`, and no more of an asynchronous input is read.
         clock: tells when the deadline has come.
-        together: what would fail all lookups alike, as a lack of credentials, ends the run; else
-            each lookup has failed with it.
+        fail_fast: whether an error that affects every lookup, such as missing credentials, ends
+            the run instead of being reported for each.
 
     Raises:
         ParameterError: an argument is out of its bounds.
@@ -127,10 +129,9 @@ class Lookups:
             raise ParameterError(
                 "identifiers", f"expected many identifiers, got {type(identifiers).__name__}"
             )
-        if type(concurrency) is not int or concurrency < 1:
-            raise ParameterError("concurrency", f"must be at least 1, got {concurrency!r}")
-        if deadline is not None and not deadline >= 0:
-            raise ParameterError("deadline", f"must be at least 0 seconds, got {deadline!r}")
+        check_count("concurrency", concurrency)
+        if deadline is not None:
+            check_seconds("deadline", deadline, at_once=True)
         self._get = get
         self._source: enumerate[str] | AsyncGenerator[tuple[int, str]] = (
             enumerate(_distinct(identifiers))
@@ -151,6 +152,7 @@ class Lookups:
         self._room.set()
         self._tasks: list[asyncio.Task[None]] = []
         self._running = False
+        self._iterated = self._reported = False
         self._working = 0
         self._answers = 0
         self._scopes: set[asyncio.Timeout] = set()
@@ -160,7 +162,7 @@ class Lookups:
 
     async def __aenter__(self) -> Self:
         if self._tasks:
-            raise RuntimeError("a run of lookups can be entered once")
+            raise RuntimeError("a run of lookups can be entered once; start another run")
         self._running = True
         if self._deadline is not None:
             self._tasks.append(asyncio.create_task(self._watch(self._deadline)))
@@ -175,6 +177,7 @@ class Lookups:
         traceback: TracebackType | None,
     ) -> None:
         self._running = False
+        self._arrived.set()  # another task may wait for a result that will not come
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -190,21 +193,47 @@ class Lookups:
         Raises:
             ConfigurationError: the client is not set up for any lookup.
             CredentialsError: there are no credentials to sign with.
-            Exception: what reading the input raised; like the others, after all results are out.
+            RuntimeError: the run is not entered, or `report()` collects its results.
+            Exception: what reading the input raised, or a defect. Like the errors above, it is
+                raised after all results are out.
         """
+        if self._reported:
+            raise RuntimeError("report() has the results of this run; iterate over another run")
+        self._iterated = self._iterated or self._running
         return (await self._next())[1]
 
     async def report(self) -> LookupReport:
-        """Run to the end and collect all results, in the order of the input."""
+        """Run to the end and collect all results, in the order of the input.
+
+        A run has one consumer: call this once, and do not iterate over the same run.
+
+        Raises:
+            ConfigurationError: the client is not set up for any lookup.
+            CredentialsError: there are no credentials to sign with.
+            RuntimeError: a report would lack results that were taken before, by iterating over the
+                run or by another report.
+            Exception: what reading the input raised, or a defect. A note tells how many lookups had
+                completed; iterate over a run to keep their results.
+        """
+        if self._iterated or self._reported:
+            taken = "iterating over the run" if self._iterated else "an earlier report()"
+            raise RuntimeError(
+                f"the report would be incomplete, because {taken} takes results of this run; "
+                "a run can be consumed once, so start another run"
+            )
         if not self._running:
             async with self:
                 return await self.report()
+        self._reported = True
         results: list[tuple[int, Lookup]] = []
         try:
             while True:
                 results.append(await self._next())
         except StopAsyncIteration:
             pass
+        except Exception as error:
+            error.add_note(f"{len(results)} lookups had completed before this error")
+            raise
         results.sort(key=lambda result: result[0])
         lookups = [lookup for _, lookup in results]
         return LookupReport(
@@ -213,12 +242,14 @@ class Lookups:
         )
 
     async def _next(self) -> tuple[int, Lookup]:
-        if not self._running:
-            raise RuntimeError("iterate over lookups inside `async with`, so that none is left")
         results = self._results
-        while not results:
+        while self._running and not results:
             self._arrived.clear()
             await self._arrived.wait()
+        if not self._running:
+            raise RuntimeError(
+                "iterate over lookups inside `async with`; once it is left, start another run"
+            )
         result = results.popleft()
         if len(results) <= self._concurrency // 2:
             self._room.set()
@@ -318,40 +349,23 @@ def _distinct(identifiers: Iterable[str]) -> Iterator[str]:
     if isinstance(identifiers, Collection):
         yield from dict.fromkeys(map(_hashable, identifiers))
     else:
-        yield from filter(_Memory().is_new, identifiers)
+        yield from filter(Recent(_MEMORY).is_new, map(_hashable, identifiers))
 
 
 async def _distinct_async(identifiers: AsyncIterable[str]) -> AsyncGenerator[tuple[int, str]]:
     """The input without repeats, numbered."""
-    memory = _Memory()
+    recent = Recent(_MEMORY)
     position = 0
     iterator = aiter(identifiers)
     try:
         async for identifier in iterator:
-            if memory.is_new(identifier):
+            if recent.is_new(_hashable(identifier)):
                 yield position, identifier
                 position += 1
     finally:
         # An iterator that was made here is closed here; one that was passed in is its owner's.
         if iterator is not identifiers and isinstance(iterator, AsyncGenerator):
             await iterator.aclose()
-
-
-class _Memory:
-    """Knows the identifiers that came of late."""
-
-    def __init__(self) -> None:
-        self._recent: set[str] = set()
-        self._older: set[str] = set()
-
-    def is_new(self, identifier: str) -> bool:
-        """Whether this one did not; from now on, it did."""
-        if _hashable(identifier) in self._recent or identifier in self._older:
-            return False
-        if len(self._recent) >= _MEMORY:
-            self._recent, self._older = set(), self._recent
-        self._recent.add(identifier)
-        return True
 
 
 def _hashable(identifier: str) -> str:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Generic, TypeVar
+from contextlib import aclosing
+from typing import Final, Generic, TypeVar
 
-from lambdacore_async.errors import ResponseError
+from lambdacore_async.errors import ParameterError, ResponseError
+from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import Page
 from lambdacore_async.protocol.restjson import ListOperation
+from lambdacore_async.workflows.recent import Recent
 
 Item = TypeVar("Item")
+
+#: A token that comes again is recognised within at least so many pages.
+_MEMORY: Final = 32_768
 
 
 class Pager(Generic[Item]):
@@ -24,6 +30,9 @@ class Pager(Generic[Item]):
         operation: the listing's row of the table.
         arguments: values by parameter name.
         prefetch: request the next page while the current one is consumed.
+
+    Raises:
+        ParameterError: an argument cannot be sent.
     """
 
     def __init__(
@@ -34,6 +43,9 @@ class Pager(Generic[Item]):
         *,
         prefetch: bool = False,
     ) -> None:
+        if not isinstance(prefetch, bool):
+            raise ParameterError("prefetch", f"expected bool, got {type(prefetch).__name__}")
+        operation.build_request(arguments)  # refuses what cannot be sent
         self._call = call
         self._operation = operation
         self._arguments = arguments
@@ -43,40 +55,54 @@ class Pager(Generic[Item]):
         """Iterate over all items, in the service's order.
 
         Raises:
-            LambdaCoreError: a call failed; or `ResponseError`, the service repeated a token.
+            LambdaCoreError: a call failed.
+            ResponseError: the service repeated a token.
         """
-        async for page in self.by_page():
-            for item in page.items:
-                yield item
+        async with aclosing(self.by_page()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
 
-    async def by_page(self, continuation_token: str | None = None) -> AsyncGenerator[Page[Item]]:
+    def by_page(self, continuation_token: str | None = None) -> AsyncGenerator[Page[Item]]:
         """Iterate over pages.
 
         Args:
-            continuation_token: the `next_token` of a page seen before, to go on after it; also in
-                another process, on another day, as long as the service honours it.
+            continuation_token: the `next_token` of an earlier page, to resume after it, also in
+                another process and on another day, as long as the service honours it.
 
         Raises:
-            LambdaCoreError: a call failed; or `ResponseError`, the service repeated a token.
+            ParameterError: the token is not a string.
+
+        Raises (on iteration):
+            LambdaCoreError: a call failed.
+            ResponseError: the service repeated a token.
         """
-        seen = {continuation_token}
+        if not isinstance(continuation_token, str | None):
+            raise ParameterError(
+                "continuation_token", f"expected str, got {type(continuation_token).__name__}"
+            )
+        return self._pages(continuation_token)
+
+    async def _pages(self, continuation_token: str | None) -> AsyncGenerator[Page[Item]]:
+        # Hashes, for tokens may be long.
+        recent = Recent(_MEMORY)
+        recent.is_new(hash(continuation_token))
         fetching: asyncio.Task[Page[Item]] | None = None
         page = await self._fetch(continuation_token)
         try:
             while (token := page.next_token) is not None:
-                repeated = token in seen
-                seen.add(token)
+                repeated = not recent.is_new(hash(token))
                 if self._prefetch and not repeated:
                     fetching = asyncio.create_task(self._fetch(token))
                 yield page
                 if repeated:
-                    raise self._repeated(page)
+                    raise self._repeated(page, token)
                 page = await (fetching or self._fetch(token))
             yield page
         finally:
             if fetching is not None:
                 fetching.cancel()
-                # Whatever it came to, nobody asks any more; but nothing is left running.
+                # Its outcome no longer matters, but the request must not go on.
                 await asyncio.gather(fetching, return_exceptions=True)
 
     async def _fetch(self, token: str | None) -> Page[Item]:
@@ -84,10 +110,10 @@ class Pager(Generic[Item]):
             self._operation, {**self._arguments, self._operation.input_token: token}
         )
 
-    def _repeated(self, page: Page[Item]) -> ResponseError:
+    def _repeated(self, page: Page[Item], token: str) -> ResponseError:
         metadata = page.response_metadata
         return ResponseError(
-            f"the listing would never end: its token {page.next_token!r} has come before",
+            f"the listing would never end: its token '{escaped(token, 64)}' has come before",
             status_code=200 if metadata is None else metadata.http_status,
             request_id=None if metadata is None else metadata.request_id,
             operation=self._operation.name,

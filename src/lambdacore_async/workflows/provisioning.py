@@ -1,8 +1,8 @@
-"""Provisioning: from what is to what is wanted, and until it is so.
+"""Provisioning: calls that bring a connector to a desired state, and wait until it is reached.
 
-Each verb looks, acts and waits; what the service refuses because somebody else acts on the same
-connector is waited out, and looked at again. Nothing is remembered between calls: a verb that was
-cancelled, or runs twice at once, finds what there is and goes on from there.
+Each verb reads the connector, acts and waits. If the service refuses because another caller acts on
+the same connector, the verb waits and reads it again. Nothing is remembered between calls: a verb
+that was cancelled, or runs twice at once, continues from the state that it finds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.protocol import operations
-from lambdacore_async.workflows.waiters import WaiterFailedError, WaiterTimeoutError, check_seconds
+from lambdacore_async.workflows.arguments import check_count, check_wait
+from lambdacore_async.workflows.waiters import WaiterFailedError, WaiterTimeoutError
 
 DriftValue: TypeAlias = (
     str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None
@@ -86,7 +87,17 @@ def diff_network_connector(
 
     Returns:
         The differences, in the order of the configuration's members, the role last.
+
+    Raises:
+        ParameterError: an argument is of a wrong kind.
     """
+    for parameter, value, kind in (
+        ("connector", connector, NetworkConnector),
+        ("configuration", configuration, NetworkConnectorConfiguration),
+        ("operator_role", operator_role, str | None),
+    ):
+        if not isinstance(value, kind):
+            raise ParameterError(parameter, f"got {type(value).__name__}")
     drifts = _configuration_drifts(connector.configuration, configuration)
     if operator_role not in (None, connector.operator_role):
         drifts.append(Drift("operator_role", connector.operator_role, operator_role))
@@ -212,7 +223,7 @@ class Connectors(Protocol):
 
     async def wait_until_network_connector_active(
         self,
-        identifier: str,
+        identifier: str | NetworkConnector,
         *,
         timeout: float,
         poll_interval: float,
@@ -234,7 +245,7 @@ class Connectors(Protocol):
 
     async def wait_until_network_connector_deleted(
         self,
-        identifier: str,
+        identifier: str | NetworkConnector,
         *,
         timeout: float,
         poll_interval: float,
@@ -251,7 +262,7 @@ class Provisioning:
         connectors: the client.
         clock: the client's.
         timeout: seconds for the whole run, more than 0.
-        poll_interval: seconds between two looks at what somebody else does, more than 0.
+        poll_interval: seconds between two polls, and between two rounds, more than 0.
         on_change: see the waiters.
 
     Raises:
@@ -267,7 +278,7 @@ class Provisioning:
         poll_interval: float,
         on_change: OnChange | None,
     ) -> None:
-        check_seconds(timeout=timeout, poll_interval=poll_interval)
+        check_wait(timeout, poll_interval, on_change)
         self._connectors = connectors
         self._clock = clock
         self._deadline = clock.monotonic() + timeout
@@ -276,31 +287,32 @@ class Provisioning:
 
     async def ensure(self, wanted: Wanted) -> NetworkConnector:
         """See `LambdaCoreClient.ensure_network_connector`."""
-        connector = await self._find(wanted.name)
         updates = 0
+        connector = await self._find(wanted.name)
         while True:
             drifts = wanted.drifts(connector)
+            reason: LambdaCoreError | None = None
             try:
                 if connector is None:
                     connector = await self._create(wanted)
                 elif connector.state == NetworkConnectorState.DELETING:
-                    await self._wait_until_deleted(connector.id)
-                    connector = None
+                    await self._wait_until_deleted(connector)
                 elif connector.state != NetworkConnectorState.ACTIVE:
-                    connector = await self._wait_until_active(connector.id)
+                    connector = await self._wait_until_active(connector)
                 elif _is_busy(connector):
                     connector = await self._wait_for_others(connector)
-                elif not drifts:
-                    return connector
-                elif updates < _MAXIMUM_UPDATES:
+                elif drifts and updates == _MAXIMUM_UPDATES:
+                    raise _undone(connector, drifts)
+                elif drifts:
                     connector = await self.update(connector.id, *wanted.changes(connector, drifts))
                     updates += 1
-                else:
-                    raise _undone(connector, drifts)
             except (ResourceConflictException, ResourceNotFoundException) as error:
-                # Somebody else acts on it, or has just done so: look again.
-                await self._pause(connector, error)
-                connector = await self._find(wanted.name)
+                reason = error  # another caller acts on it, or has just done so
+            if connector is not None and _is_idle(connector) and not wanted.drifts(connector):
+                return connector
+            # Always pause before another round, for the states that the service shows may flap.
+            await self._pause(connector, reason)
+            connector = await self._find(wanted.name)
 
     async def update(
         self,
@@ -339,7 +351,7 @@ class Provisioning:
                 await self._pause(connector, error)
         # The name may soon be another connector's, the ID never.
         whole = identifier in (deleted.id, deleted.name, deleted.arn)
-        await self._wait_until_deleted(deleted.id if whole else identifier)
+        await self._wait_until_deleted(deleted if whole else identifier)
 
     async def _create(self, wanted: Wanted) -> NetworkConnector:
         created = await self._while_role_spreads(
@@ -350,7 +362,7 @@ class Provisioning:
                 tags=wanted.tags,
             )
         )
-        return await self._wait_until_active(created.id)
+        return await self._wait_until_active(created)
 
     async def _find(self, identifier: str) -> NetworkConnector | None:
         try:
@@ -369,8 +381,8 @@ class Provisioning:
                     raise
             await self._clock.sleep(_SPREADING_INTERVAL)
 
-    async def _wait_for_others(self, connector: NetworkConnector) -> NetworkConnector | None:
-        """Wait until somebody else's update is through; how it went is for the others."""
+    async def _wait_for_others(self, connector: NetworkConnector) -> NetworkConnector:
+        """Wait until an update by another caller ends, whether it succeeds or fails."""
         try:
             return await self._connectors.wait_until_network_connector_updated(
                 connector.id,
@@ -378,28 +390,27 @@ class Provisioning:
                 poll_interval=self._poll_interval,
                 on_change=self._on_change,
             )
-        except WaiterFailedError as error:
-            await self._pause(connector, error)
-            return await self._find(connector.name)
+        except WaiterFailedError:
+            return connector
 
-    async def _wait_until_active(self, identifier: str) -> NetworkConnector:
+    async def _wait_until_active(self, connector: NetworkConnector) -> NetworkConnector:
         return await self._connectors.wait_until_network_connector_active(
-            identifier,
-            timeout=self._left(None),
+            connector,
+            timeout=self._left(connector),
             poll_interval=self._poll_interval,
             on_change=self._on_change,
         )
 
-    async def _wait_until_deleted(self, identifier: str) -> None:
+    async def _wait_until_deleted(self, connector: str | NetworkConnector) -> None:
         await self._connectors.wait_until_network_connector_deleted(
-            identifier,
+            connector,
             timeout=self._left(None),
             poll_interval=self._poll_interval,
             on_change=self._on_change,
         )
 
-    async def _pause(self, last: NetworkConnector | None, reason: LambdaCoreError) -> None:
-        """Let others go on.
+    async def _pause(self, last: NetworkConnector | None, reason: LambdaCoreError | None) -> None:
+        """Wait before the next round.
 
         Raises:
             WaiterTimeoutError: there is no time left; because of the reason.
@@ -426,14 +437,13 @@ async def prune(
     connectors: Connectors, identifier: str, keep: int
 ) -> tuple[NetworkConnectorVersionSummary, ...]:
     """See `LambdaCoreClient.prune_network_connector_versions`."""
-    if keep < 1:
-        raise ParameterError("keep", f"must be at least 1, got {keep!r}")
+    check_count("keep", keep)
     versions = [v async for v in connectors.list_network_connector_versions(identifier)]
     versions.sort(key=lambda version: version.version)
     old = [v for v in versions[:-keep] if v.state != NetworkConnectorState.DELETING]
     if not old:
         return ()
-    connector = await connectors.get_network_connector(old[0].id)
+    connector = await connectors.get_network_connector(old[0].arn)
     latest = {connector.version, connector.latest_version}
     deleted: list[NetworkConnectorVersionSummary] = []
     errors: list[LambdaCoreError] = []
@@ -453,6 +463,10 @@ async def prune(
             f"{len(errors)} of {len(errors) + len(deleted)} versions were not deleted", errors
         )
     return tuple(deleted)
+
+
+def _is_idle(connector: NetworkConnector) -> bool:
+    return connector.state == NetworkConnectorState.ACTIVE and not _is_busy(connector)
 
 
 def _is_busy(connector: NetworkConnector) -> bool:

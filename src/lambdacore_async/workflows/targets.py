@@ -1,4 +1,4 @@
-"""One run over many accounts and regions; each result comes with the target that it is from."""
+"""Runs over many accounts and regions; each result comes with its target."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Generic, Self, TypeVar
 
 from attrs import frozen
 
-from lambdacore_async.engine.identity.chain import CredentialsLike
+from lambdacore_async.engine.identity.chain import CredentialsLike, as_provider
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.endpoints import is_region
+from lambdacore_async.workflows.arguments import check_count
 
 Result = TypeVar("Result")
 
@@ -27,7 +28,9 @@ class Target:
         label: what you call it, for your own use.
 
     Raises:
-        ParameterError: the region is no region's name.
+        ParameterError: the region is not a valid region name, or the credentials are of a wrong
+            kind.
+        CredentialsError: the keys cannot be used.
     """
 
     region: str
@@ -37,17 +40,19 @@ class Target:
     def __attrs_post_init__(self) -> None:
         if not (isinstance(self.region, str) and is_region(self.region)):
             raise ParameterError("region", f"{self.region!r} is not a valid region name")
+        if self.credentials is not None:
+            as_provider(self.credentials)
 
 
 class MultiTargetRun(Generic[Result]):
     """A run over targets: an async context manager, and inside it an async iterator.
 
     It yields pairs of a target and a result, as they come. Leaving the context, however it is left,
-    ends all that is under way. What a target fails with is a result of its own.
+    ends all that is under way. A target's failure is reported as a result.
 
     Args:
-        targets: where to go.
-        work: what to do at one; closed when the run is left.
+        targets: the targets; the run reads all of them when it is made.
+        work: makes the results of one target; closed when the run is left.
         targets_at_once: how many targets may be under way at once, at least 1.
 
     Raises:
@@ -61,8 +66,11 @@ class MultiTargetRun(Generic[Result]):
         *,
         targets_at_once: int,
     ) -> None:
-        if type(targets_at_once) is not int or targets_at_once < 1:
-            raise ParameterError("targets_at_once", f"must be at least 1, got {targets_at_once!r}")
+        check_count("targets_at_once", targets_at_once)
+        if not isinstance(targets, Iterable):
+            raise ParameterError(
+                "targets", f"expected an iterable of targets, got {type(targets).__name__}"
+            )
         listed = list(targets)
         for position, target in enumerate(listed):
             if not isinstance(target, Target):
@@ -80,7 +88,7 @@ class MultiTargetRun(Generic[Result]):
 
     async def __aenter__(self) -> Self:
         if self._entered:
-            raise RuntimeError("a sweep can be entered once")
+            raise RuntimeError("a multi-target run can be entered once; start another run")
         self._running = self._entered = True
         if not self._working:
             self._results.put_nowait(None)
@@ -97,6 +105,8 @@ class MultiTargetRun(Generic[Result]):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._results.empty():
+            self._results.put_nowait(None)  # another task may wait for a result
 
     def __aiter__(self) -> AsyncIterator[tuple[Target, Result]]:
         return self
@@ -105,27 +115,31 @@ class MultiTargetRun(Generic[Result]):
         """The next result, of whichever target.
 
         Raises:
+            RuntimeError: the run is not entered, or it is left.
             Exception: a defect, such as a closed client; after all results that came.
         """
+        result = None
+        if self._running and (result := await self._results.get()) is None:
+            self._results.put_nowait(None)  # for other tasks that wait
         if not self._running:
-            raise RuntimeError("iterate over a sweep inside `async with`, so that none is left")
-        result = await self._results.get()
+            raise RuntimeError(
+                "iterate over a multi-target run inside `async with`; "
+                "once it is left, start another run"
+            )
         if result is not None:
             return result
-        self._results.put_nowait(None)  # for whoever asks again
         if self._fault is not None:
             raise self._fault
         raise StopAsyncIteration
 
     async def _go(self) -> None:
         try:
-            for target in self._targets:
+            while self._fault is None and (target := next(self._targets, None)) is not None:
                 async with aclosing(self._work(target)) as results:
                     async for result in results:
                         await self._results.put((target, result))
         except Exception as error:  # noqa: BLE001 - a defect; raised at the end
             self._fault = self._fault or error
-            self._targets = iter(())
         self._working -= 1
         if not self._working:
             await self._results.put(None)

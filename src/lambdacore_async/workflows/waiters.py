@@ -1,4 +1,4 @@
-"""Waiters: look until something has come about, and if it cannot any more, say why."""
+"""Waiters: poll until a resource reaches a state; explain why if it cannot."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from attrs import frozen
 
-from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
+from lambdacore_async.engine.clock import LAG
+from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorLastUpdateStatus,
@@ -27,9 +28,6 @@ Output = TypeVar("Output")
 
 #: Seconds between the first two looks; each pause is twice the one before.
 _FIRST_INTERVAL: Final = 1.0
-
-#: Seconds that a read may lag behind an update; a failure still shown then is the update's own.
-_LAG: Final = 60.0
 
 #: The states from which no connector becomes active.
 _LOST: Final = frozenset(
@@ -100,25 +98,27 @@ class WaiterTimeoutError(WaiterError, TimeoutError):
 
 
 class _Wait:
-    """One wait: how long, how often to look, and what was seen last.
+    """One wait: how long, how often to poll, and what was seen last.
 
     Args:
-        poller: looks.
+        poller: polls.
         timeout: seconds to wait, more than 0.
-        poll_interval: seconds between two looks, at the slowest, more than 0.
-
-    Raises:
-        ParameterError: an argument is out of its bounds.
+        poll_interval: seconds between two polls, at the slowest, more than 0.
+        exists: whether the resource is known to exist, so that "not found" can only be a read
+            that lags behind.
     """
 
     operation: str
 
-    def __init__(self, poller: Poller, *, timeout: float, poll_interval: float) -> None:
-        check_seconds(timeout=timeout, poll_interval=poll_interval)
+    def __init__(
+        self, poller: Poller, *, timeout: float, poll_interval: float, exists: bool
+    ) -> None:
         self._poller = poller
         self._timeout = timeout
         self._poll_interval = poll_interval
         self._interval = 0.0
+        self._late = poller.clock.monotonic() + LAG
+        self._exists = exists
         self._problem: LambdaCoreError | None = None
         self._seen: Awaited | None = None
 
@@ -156,12 +156,20 @@ class _Wait:
         return interval
 
     def _missed(self, error: LambdaCoreError) -> None:
-        """Let a failed look be if the reason may pass; there is another look to come."""
-        if isinstance(error, ResourceNotFoundException) and self._seen is not None:
-            raise self._deleted(self._seen.name) from error
-        if not (error.transient or error.throttling):
+        """Let a failed poll be if the reason may pass; there is another poll to come."""
+        if isinstance(error, ResourceNotFoundException):
+            passing = self._exists and not self._is_late()
+            if not passing and self._seen is not None:
+                raise self._deleted(self._seen.name) from error
+        else:
+            passing = error.transient or error.throttling
+        if not passing:
             raise error
         self._problem = error
+
+    def _is_late(self) -> bool:
+        """Whether no read is so far behind that it shows what was before this wait."""
+        return self._poller.clock.monotonic() >= self._late
 
     def _deleted(self, name: str) -> WaiterFailedError:
         return WaiterFailedError(
@@ -209,13 +217,12 @@ class ConnectorWait(_Wait):
     """One wait for one connector.
 
     Args:
-        poller: looks at connectors.
+        poller: polls connectors in the connector's region.
+        connector: the connector, known to exist, or its ID, name or ARN.
         timeout: seconds to wait, more than 0.
-        poll_interval: seconds between two looks, at the slowest, more than 0.
-        on_change: called with the connector at the first look and on each change.
-
-    Raises:
-        ParameterError: an argument is out of its bounds.
+        poll_interval: seconds between two polls, at the slowest, more than 0.
+        on_change: called with the connector at the first poll and on each change.
+        exists: whether the connector is known to exist.
     """
 
     operation = operations.GET_NETWORK_CONNECTOR.name
@@ -223,32 +230,43 @@ class ConnectorWait(_Wait):
     def __init__(
         self,
         poller: Poller,
+        connector: str | NetworkConnector,
         *,
         timeout: float,
         poll_interval: float,
         on_change: OnChange | None,
+        exists: bool,
     ) -> None:
-        super().__init__(poller, timeout=timeout, poll_interval=poll_interval)
+        super().__init__(poller, timeout=timeout, poll_interval=poll_interval, exists=exists)
+        self._identifier = connector if isinstance(connector, str) else connector.id
+        self._given = None if isinstance(connector, str) else connector
         self._on_change = on_change
         self._listed: NetworkConnector | None = None
         self._id: str | None = None
+        self._was_deleting = False
 
-    async def until_active(self, identifier: str) -> NetworkConnector:
+    async def until_active(self) -> NetworkConnector:
         """See `LambdaCoreClient.wait_until_network_connector_active`."""
-        return await self._within_timeout(self._until_active(identifier))
+        return await self._within_timeout(self._until_active())
 
-    async def until_updated(self, identifier: str, update: Update) -> NetworkConnector:
+    async def until_updated(self, version: int | None) -> NetworkConnector:
         """See `LambdaCoreClient.wait_until_network_connector_updated`."""
-        return await self._within_timeout(self._until_updated(identifier, update))
+        given = self._given
+        update = (
+            Update(version)
+            if version is not None or given is None
+            else Update(given.version, given.operator_role, given.last_modified)
+        )
+        return await self._within_timeout(self._until_updated(update))
 
-    async def until_deleted(self, identifier: str) -> None:
+    async def until_deleted(self) -> None:
         """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
-        await self._within_timeout(self._until_deleted(identifier))
+        await self._within_timeout(self._until_deleted())
 
-    async def _until_active(self, identifier: str) -> NetworkConnector:
+    async def _until_active(self) -> NetworkConnector:
         decided = {NetworkConnectorState.ACTIVE, *_LOST}
         while True:
-            connector = await self._poll(identifier, decided)
+            connector = await self._poll(decided)
             if connector is None:
                 continue
             if connector.state == NetworkConnectorState.ACTIVE:
@@ -256,22 +274,19 @@ class ConnectorWait(_Wait):
             if connector.state in _LOST:
                 raise _lost(connector)
 
-    async def _until_updated(self, identifier: str, update: Update) -> NetworkConnector:
-        clock = self._poller.clock
-        late = clock.monotonic() + (0.0 if update == Update() else _LAG)
+    async def _until_updated(self, update: Update) -> NetworkConnector:
         was_busy = False
         while True:
             # A listing does not tell how an update goes.
-            connector = await self._get_in_turn(identifier)
+            connector = await self._get_in_turn()
             if connector is None:
                 continue
             if connector.state in _LOST:
                 raise _lost(connector)
+            late = update == Update() or self._is_late()
             if connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS:
                 was_busy = True
-            elif await self._is_through(
-                connector, update, late=clock.monotonic() >= late, was_busy=was_busy
-            ):
+            elif await self._is_through(connector, update, late=late, was_busy=was_busy):
                 return connector
 
     async def _is_through(
@@ -284,13 +299,13 @@ class ConnectorWait(_Wait):
         Args:
             connector: as it was seen.
             update: that is waited for.
-            late: no look is so far behind that it shows what was before the update.
+            late: no read is so far behind that it shows what was before the update.
             was_busy: an update has been seen in progress.
 
         Raises:
             WaiterFailedError: the update failed.
         """
-        # A version that somebody waits for may be yet to come; an update that was answered is not.
+        # The version passed in may not exist yet; an update that was accepted does.
         after = update.precedes(connector) or (late and update.began is not None)
         failed = connector.last_update_status == NetworkConnectorLastUpdateStatus.FAILED
         if not failed and update.is_shown_by(connector):
@@ -317,21 +332,27 @@ class ConnectorWait(_Wait):
             )
         return after and not failed
 
-    async def _until_deleted(self, identifier: str) -> None:
+    async def _until_deleted(self) -> None:
+        # If the deletion was accepted, a read that lags behind may show that an earlier one failed.
+        accepted = self._given is not None and self._given.state == NetworkConnectorState.DELETING
         while True:
             try:
-                connector = await self._poll(identifier, {NetworkConnectorState.DELETE_FAILED})
+                connector = await self._poll({NetworkConnectorState.DELETE_FAILED})
             except (ResourceNotFoundException, WaiterFailedError):
                 return
-            if connector is not None and connector.state == NetworkConnectorState.DELETE_FAILED:
+            if connector is None or connector.state != NetworkConnectorState.DELETE_FAILED:
+                continue
+            if not accepted or self._was_deleting or self._is_late():
                 raise _lost(connector)
 
-    async def _poll(self, identifier: str, decided: Container[object]) -> NetworkConnector | None:
-        """Look at the next tick; `None` if there is no more to see than a listing shows."""
-        observation = await self._poller.poll(identifier, self._pause())
+    async def _poll(self, decided: Container[object]) -> NetworkConnector | None:
+        """Poll at the next round; `None` if there is no more to see than a listing shows."""
+        observation = await self._poller.poll(self._identifier, self._pause())
         if isinstance(observation, LambdaCoreError):
             self._missed(observation)
             return None
+        if isinstance(observation, Exception):
+            raise observation
         if isinstance(observation, NetworkConnectorSummary):
             listed = _as_connector(observation)
             self._recognise(listed)
@@ -346,10 +367,10 @@ class ConnectorWait(_Wait):
             return None
         return self._see(observation)
 
-    async def _get_in_turn(self, identifier: str) -> NetworkConnector | None:
+    async def _get_in_turn(self) -> NetworkConnector | None:
         if interval := self._pause():
             await self._poller.pause(interval)
-        return await self._get(identifier)
+        return await self._get(self._identifier)
 
     async def _get(self, identifier: str) -> NetworkConnector | None:
         """Get the connector; `None` if a passing failure kept it from being seen."""
@@ -364,6 +385,8 @@ class ConnectorWait(_Wait):
         if self._id not in (None, connector.id):
             raise self._deleted(connector.name)
         self._id = connector.id
+        if connector.state == NetworkConnectorState.DELETING:
+            self._was_deleting = True
 
     def _see(self, connector: NetworkConnector) -> NetworkConnector:
         self._recognise(connector)
@@ -381,11 +404,9 @@ class RuntimeWait(_Wait, Generic[Model]):
         operation: the API operation's name.
         poller: keeps the time.
         timeout: seconds to wait, more than 0.
-        poll_interval: seconds between two looks, at the slowest, more than 0.
-        on_change: called with it at the first look and on each change.
-
-    Raises:
-        ParameterError: an argument is out of its bounds.
+        poll_interval: seconds between two polls, at the slowest, more than 0.
+        on_change: called with it at the first poll and on each change.
+        exists: whether it is known to exist.
     """
 
     def __init__(
@@ -397,8 +418,9 @@ class RuntimeWait(_Wait, Generic[Model]):
         timeout: float,
         poll_interval: float,
         on_change: Callable[[Model], object] | None,
+        exists: bool,
     ) -> None:
-        super().__init__(poller, timeout=timeout, poll_interval=poll_interval)
+        super().__init__(poller, timeout=timeout, poll_interval=poll_interval, exists=exists)
         self._get = get
         self.operation = operation
         self._on_change = on_change
@@ -428,17 +450,6 @@ class RuntimeWait(_Wait, Generic[Model]):
                     last=resource,
                     operation=self.operation,
                 )
-
-
-def check_seconds(**durations: float) -> None:
-    """Refuse durations that are not more than 0 and finite.
-
-    Raises:
-        ParameterError: one is not.
-    """
-    for parameter, seconds in durations.items():
-        if not 0 < seconds < float("inf"):
-            raise ParameterError(parameter, f"must be more than 0 and finite, got {seconds!r}")
 
 
 def _agree(one: object, other: object) -> bool:

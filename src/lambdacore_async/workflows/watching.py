@@ -1,17 +1,26 @@
-"""A live picture of the network connectors: a stream of what changes between two looks."""
+"""A live picture of the network connectors: a stream of the changes between two polls."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Container, Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
 from attrs import frozen
 
-from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
+from lambdacore_async.errors import (
+    ApiError,
+    LambdaCoreError,
+    ParameterError,
+    ResourceNotFoundException,
+)
 from lambdacore_async.models.network_connectors import NetworkConnectorSummary
+from lambdacore_async.workflows.arguments import check_seconds
 from lambdacore_async.workflows.polling import Poller
-from lambdacore_async.workflows.waiters import check_seconds
+
+#: Connectors that a watch asks for at the same time.
+_MAX_CHECKS: Final = 20
 
 
 @frozen
@@ -52,14 +61,16 @@ ConnectorChange: TypeAlias = (
 class NetworkConnectorWatch:
     """A watch: an async context manager, and inside it an endless async iterator of changes.
 
-    It looks only when it is asked for a change and has none left: nothing runs in the background,
-    and nothing piles up before a slow consumer. A look that fails for a passing reason is repeated
-    at the next tick.
+    It polls only when it is asked for a change and has none left, so nothing piles up before a slow
+    consumer. A poll that fails for a passing reason is repeated in the next round.
+
+    A connector that a listing lacks is asked for by itself, for a page may lack what moved while it
+    was turned. These checks hold no other change back.
 
     Args:
-        poller: looks.
+        poller: polls.
         snapshot: the connectors known so far.
-        poll_interval: seconds between two looks, more than 0.
+        poll_interval: seconds between two polls, more than 0.
 
     Raises:
         ParameterError: an argument is out of its bounds.
@@ -71,7 +82,7 @@ class NetworkConnectorWatch:
         snapshot: Iterable[NetworkConnectorSummary] | None,
         poll_interval: float,
     ) -> None:
-        check_seconds(poll_interval=poll_interval)
+        check_seconds("poll_interval", poll_interval)
         self._poller = poller
         self._poll_interval = poll_interval
         self._known: dict[str, NetworkConnectorSummary] = {}
@@ -83,7 +94,11 @@ class NetworkConnectorWatch:
                     "snapshot", f"expected summaries, got {type(connector).__name__}"
                 )
             self._known[connector.id] = connector
-        self._pending: list[ConnectorChange] = []
+        #: What is to be told next, the last first; `None` stands for a deletion.
+        self._news: dict[str, NetworkConnectorSummary | None] = {}
+        self._refusal: BaseException | None = None
+        self._unlisted: list[str] = []
+        self._checks: dict[str, asyncio.Task[bool]] = {}
         self._interval = 0.0
         self._open = False
 
@@ -98,12 +113,13 @@ class NetworkConnectorWatch:
         traceback: TracebackType | None,
     ) -> None:
         self._open = False
+        await self._end_checks()
 
     @property
     def snapshot(self) -> tuple[NetworkConnectorSummary, ...]:
-        """The connectors as the changes that have come so far tell of them.
+        """The connectors, after the changes delivered so far.
 
-        To go on later, or elsewhere, start a watch with it: no change is lost, and none comes
+        To resume later, or elsewhere, start a watch with it: no change is lost, and none comes
         twice. `to_dict` makes JSON of each.
         """
         return tuple(self._known.values())
@@ -116,45 +132,99 @@ class NetworkConnectorWatch:
 
         Raises:
             LambdaCoreError: the connectors cannot be listed, for a reason that will not pass.
+            RuntimeError: the watch is not entered, or it is left.
         """
-        if not self._open:
-            raise RuntimeError("iterate over a watch inside `async with`")
-        while not self._pending:
-            interval, self._interval = self._interval, self._poll_interval
-            try:
-                listing = {each.id: each for each in await self._poller.list_all(interval)}
-                gone = await self._gone(listing)
-            except LambdaCoreError as error:
-                if not (error.transient or error.throttling):
-                    raise
-            else:
-                self._pending = [*self._differences(listing.values()), *gone][::-1]
-        change = self._pending.pop()
-        if isinstance(change, ConnectorDeleted):
-            del self._known[change.connector.id]
-        else:
-            self._known[change.connector.id] = change.connector
-        return change
+        while True:
+            if not self._open:
+                raise RuntimeError("iterate over a watch inside `async with`")
+            while self._news:
+                change = self._tell(*self._news.popitem())
+                if change is not None:
+                    return change
+            if self._refusal is not None:
+                refusal, self._refusal = self._refusal, None
+                raise refusal
+            await self._look()
 
-    def _differences(self, listing: Iterable[NetworkConnectorSummary]) -> list[ConnectorChange]:
-        changes: list[ConnectorChange] = []
-        for connector in listing:
-            before = self._known.get(connector.id)
-            if before is None:
-                changes.append(ConnectorAdded(connector))
-            elif before.state != connector.state:
-                changes.append(ConnectorStateChanged(before, connector))
-            elif before != connector:
-                changes.append(ConnectorUpdated(before, connector))
-        return changes
+    def _tell(
+        self, identifier: str, connector: NetworkConnectorSummary | None
+    ) -> ConnectorChange | None:
+        """The change to what is known now; `None` if another consumer has been told of it."""
+        before = self._known.get(identifier)
+        if connector is None:
+            return None if before is None else ConnectorDeleted(self._known.pop(identifier))
+        self._known[identifier] = connector
+        if before is None:
+            return ConnectorAdded(connector)
+        if before.state != connector.state:
+            return ConnectorStateChanged(before, connector)
+        return None if before == connector else ConnectorUpdated(before, connector)
 
-    async def _gone(self, listed: Container[str]) -> list[ConnectorDeleted]:
-        """What is not listed any more; a page may lack what moved while it was turned, so ask."""
-        deleted: list[ConnectorDeleted] = []
-        for connector in self._known.values():
-            if connector.id not in listed:
-                try:
-                    await self._poller.get(connector.id)
-                except ResourceNotFoundException:
-                    deleted.append(ConnectorDeleted(connector))
-        return deleted
+    async def _look(self) -> None:
+        """Wait for the next listing, or for a check if one ends before, and note the news."""
+        for identifier in self._unlisted[: _MAX_CHECKS - len(self._checks)]:
+            self._checks[identifier] = asyncio.create_task(self._is_gone(identifier))
+            self._unlisted.remove(identifier)
+        interval, self._interval = self._interval, self._poll_interval
+        listing = asyncio.create_task(self._poller.list_all(interval))
+        completed = False
+        try:
+            await asyncio.wait(
+                [listing, *self._checks.values()], return_when=asyncio.FIRST_COMPLETED
+            )
+            listing.cancel()
+            await asyncio.gather(listing, return_exceptions=True)
+            completed = True
+        finally:
+            if not completed:  # the caller is cancelled
+                listing.cancel()
+                await self._end_checks()
+                await asyncio.gather(listing, return_exceptions=True)
+        self._note_checks()
+        if not listing.cancelled():
+            self._note_listing(listing)
+
+    async def _is_gone(self, identifier: str) -> bool:
+        try:
+            await self._poller.get(identifier)
+        except ResourceNotFoundException:
+            return True
+        return False
+
+    async def _end_checks(self) -> None:
+        checks, self._checks = self._checks, {}
+        for check in checks.values():
+            check.cancel()
+        await asyncio.gather(*checks.values(), return_exceptions=True)
+
+    def _note_checks(self) -> None:
+        for identifier in [each for each, check in self._checks.items() if check.done()]:
+            check = self._checks.pop(identifier)
+            error = check.exception()
+            if error is None:
+                if check.result():
+                    self._news[identifier] = None
+            elif not isinstance(error, LambdaCoreError) or _is_denied(error):
+                self._refusal = error
+            # Any other failure is this connector's alone. The next listing brings the next check.
+
+    def _note_listing(self, task: asyncio.Task[Sequence[NetworkConnectorSummary]]) -> None:
+        error = task.exception()
+        if error is not None:
+            if not (isinstance(error, LambdaCoreError) and (error.transient or error.throttling)):
+                self._refusal = error
+            return
+        listed = {connector.id: connector for connector in task.result()}
+        for identifier, connector in reversed(listed.items()):
+            if self._known.get(identifier) != connector:
+                self._news[identifier] = connector
+        self._unlisted = [
+            identifier
+            for identifier in self._known
+            if identifier not in listed and identifier not in self._checks
+        ]
+
+
+def _is_denied(error: LambdaCoreError) -> bool:
+    """Whether a caller without this permission cannot check any connector."""
+    return isinstance(error, ApiError) and error.code == "AccessDeniedException"
