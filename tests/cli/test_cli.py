@@ -36,7 +36,8 @@ from lambdacore_async import (
     UnknownMember,
 )
 from lambdacore_async.__main__ import main
-from lambdacore_async.cli import _one_of_each, app
+from lambdacore_async.cli import app
+from lambdacore_async.cli.demo import _one_of_each
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.engine.user_agent import VERSION
@@ -712,9 +713,8 @@ async def test_local_says_in_one_line_that_its_port_is_taken(service: LocalLambd
 def test_without_the_extra_one_line_says_what_to_install(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "lambdacore_async.cli")
     for name in tuple(sys.modules):
-        if name.partition(".")[0] == missing:
+        if name.partition(".")[0] == missing or name.startswith("lambdacore_async.cli"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(SystemExit) as exited:
