@@ -16,7 +16,6 @@ from typer.core import TyperGroup
 
 from lambdacore_async.cli import lookups, printing, provisioning, service, waiting
 from lambdacore_async.engine.user_agent import VERSION
-from lambdacore_async.escaping import escaped
 
 
 @runtime_checkable
@@ -48,7 +47,7 @@ def _escaped_usage_errors() -> Generator[None]:
         yield
     except Exception as error:
         if isinstance(error, _UsageError):
-            error.message = escaped(error.message)
+            error.message = printing.shown(error.message)
         raise
 
 

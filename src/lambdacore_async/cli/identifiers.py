@@ -62,7 +62,7 @@ def _identifier(number: int, line: str) -> str | Failed | None:
     elif "\N{REPLACEMENT CHARACTER}" in text:
         problem = "not valid UTF-8, or UTF-16 with a byte order mark"
     elif "\0" in text:
-        problem = "has a NUL character; a file in UTF-16 needs a byte order mark"
+        problem = "has a NUL character; a file is UTF-8, or UTF-16 with a byte order mark"
     else:
         try:
             GET_NETWORK_CONNECTOR.build_request({"identifier": text})

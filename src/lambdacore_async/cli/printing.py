@@ -1,7 +1,7 @@
 """Printing: tables, lines, JSON, progress and errors.
 
 This is the only module of the command line that writes to a stream. Every text goes through
-`_shown` on its way, so a name or a message from the service or a file cannot clear the screen, set
+`shown` on its way, so a name or a message from the service or a file cannot clear the screen, set
 the window's title, hide text or forge a line. JSON stays as it is, in ASCII.
 """
 
@@ -33,13 +33,13 @@ from lambdacore_async.models.network_connectors import NetworkConnectorState
 from lambdacore_async.models.shared import JSONValue
 
 #: Characters of one text that are printed; no honest name or message is longer.
-_LONGEST: Final = 2_000
+_LONGEST: Final = 1_000
 #: Columns that a table has only where a terminal has so many characters a line.
 _WIDE_ONLY: Final = frozenset({"Protocol", "Subnets", "Like it"})
 _WIDE: Final = 105
 _COUNTS: Final = frozenset({"Subnets", "Like it"})
 #: A table that is not for a terminal is as wide as its longest row.
-_UNBOUNDED: Final = 10_000
+_UNBOUNDED: Final = 100_000
 
 _STYLES: Final[Mapping[str, str]] = {
     NetworkConnectorState.ACTIVE: "green",
@@ -62,14 +62,19 @@ def flush() -> None:
     print(end="", flush=True)
 
 
+def shown(text: str) -> str:
+    """A text as it is printed: on one line, with escapes for what is not printable, and cut."""
+    return escaped(text, _LONGEST)
+
+
 def line(*words: str) -> None:
     """Print one line."""
-    print(*map(_shown, words), flush=True)
+    print(*map(shown, words), flush=True)
 
 
 def error(*words: str) -> None:
     """Print one line to standard error."""
-    _Stream(stderr=True).print(*map(_shown, ("lambdacore:", *words)), soft_wrap=True)
+    _Stream(stderr=True).print(*map(shown, ("lambdacore:", *words)), soft_wrap=True)
 
 
 def json_line(value: JSONValue) -> None:
@@ -132,8 +137,8 @@ def spinner(task: str) -> Generator[Callable[[str], None]]:
         transient=True,
         disable=not stream.is_terminal,
     ) as progress:
-        shown = progress.add_task(_shown(task), state="")
-        yield lambda state: progress.update(shown, state=_shown(state))
+        row = progress.add_task(shown(task), state="")
+        yield lambda state: progress.update(row, state=shown(state))
 
 
 @contextmanager
@@ -149,8 +154,8 @@ def counter(task: str, total: int) -> Generator[Callable[[int], None]]:
         console=stream,
         disable=not stream.is_terminal,
     ) as progress:
-        shown = progress.add_task(_shown(task), total=total, failed=0)
-        yield lambda failed: progress.update(shown, advance=1, failed=failed)
+        row = progress.add_task(shown(task), total=total, failed=0)
+        yield lambda failed: progress.update(row, advance=1, failed=failed)
 
 
 class _Stream(Console):
@@ -169,12 +174,8 @@ class _Stream(Console):
         raise
 
 
-def _shown(text: str) -> str:
-    return escaped(text, _LONGEST)
-
-
 def _text(value: str, style: str = "") -> Text:
-    return Text(_shown(value), style=style or _STYLES.get(value, ""), overflow="fold")
+    return Text(shown(value), style=style or _STYLES.get(value, ""), overflow="fold")
 
 
 def _table(rows: list[dict[str, str]], width: int) -> Table:
