@@ -75,7 +75,7 @@ def test_whatever_a_file_holds_each_line_is_an_identifier_or_a_failure_with_its_
         if isinstance(line, Failed):
             assert problem(line).startswith("line ")
         else:
-            assert line.strip()
+            assert line == line.strip(identifiers._BLANKS) != ""
             assert not {"\0", "\n", "\r", "\N{REPLACEMENT CHARACTER}"} & set(line)
             assert not line.startswith("\N{ZERO WIDTH NO-BREAK SPACE}")
 

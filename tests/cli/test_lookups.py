@@ -9,9 +9,14 @@ import signal
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lambdacore_async import CredentialsError
+from lambdacore_async.cli import app
 from lambdacore_async.local import LocalLambdaCore
-from support.commands import run, start
+from lambdacore_async.protocol.messages import Request, Response
+from support.commands import answering, run, start
+from support.transports import CONNECTOR, refusal
 
 
 async def test_get_shows_all_members_of_a_connector(service: LocalLambdaCore) -> None:
@@ -149,3 +154,29 @@ async def test_list_shows_a_row_for_each_connector(service: LocalLambdaCore) -> 
 async def test_list_of_nothing_is_nothing(service: LocalLambdaCore) -> None:
     result = await run("list", "--state", "DELETE_FAILED")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_what_ends_a_run_takes_no_earlier_result_along(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lookup(request: Request) -> Response:
+        if request.target.endswith("/first"):
+            return CONNECTOR
+        raise CredentialsError("the credentials have expired")
+
+    answering(monkeypatch, lookup)
+    result = CliRunner().invoke(app, ["get", "first", "second", "--output", output])
+    assert result.exit_code == 2
+    assert result.stderr == "lambdacore: the credentials have expired\n"
+    assert "prod-egress" in result.stdout
+
+
+@pytest.mark.parametrize("output", ["table", "json", "jsonl"])
+def test_a_listing_that_the_service_refuses_is_status_1_and_names_the_code(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, lambda _: refusal("AccessDeniedException", 403))
+    result = CliRunner().invoke(app, ["list", "--output", output])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "lambdacore: AccessDeniedException: AccessDeniedException it is\n"

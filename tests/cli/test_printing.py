@@ -98,9 +98,9 @@ def connector(text: str) -> dict[str, object]:
     }
 
 
-def found(text: str, state: str | None = None) -> Response:
-    """An answer with hostile text everywhere, or with a hostile state."""
-    shown = connector(text) if state is None else {**connector(text), "State": state}
+def found(text: str, **members: str) -> Response:
+    """An answer with hostile text everywhere but in these members."""
+    shown = {**connector(text), **members}
     return answer(200, json.dumps({**shown, "NetworkConnectors": [shown]}).encode())
 
 
@@ -126,7 +126,8 @@ def run(
     def respond(request: Request) -> Response:
         if answered == "a refusal":
             return refused(text)
-        return found(text, text if answered == "a state" else None)
+        members = {"State": text} if answered == "a state" else {}
+        return found(text, **members, **({"Name": "name"} if command == "ensure" else {}))
 
     def watch(client: LambdaCoreClient, *, poll_interval: float) -> Changes:
         state = UnknownValue(text) if answered == "a state" else None

@@ -76,6 +76,9 @@ async def test_what_the_service_refuses_is_a_failure(service: LocalLambdaCore) -
     [
         (("no such name",), "name"),
         (("new", "--tag", "team"), "KEY=VALUE"),
+        (("new", "--tag", "=net"), "KEY=VALUE"),
+        (("new", "--tag", "team=a", "--tag", "team=b"), "twice"),
+        (("new", "--timeout", "inf"), "--timeout"),
         (("new", "--timeout", "0"), "--timeout"),
     ],
 )

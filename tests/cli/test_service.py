@@ -131,3 +131,11 @@ async def test_local_says_in_one_line_that_its_port_is_taken(service: LocalLambd
     result = await run("local", "--port", port)
     assert (result.exit_code, result.stdout) == (2, "")
     assert re.fullmatch(r"lambdacore: .*address already in use\n", result.stderr)
+
+
+@pytest.mark.parametrize("region", ["", "us east", "us-east-1\nrm -r /", "\x1b[2J"])
+async def test_local_refuses_what_is_no_regions_name(region: str) -> None:
+    result = await run("local", "--port", "0", "--region", region)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "not a region's name" in result.stderr
+    assert "--region" in result.stderr

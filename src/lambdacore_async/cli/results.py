@@ -60,7 +60,7 @@ def show_results(
         case Output.JSONL:
             for result in results:
                 printing.json_line(as_json(result))
-        case Output.TABLE:
+        case _:  # a table
             as_table(results)
 
 
