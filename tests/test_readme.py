@@ -1,12 +1,11 @@
-"""Every piece of Python in README and docs runs as it stands, against an embedded service."""
+"""Python and commands in README and docs run as they stand, against an embedded service."""
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import inspect
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -15,15 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lambdacore_async import Credentials
 from lambdacore_async.cli import app
+from lambdacore_async.cli.demo import seed, seed_named
 from lambdacore_async.local import LocalLambdaCore
-from lambdacore_async.models.network_connectors import (
-    NetworkConnectorState,
-    NetworkConnectorStateReasonCode,
-)
 from lambdacore_async.protocol import endpoints
 
 ROOT = Path(__file__).parents[1]
@@ -41,14 +37,6 @@ def blocks(language: str) -> list[Any]:
         for name, text in DOCUMENTS.items()
         for match in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     ]
-
-
-def run(code: str) -> None:
-    """Run a piece of code in this thread; if it awaits at its top level, on a loop of its own."""
-    compiled = compile(code, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    result = eval(compiled, {"__name__": "readme"})  # noqa: S307 - our own text
-    if inspect.iscoroutine(result):
-        asyncio.run(result)
 
 
 @pytest.fixture
@@ -69,15 +57,8 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaC
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", service.credentials.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", service.credentials.secret_access_key)
         service.accept(Credentials("AKIDEXAMPLE", "made-up"))
-        for number in range(30):
-            service.state.put_network_connector(f"egress-{number}")
-        for name in ("prod-egress", "old-egress"):
-            service.state.put_network_connector(name)
-        service.state.put_network_connector(
-            "staging-egress",
-            state=NetworkConnectorState.FAILED,
-            state_reason_code=NetworkConnectorStateReasonCode.INVALID_SUBNET,
-        )
+        seed_named(service)
+        seed(service, 30)
         yield service
 
 
@@ -89,7 +70,9 @@ async def test_the_code_runs_as_it_stands(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     if "import pytest" not in code:
-        await asyncio.to_thread(run, code)
+        file = tmp_path / "program.py"
+        file.write_text(code, encoding="utf-8")
+        await asyncio.to_thread(runpy.run_path, str(file), run_name="__main__")
         assert service.calls["UnknownOperation"] == 0
         assert service.calls.total() > 0 or "LocalLambdaCore" in code
         assert ("print(" in code) == bool(capsys.readouterr().out)
@@ -113,15 +96,73 @@ def test_the_code_covers_what_the_contents_promise() -> None:
     assert len(blocks("python")) >= 10
 
 
-@pytest.mark.parametrize(
-    "line", re.findall(r"^lambdacore (.*)$", README, re.MULTILINE), ids=lambda line: line.split()[0]
-)
+#: The blocks of commands for a shell that uses `lambdacore local`.
+COMMANDS = [
+    match[1].replace("\\\n", "")
+    for match in re.finditer(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    if re.search(r"^lambdacore", match[1], re.MULTILINE)
+]
+LINES = [line for block in COMMANDS for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("line", LINES)
 def test_each_command_exists_with_its_options(line: str) -> None:
-    command, *arguments = shlex.split(line, comments=True)
+    words = shlex.split(line, comments=True)
+    if "lambdacore" not in words:
+        return
+    command, *arguments = words[words.index("lambdacore") + 1 :]
     options = [argument for argument in arguments if argument.startswith("--")]
     shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert [option for option in options if option not in shown.output] == []
+
+
+async def test_the_commands_run_as_they_stand(
+    service: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA_CORE", service.endpoint_url)
+    monkeypatch.setenv("AWS_REGION", service.region)
+    monkeypatch.chdir(tmp_path)
+    for line in LINES:
+        before, named, after = line.partition("lambdacore ")
+        arguments = shlex.split(after, comments=True)
+        if named and arguments[0] in ("watch", "local"):
+            continue  # without end
+        shell = before.rstrip(" |") or "true"
+        writer = await asyncio.create_subprocess_exec("bash", "-c", shell, stdout=subprocess.PIPE)
+        piped, _ = await writer.communicate()
+        if named:
+            result = await asyncio.to_thread(run_with_input, arguments, piped)
+            assert result.exit_code == 0, f"{line}\n{result.output}"
+    assert service.calls["UpdateNetworkConnector"] == 0  # it was as the command wants it
+    assert service.calls["DeleteNetworkConnector"] == 1
+
+
+def run_with_input(arguments: list[str], data: bytes) -> Result:
+    """Run a command with what another one has piped into it."""
+    reading, writing = os.pipe()
+    os.write(writing, data)
+    os.close(writing)
+    before = os.dup(0)
+    os.dup2(reading, 0)
+    try:
+        return CliRunner().invoke(app, arguments)
+    finally:
+        os.dup2(before, 0)
+        for descriptor in (before, reading):
+            os.close(descriptor)
+
+
+async def test_the_ensure_command_creates_a_new_connector_too(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA_CORE", service.endpoint_url)
+    monkeypatch.setenv("AWS_REGION", service.region)
+    (line,) = [line for line in LINES if "ensure" in line]
+    _, *arguments = shlex.split(line.replace("prod-egress", "new-egress"))
+    result = await asyncio.to_thread(CliRunner().invoke, app, arguments)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"SubnetIds +subnet-0a1b, subnet-0c2d", result.stdout)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -1,0 +1,89 @@
+"""The command line: `lambdacore get`, `lookup`, `list`, `ensure`, `wait`, `watch` and more.
+
+Results go to standard output; progress and errors to standard error. The exit status is 0 if all
+went well, 1 if anything failed, 2 if the command was misused or lacks a region, credentials or the
+like, 130 after Ctrl-C, and 141 if standard output was closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+import typer
+from typer.core import TyperGroup
+
+from lambdacore_async.cli import lookups, printing, provisioning, service, waiting
+from lambdacore_async.engine.user_agent import VERSION
+
+
+@runtime_checkable
+class _UsageError(Protocol):
+    """What the errors of typer and click have in common; they share no public class."""
+
+    message: str
+
+
+class _Commands(TyperGroup):
+    """All commands; what typer prints by itself is as harmless as what `printing` prints."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        printing.prepare_streams()
+        return super().main(*args, **options)
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _escaped_usage_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _escaped_usage_errors():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _escaped_usage_errors() -> Generator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, _UsageError):
+            error.message = printing.shown(error.message)
+        raise
+
+
+app = typer.Typer(
+    cls=_Commands,
+    help="Look up, provision and watch AWS Lambda Core network connectors; run a local emulator.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    # A traceback with the values of local variables would show credentials.
+    pretty_exceptions_enable=False,
+)
+app.command()(lookups.get)
+app.command()(lookups.lookup)
+app.command("list")(lookups.list_connectors)
+app.command()(provisioning.ensure)
+app.command()(provisioning.delete)
+app.command()(waiting.wait)
+app.command()(waiting.watch)
+app.command()(service.demo)
+app.command()(service.local)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's calling convention
+    if asked:
+        printing.line(f"lambdacore-async {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None: ...

@@ -1,0 +1,182 @@
+"""The commands `get`, `lookup` and `list`, against an embedded service."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lambdacore_async import CredentialsError
+from lambdacore_async.cli import app
+from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.protocol.messages import Request, Response
+from support.commands import answering, run, start
+from support.transports import CONNECTOR, refusal
+
+
+async def test_get_shows_all_members_of_a_connector(service: LocalLambdaCore) -> None:
+    result = await run("get", "prod")
+    connector = service.state.get_network_connector("prod")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.search(rf"Arn +{connector.arn} *\n", result.stdout)
+    assert re.search(r"SubnetIds +subnet-0123456789abcdef0 *\n", result.stdout)
+    assert re.search(r"State +ACTIVE *\n", result.stdout)
+
+
+async def test_get_exits_with_1_and_says_why_if_a_lookup_failed(service: LocalLambdaCore) -> None:
+    result = await run("get", "prod", "[red]none")
+    assert result.exit_code == 1
+    assert re.search(
+        r"\[red\]none +ResourceNotFoundException +Network connector not found: \[red\]none",
+        result.stdout,
+    )
+
+
+async def test_get_as_json_keeps_the_order_and_asks_once_for_repeats(
+    service: LocalLambdaCore,
+) -> None:
+    result = await run("get", "none", "prod", "none", "--output", "json")
+    failed, found = json.loads(result.stdout)
+    assert service.calls == {"GetNetworkConnector": 2}
+    assert found["identifier"] == "prod"
+    assert found["connector"]["Name"] == "prod"
+    assert (
+        found["connector"]["Configuration"]["VpcEgressConfiguration"]["NetworkProtocol"] == "IPv4"
+    )
+    assert failed["identifier"] == "none"
+    assert failed["error"]["code"] == "ResourceNotFoundException"
+    assert failed["error"]["message"] == "Network connector not found: none"
+    assert re.fullmatch(r"[0-9a-f-]{36}", failed["error"]["request_id"])
+
+
+async def test_an_error_of_this_library_has_its_class_for_a_code(service: LocalLambdaCore) -> None:
+    result = await run("get", "..", "--output", "jsonl")
+    assert json.loads(result.stdout) == {
+        "identifier": "..",
+        "error": {
+            "code": "ParameterError",
+            "message": "identifier: '..' cannot be sent in a URL's path",
+            "request_id": None,
+        },
+    }
+
+
+async def test_lookup_reads_a_file_of_one_identifier_a_line(
+    service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    file = tmp_path / "identifiers"
+    file.write_bytes(b"full\r\n\n  \nnone\nprod")
+    result = await run("lookup", str(file))
+    assert (result.exit_code, result.stderr) == (1, "")
+    assert re.search(r"full +FAILED +SubnetOutOfIPAddresses +IPv4 +1", result.stdout)
+    assert re.search(r"prod +ACTIVE +IPv4 +1", result.stdout)
+    assert re.search(r"none +ResourceNotFoundException", result.stdout)
+    assert result.stdout.index("full") < result.stdout.index("prod")
+
+
+async def test_lookup_reads_standard_input(service: LocalLambdaCore, standard_input: int) -> None:
+    os.write(standard_input, b"prod\nfull\n")
+    os.close(standard_input)
+    result = await run("lookup", "-", "--output", "json", "--concurrency", "1")
+    assert result.exit_code == 0
+    assert [found["identifier"] for found in json.loads(result.stdout)] == ["prod", "full"]
+
+
+async def test_nothing_to_look_up_prints_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "identifiers"
+    file.touch()
+    result = await run("lookup", str(file))
+    assert (result.exit_code, result.output) == (0, "")
+
+
+async def test_a_deadline_fails_what_is_not_done_by_then(
+    service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    file = tmp_path / "identifiers"
+    file.write_text("prod\nfull\n")
+    result = await run("lookup", str(file), "--deadline", "0", "--output", "json")
+    codes = [failed["error"]["code"] for failed in json.loads(result.stdout)]
+    assert codes == ["TransportTimeoutError"] * 2
+
+
+@pytest.mark.parametrize("output", ["table", "jsonl"])
+async def test_what_cannot_be_read_is_one_line_and_status_2(tmp_path: Path, output: str) -> None:
+    for path in (tmp_path, tmp_path / "none"):
+        result = await run("lookup", str(path), "--output", output)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert re.fullmatch(r"lambdacore: .*directory.*\n", result.stderr)
+
+
+async def test_a_pipe_without_end_has_its_results_at_once_and_ctrl_c_ends_it_quietly(
+    service: LocalLambdaCore,
+) -> None:
+    process = await start("lookup", "-", "--output", "jsonl")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for name, state in (("prod", "ACTIVE"), ("full", "FAILED")):
+        process.stdin.write(f"{name}\n".encode())
+        result = json.loads(await process.stdout.readline())
+        assert (result["identifier"], result["connector"]["State"]) == (name, state)
+    process.send_signal(signal.SIGINT)
+    rest, complaints = await process.communicate()
+    assert (process.returncode, rest, complaints) == (130, b"", b"")
+
+
+async def test_a_terminal_has_colours_and_progress(
+    service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    file = tmp_path / "identifiers"
+    file.write_text("prod\nfull\nnone\n")
+    result = await run("lookup", str(file), env={"FORCE_COLOR": "1", "COLUMNS": "120"})
+    assert "\x1b[32mACTIVE" in result.stdout
+    assert "Protocol" in result.stdout
+    assert "Looking up" not in result.stdout
+    assert "3/3" in result.stderr
+    assert "1 failed" in result.stderr
+
+
+async def test_list_shows_a_row_for_each_connector(service: LocalLambdaCore) -> None:
+    result = await run("list")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert re.search(r"^Name +Id +State +Version +Last modified *$", result.stdout, re.MULTILINE)
+    assert re.search(r"^prod +nc-\w+ +ACTIVE +1 +\d{4}-\d\d-\d\d ", result.stdout, re.MULTILINE)
+    failed = await run("list", "--state", "FAILED", "--output", "json")
+    assert [each["Name"] for each in json.loads(failed.stdout)] == ["full"]
+    lines = (await run("list", "--output", "jsonl")).stdout.splitlines()
+    assert {"prod", "full"} <= {json.loads(line)["Name"] for line in lines}
+
+
+async def test_list_of_nothing_is_nothing(service: LocalLambdaCore) -> None:
+    result = await run("list", "--state", "DELETE_FAILED")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_what_ends_a_run_takes_no_earlier_result_along(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lookup(request: Request) -> Response:
+        if request.target.endswith("/first"):
+            return CONNECTOR
+        raise CredentialsError("the credentials have expired")
+
+    answering(monkeypatch, lookup)
+    result = CliRunner().invoke(app, ["get", "first", "second", "--output", output])
+    assert result.exit_code == 2
+    assert result.stderr == "lambdacore: the credentials have expired\n"
+    assert "prod-egress" in result.stdout
+
+
+@pytest.mark.parametrize("output", ["table", "json", "jsonl"])
+def test_a_listing_that_the_service_refuses_is_status_1_and_names_the_code(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(monkeypatch, lambda _: refusal("AccessDeniedException", 403))
+    result = CliRunner().invoke(app, ["list", "--output", output])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "lambdacore: AccessDeniedException: AccessDeniedException it is\n"

@@ -1,0 +1,123 @@
+"""How a command ends: exit statuses and errors."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from lambdacore_async import (
+    LambdaCoreClient,
+)
+from lambdacore_async.__main__ import main
+from lambdacore_async.engine.user_agent import VERSION
+from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.models.network_connectors import (
+    NetworkConnectorStateReasonCode,
+)
+from support.commands import COMMAND, run, variables
+
+NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
+boto3: Any = importlib.import_module("boto3")
+
+
+async def test_options_win_over_the_environment(service: LocalLambdaCore) -> None:
+    env = {"AWS_REGION": "eu-north-1", "AWS_ENDPOINT_URL_LAMBDA_CORE": "http://127.0.0.1:1"}
+    options = ("--region", service.region, "--endpoint-url", service.endpoint_url)
+    assert (await run("get", "prod", *options, env=env)).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("env", "options", "complaint"),
+    [
+        ({"AWS_REGION": None}, (), "no region"),
+        ({"AWS_SECRET_ACCESS_KEY": None}, (), "incomplete credentials"),
+        ({"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}, (), "no credentials"),
+        ({}, ("--endpoint-url", "nowhere"), "'nowhere' is not an http or https URL"),
+        ({"AWS_MAX_ATTEMPTS": "many"}, (), "AWS_MAX_ATTEMPTS"),
+        ({}, ("--profile", "gone"), "'gone'"),
+    ],
+)
+async def test_what_no_identifier_is_to_blame_for_is_one_line_and_status_2(
+    service: LocalLambdaCore, env: dict[str, str | None], options: tuple[str, ...], complaint: str
+) -> None:
+    result = await run("get", "prod", "full", *options, env=env)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(rf"lambdacore: .*{complaint}.*\n", result.stderr)
+
+
+async def test_a_service_that_is_not_there_is_a_failed_lookup(unwaited: None) -> None:
+    async with LocalLambdaCore() as service:
+        env = variables(service)
+    result = await run("get", "prod", "--output", "jsonl", env=env)
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"]["code"] == "TransportError"
+
+
+async def test_no_secret_is_printed(service: LocalLambdaCore) -> None:
+    wrong = {"AWS_SECRET_ACCESS_KEY": "wrong-secret", "AWS_SESSION_TOKEN": "wrong-token"}
+    for output in ("table", "json", "jsonl"):
+        result = await run("get", "prod", "--output", output, env=wrong)
+        assert "UnrecognizedClientException" in result.stdout
+        assert "wrong" not in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("get",),
+        ("lookup", "-", "--concurrency", "0"),
+        ("lookup", "-", "--deadline", "-1"),
+        ("lookup", "-", "--deadline", "inf"),
+        ("wait", "prod", "--timeout", "inf"),
+        ("watch", "--interval", "inf"),
+        ("watch", "--interval", "0"),
+        ("local", "--port", "70000"),
+        ("demo", "--output", "jsonl"),
+        ("unheard-of",),
+    ],
+)
+async def test_misuse_exits_with_2(arguments: tuple[str, ...]) -> None:
+    assert (await run(*arguments)).exit_code == 2
+
+
+async def test_the_version_is_the_packages() -> None:
+    assert (await run("--version")).stdout == f"lambdacore-async {VERSION}\n"
+
+
+async def test_a_reader_that_leaves_ends_the_run_quietly(service: LocalLambdaCore) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, "get", "prod", stdout=writing, stderr=subprocess.PIPE
+    )
+    os.close(writing)
+    _, complaints = await process.communicate()
+    assert (process.returncode, complaints) == (141, b"")
+
+
+async def test_a_broken_pipe_is_status_141_also_when_it_shows_at_the_last_flush(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as output:
+        monkeypatch.setattr(sys, "stdout", output)
+        monkeypatch.setattr(sys, "argv", ["lambdacore", "get", "prod"])
+        with pytest.raises(SystemExit) as exited:
+            await asyncio.to_thread(main)
+    assert exited.value.code == 141
+
+
+async def test_the_service_that_was_looked_up_can_be_asked_by_the_library_too(
+    service: LocalLambdaCore,
+) -> None:
+    async with LambdaCoreClient(endpoint_url=service.endpoint_url) as client:
+        assert (await client.get_network_connector("prod")).name == "prod"

@@ -1,0 +1,141 @@
+"""The commands `demo` and `local`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import shlex
+import signal
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from lambdacore_async import (
+    NetworkConnector,
+    UnknownMember,
+)
+from lambdacore_async.__main__ import main
+from lambdacore_async.cli.demo import _one_of_each
+from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.models.network_connectors import (
+    NetworkConnectorState,
+    NetworkConnectorStateReasonCode,
+)
+from support.commands import run, start
+
+NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
+boto3: Any = importlib.import_module("boto3")
+
+
+async def test_the_demo_as_json_is_one_object() -> None:
+    process = await start("demo", "--output", "json")
+    output, complaints = await process.communicate()
+    summary: dict[str, Any] = json.loads(output)
+    assert (process.returncode, complaints) == (0, b"")
+    assert set(summary) == {"identifiers", "found", "failed", "states", "calls", "seconds"}
+    assert summary["found"] == 304
+    assert summary["failed"] == {
+        "ResourceNotFoundException": 14,
+        "InvalidParameterValueException": 1,
+    }
+    assert set(summary["states"]) == set(NetworkConnectorState)
+    assert sum(summary["states"].values()) == summary["found"]
+    assert summary["identifiers"] == summary["calls"] == 304 + 15
+    assert summary["seconds"] > 0
+
+
+async def test_a_demo_of_one_connector_looks_up_what_is_missing_too() -> None:
+    summary = json.loads((await run("demo", "--connectors", "1", "--output", "json")).stdout)
+    assert (summary["identifiers"], summary["found"]) == (8, 5)
+
+
+async def test_the_demo_shows_one_of_each_kind_and_a_summary() -> None:
+    result = await run("demo", "--connectors", "60")
+    assert (result.exit_code, result.stderr) == (0, "")
+    for code in NetworkConnectorStateReasonCode:
+        assert re.search(rf"FAILED +{code} ", result.stdout)
+    assert re.search(r"ALL_INGRESS +ACTIVE +4 *\n", result.stdout)
+    assert re.search(r"\nFound +64: \d+ ACTIVE, ", result.stdout)
+    assert re.search(
+        r"\nFailed +5: 4 ResourceNotFoundException, 1 InvalidParameterValueException\n",
+        result.stdout,
+    )
+    assert re.search(r"\nCalls +69 in [\d.]+ s, [\d,]+ a second\n$", result.stdout)
+
+
+async def test_a_narrow_terminal_has_fewer_columns_and_no_row_is_folded() -> None:
+    result = await run("demo", env={"FORCE_COLOR": "1", "COLUMNS": "80"})
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", result.stdout)
+    assert "Protocol" not in plain
+    assert "SecurityGroupsPerInterfaceLimitExceeded" in plain
+    assert max(map(len, plain.splitlines())) <= 80
+
+
+def test_a_configuration_of_a_new_kind_shows_as_none_known() -> None:
+    connector = NetworkConnector("arn", "new", "id", configuration=UnknownMember("Nat"))
+    assert _one_of_each([connector, connector]) == [
+        {
+            "Name": "new",
+            "State": "",
+            "Last update": "",
+            "Reason code": "",
+            "Protocol": "",
+            "Subnets": "",
+            "Like it": "2",
+        }
+    ]
+
+
+def test_local_serves_other_sdks_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+
+    def use_it() -> None:
+        try:
+            lines = [output.readline() for _ in range(10)]
+            exports = shlex.split("".join(lines), comments=True)
+            pasted = dict(word.split("=", 1) for word in exports if "=" in word)
+            client = boto3.client(
+                "lambda-core",
+                endpoint_url=pasted["AWS_ENDPOINT_URL_LAMBDA_CORE"],
+                region_name=pasted["AWS_DEFAULT_REGION"],
+                aws_access_key_id=pasted["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=pasted["AWS_SECRET_ACCESS_KEY"],
+            )
+            listed = client.list_network_connectors()["NetworkConnectors"]
+            names.extend(connector["Name"] for connector in listed)
+            client.close()
+        finally:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    reading, writing = os.pipe()
+    user = threading.Thread(target=use_it)
+    command = ["lambdacore", "local", "--port", "0", "--region", "eu-north-1", "--connectors", "3"]
+    with os.fdopen(reading) as output, os.fdopen(writing, "w") as printed:
+        monkeypatch.setattr(sys, "stdout", printed)
+        monkeypatch.setattr(sys, "argv", command)
+        user.start()
+        with pytest.raises(SystemExit) as exited:
+            main()
+        user.join()
+    assert exited.value.code == 130
+    named = ["prod-egress", "staging-egress", "old-egress"]
+    assert names == [*named, "egress-0001", "egress-0002", "egress-0003"]
+
+
+async def test_local_says_in_one_line_that_its_port_is_taken(service: LocalLambdaCore) -> None:
+    port = service.endpoint_url.rpartition(":")[2]
+    result = await run("local", "--port", port)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert re.fullmatch(r"lambdacore: .*address already in use\n", result.stderr)
+
+
+@pytest.mark.parametrize("region", ["", "us east", "us-east-1\nrm -r /", "\x1b[2J"])
+async def test_local_refuses_what_is_no_regions_name(region: str) -> None:
+    result = await run("local", "--port", "0", "--region", region)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "not a region's name" in result.stderr
+    assert "--region" in result.stderr
