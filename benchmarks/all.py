@@ -1,10 +1,10 @@
-"""Runs the benchmarks, and keeps what they print in `benchmarks/results/`.
+"""Runs the benchmarks, and writes their output to `benchmarks/results/`.
 
     python benchmarks/all.py [--quick] [NAME ...]
 
-Any Python from 3.11 on will do: what is measured runs in environments that are made at the first
-run. With names, only these are run, such as those that an interrupted run had not come to. What
-failed keeps its results of before, and is told at the end.
+Python 3.11 or newer runs it. The first run creates virtual environments for the measured clients.
+With names, only these benchmarks run, for example those that are left after an interruption. If a
+benchmark fails, its earlier results stay, and its name is printed at the end.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ import results
 import servers
 from rounds import progress
 
-#: Each is a script of this name, in the order in which they run.
+#: The scripts and their titles, in the order in which they run.
 TITLES: Final = {
     "parts": "Parts of a call",
     "cold_start": "From `python` to the first answer",
     "calls": "The cost of a call",
     "instructions": "Instructions of a call",
+    "latency": "Lookups with network latency",
     "scale": "Scale",
     "waiters": "Calls of waiters",
 }
-#: What runs in an environment with this library; the others start theirs, and need nothing.
+#: The environments of scripts that import packages. The other scripts need none.
 ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours"}
 
 
 def run(name: str, *, quick: bool, machine: str) -> bool:
-    """Run one, and keep what it printed; or say that it failed."""
+    """Run a benchmark and write its output; return whether it succeeded."""
     progress(f"== {name}")
     home = ENVIRONMENTS.get(name)
     interpreter = sys.executable if home is None else environments.python(home)
@@ -43,9 +44,7 @@ def run(name: str, *, quick: bool, machine: str) -> bool:
     if done.returncode:
         return False
     shown = f"python benchmarks/{name}.py{' --quick' if quick else ''}"
-    text = (
-        f"# {TITLES[name]}\n\nAs `{shown}` measured it on\n\n{machine}\n\n{done.stdout.strip()}\n"
-    )
+    text = f"# {TITLES[name]}\n\nMeasured by `{shown}` on\n\n{machine}\n\n{done.stdout.strip()}\n"
     results.FOLDER.mkdir(exist_ok=True)
     (results.FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
     return True
@@ -56,11 +55,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(TITLES))
-    parser.add_argument("--quick", action="store_true", help="minutes: few rounds, few points")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and points")
     options = parser.parse_args()
     names = options.names or list(TITLES)
     if unknown := set(names) - set(TITLES):
-        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+        parser.error(f"unknown benchmark: {', '.join(sorted(unknown))}")
     started = time.monotonic()
     machine = f"{results.machine()}\n- service: {servers.kind()}"
     failed = [name for name in names if not run(name, quick=options.quick, machine=machine)]

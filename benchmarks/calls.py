@@ -1,12 +1,13 @@
-"""What a call costs, beside other clients: CPU and wall time, against a static server.
+"""Measures CPU and wall time of a call, compared with other clients, against a static server.
 
     python benchmarks/calls.py [--quick] [--tls] [--uvloop]
 
-Everyone asks for one connector by `GetNetworkConnector`, so many calls at once. Bare aiohttp is
-`async with session.get(url) as response: await response.json()`: nothing is signed, retried or
-typed. Contenders take turns; a ratio is taken within each round, then come median and quartiles.
+All clients call `GetNetworkConnector`, with 1, 64 or 512 concurrent calls. Bare aiohttp is `async
+with session.get(url) as response: await response.json()`, without signatures, retries and models.
+The contenders take turns. Ratios are computed within each round; the tables show their median and
+quartiles.
 
-With neither --tls nor --uvloop, all four combinations are measured.
+Without --tls and --uvloop, all four combinations are measured.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import workers
 from rounds import Spread, interleave, progress, ratios
 
 NAMES: Final = ("aiohttp", "ours", "aiobotocore", "capo", "boto3")
-#: Rows: a label, whose worker makes the calls, and in which way.
+#: Rows: label, contender, and the way of `workers.make_calls`.
 ROWS: Final = {
     "ours": ("ours", "get"),
     "ours, lookups": ("ours", "lookups"),
@@ -33,7 +34,7 @@ ROWS: Final = {
 CONCURRENCIES: Final = (1, 64, 512)
 GENERATIONS: Final = 3
 HEADER: Final = (
-    "at once", "client", "CPU, us", "CPU of bare aiohttp", "wall, us", "wall of bare aiohttp",
+    "at once", "client", "CPU, us", "CPU / bare aiohttp", "wall, us", "wall / bare aiohttp",
 )  # fmt: skip
 
 Costs = dict[str, list[workers.Cost]]
@@ -46,10 +47,10 @@ def setting(*, tls: bool, uvloop: bool) -> str:
 def measure(
     concurrencies: tuple[int, ...], rounds: int, seconds: float, *, tls: bool, uvloop: bool
 ) -> dict[int, Costs]:
-    """The cost of a call in each round, by concurrency and row.
+    """Return the cost of a call in each round, by concurrency and row.
 
-    A process keeps the luck that it was started with, such as where its memory lies; so there are
-    several generations of them, and each has its share of the rounds.
+    A process keeps some luck from its start, such as its memory layout. So the rounds are divided
+    among several generations of processes.
     """
     costs: dict[int, Costs] = {
         concurrency: {row: [] for row in ROWS} for concurrency in concurrencies
@@ -71,7 +72,7 @@ def measure(
 
 
 def against(costs: Costs, row: str, reference: str, what: str = "cpu") -> Spread:
-    """How many times a row costs what another does."""
+    """Return the cost of a row as a multiple of another row's."""
     values, others = ([getattr(cost, what) for cost in costs[name]] for name in (row, reference))
     return ratios(values, others)
 
@@ -90,18 +91,20 @@ def rows(costs: Costs, concurrency: int) -> list[tuple[str, ...]]:
     ]
 
 
-def bars(costs: Costs, where: str) -> list[results.Bar]:
-    bare = against(costs, "ours", "aiohttp").median
+def bars(costs: Costs, *, tls: bool, uvloop: bool) -> list[results.Bar]:
+    where, bound = setting(tls=tls, uvloop=uvloop), 0.75 if uvloop else 0.64 if tls else 0.52
     return [
-        results.Bar(f"CPU, of bare aiohttp's; {where}", bare, 0.75),
         results.Bar(
-            f"aiobotocore's CPU, of ours; {where}",
+            f"CPU / bare aiohttp's; {where}", against(costs, "ours", "aiohttp").median, bound
+        ),
+        results.Bar(
+            f"aiobotocore's CPU / ours; {where}",
             against(costs, "aiobotocore", "ours").median,
             9,
             at_least=True,
         ),
         results.Bar(
-            f"capo-lambda-core's CPU, of ours; {where}",
+            f"capo-lambda-core's CPU / ours; {where}",
             against(costs, "capo", "ours").median,
             5,
             at_least=True,
@@ -113,9 +116,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="few short rounds, at 64 alone")
-    parser.add_argument("--tls", action="store_true", help="over TLS alone")
-    parser.add_argument("--uvloop", action="store_true", help="on uvloop alone")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, only 64 calls at once")
+    parser.add_argument("--tls", action="store_true", help="only over TLS")
+    parser.add_argument("--uvloop", action="store_true", help="only on uvloop")
     options = parser.parse_args()
     concurrencies = (64,) if options.quick else CONCURRENCIES
     rounds, seconds = (2, 0.1) if options.quick else (5, 0.2)
@@ -128,7 +131,7 @@ def main() -> None:
         for tls, uvloop in settings
     }
     print("## 64 calls at once\n")
-    print("CPU of a call, that of bare aiohttp being 1.\n")
+    print("CPU of a call, as a multiple of bare aiohttp's.\n")
     print(
         results.table(
             ("client", *(setting(tls=tls, uvloop=uvloop) for tls, uvloop in found)),
@@ -149,12 +152,12 @@ def main() -> None:
         results.bars(
             bar
             for (tls, uvloop), costs in found.items()
-            for bar in bars(costs[64], setting(tls=tls, uvloop=uvloop))
+            for bar in bars(costs[64], tls=tls, uvloop=uvloop)
         )
     )
     for (tls, uvloop), costs in found.items():
         print(f"\n## {setting(tls=tls, uvloop=uvloop)}\n")
-        print("CPU and wall time of a call; medians, and of ratios the quartiles.\n")
+        print("CPU and wall time of a call: medians, and for ratios the quartiles too.\n")
         lines = [row for concurrency in costs for row in rows(costs[concurrency], concurrency)]
         print(results.table(HEADER, lines))
 

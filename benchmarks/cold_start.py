@@ -1,9 +1,9 @@
-"""What a process costs from `python` to its first answer: CPU and peak memory.
+"""Measures CPU and peak memory of a process from `python` to its first response.
 
     python benchmarks/cold_start.py [--quick]
 
-Each program below is run as it stands, in turns; CPU is what the system charged for the whole
-process. Linux or macOS.
+The programs below run unchanged, in turns. CPU is what the system charges for the whole process.
+Runs on Linux and macOS.
 """
 
 from __future__ import annotations
@@ -75,14 +75,14 @@ LABELS: Final = results.LABELS | {"boto3": "boto3"}
 
 
 class Cost(NamedTuple):
-    """What one process cost: milliseconds and MiB."""
+    """The cost of one process: milliseconds of CPU and peak memory in MiB."""
 
     cpu: float
     memory: float
 
 
 def start(name: str, server: servers.Server) -> Cost:
-    """Run a program to its end."""
+    """Run a contender's program to its end."""
     process = subprocess.Popen(
         [environments.python(name), "-c", PROGRAMS[name], server.url],
         env=server.variables()
@@ -106,7 +106,7 @@ def measure(rounds: int, *, tls: bool) -> dict[str, list[Cost]]:
     with servers.serving(tls=tls) as server:
         progress(f"cold start: {'TLS' if tls else 'Plain HTTP'}")
         turns = {name: turn(name, server) for name in PROGRAMS}
-        interleave(turns, 1)  # compiles what was just installed
+        interleave(turns, 1)  # compiles the byte code of new packages
         return interleave(turns, rounds)
 
 
@@ -114,9 +114,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="few rounds")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
     rounds = 5 if parser.parse_args().quick else 25
-    servers.stay_on(servers.CLIENTS)  # the programs inherit it
+    servers.stay_on(servers.CLIENTS)  # the programs inherit the cores
     found = {
         "Plain HTTP": measure(rounds, tls=False),
         "TLS": measure(rounds, tls=True),
@@ -135,8 +135,8 @@ def main() -> None:
             for name in PROGRAMS
         }
         cpu, memory = spreads["ours"]
-        bars.append(results.Bar(f"CPU, of bare aiohttp's; {where}", cpu.median, 1.25))
-        bars.append(results.Bar(f"peak memory, of bare aiohttp's; {where}", memory.median, 1.2))
+        bars.append(results.Bar(f"CPU / bare aiohttp's; {where}", cpu.median, 1.4))
+        bars.append(results.Bar(f"peak memory / bare aiohttp's; {where}", memory.median, 1.1))
         rows = [
             (
                 LABELS[name],
@@ -147,9 +147,9 @@ def main() -> None:
             )
             for name in PROGRAMS
         ]
-        header = ("client", "CPU, ms", "CPU of bare aiohttp", "peak, MiB", "peak of bare aiohttp")
+        header = ("client", "CPU, ms", "CPU / bare aiohttp", "peak, MiB", "peak / bare aiohttp")
         tables.append(f"\n## {where}\n\n{results.table(header, rows)}")
-    # A child's peak starts at what its parent had when it was started.
+    # A child's peak is at least the memory that its parent had at the fork.
     least = min(cost.memory for costs in found.values() for kind in costs.values() for cost in kind)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / results.PER_MIB < least
     print("## What must hold\n")

@@ -1,9 +1,9 @@
-"""Whether a call has become more expensive from one commit to another, by counting instructions.
+"""Compares the instructions of a call between two commits.
 
     python benchmarks/compare.py BEFORE [AFTER]
 
-AFTER is HEAD unless given; `.` is the working tree. Both run on the same versions of everything
-else. The exit status is 1 if a call takes over 3% more instructions than before.
+AFTER defaults to HEAD; `.` is the working tree. Both commits run with the same versions of all
+other packages. The exit status is 1 if a call takes over 3% more instructions than before.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ import results
 import servers
 from rounds import progress
 
-#: More than this is told as a regression; a repeated count differs by less than a thousandth.
+#: More growth than this is a regression. Repeated counts differ by less than 0.1%.
 BOUND: Final = 0.03
-#: Rows: a label, the way in which calls are made, how many at once, and the answer.
+#: Rows: label, the way of `workers.make_calls`, concurrency, and the body of the response.
 ROWS: Final = (
     ("`get_network_connector`", "get", 1, servers.CONNECTOR_BODY),
     ("`get_network_connector`, 64 at once", "get", 64, servers.CONNECTOR_BODY),
@@ -35,7 +35,7 @@ ROWS: Final = (
 
 
 def source(commit: str, folder: Path) -> str:
-    """The path of a commit's packages, laid out in a folder."""
+    """Return the path of a commit's packages; write them to a folder first."""
     if commit == ".":
         return str(environments.ROOT / "src")
     archive = subprocess.run(
@@ -44,7 +44,7 @@ def source(commit: str, folder: Path) -> str:
     ).stdout  # fmt: skip
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(folder, filter="data")
-    # Else the first run would be charged for it.
+    # Compiled now, so that it does not count for the first run.
     subprocess.run([environments.python("ours"), "-m", "compileall", "-q", folder], check=True)
     return str(folder / "src")
 
@@ -54,7 +54,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("before", help="a commit")
-    parser.add_argument("after", nargs="?", default="HEAD", help="a commit, or . for these files")
+    parser.add_argument("after", nargs="?", default="HEAD", help="a commit, or .")
     options = parser.parse_args()
     counter = instructions.choose_counter()
     lines: list[tuple[str, ...]] = []

@@ -1,11 +1,11 @@
-"""The clients that are compared, each opened and called in the way its users write it.
+"""Opens and calls the clients that are compared, each as its users write it.
 
     python benchmarks/contenders.py CONTENDER PORT COUNT CONCURRENCY
 
-runs one fan-out by one client, and prints what came of it as JSON. There a contender is a client
-and, behind a colon, its retry mode: `ours:standard`, `aiobotocore:legacy`, `capo`.
+This runs one fan-out by one client, and prints the outcome as JSON. A contender is the name of a
+client, with an optional retry mode: `ours:standard`, `aiobotocore:legacy`, `capo`.
 
-Every contender runs in an environment of its own, so nothing is imported before it is needed.
+Each contender has its own virtual environment, so its packages are imported inside its function.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 ACCESS_KEY: Final = "AKIDEXAMPLE"
-SECRET_KEY: Final = "made-up"  # noqa: S105 - it opens nothing
+SECRET_KEY: Final = "made-up"  # noqa: S105 - not a real secret
 CONNECTORS: Final = "/2026-04-04/network-connectors"
 
 
 class Calls(NamedTuple):
-    """What is called of a client: one connector, a page of connectors, many by its own fan-out."""
+    """The calls of a client: get a connector, list a page, and its own fan-out if it has one."""
 
     get: Callable[[str], Awaitable[object]]
     page: Callable[[], Awaitable[object]]
@@ -69,7 +69,7 @@ async def ours(url: str, mode: str = "", pool: int = 100, token: str | None = No
 
 @asynccontextmanager
 async def aiohttp(url: str, _: str = "", pool: int = 100, token: str | None = None) -> Opened:
-    """What else one would write: nothing is signed, retried or typed."""
+    """Bare aiohttp: without signatures, retries and models."""
     import aiohttp
 
     del token
@@ -135,7 +135,7 @@ async def capo(url: str, _: str = "", pool: int = 100, token: str | None = None)
 
 
 def boto3(url: str, pool: int, token: str | None) -> Any:
-    """A client that blocks, for threads."""
+    """Return a synchronous client, for use in threads."""
     import boto3
     from botocore.config import Config
 
@@ -154,9 +154,9 @@ OPEN: Final = {"ours": ours, "aiohttp": aiohttp, "aiobotocore": aiobotocore, "ca
 
 
 async def by_tasks(
-    get: Callable[[str], Awaitable[object]], identifiers: list[str], concurrency: int
+    get: Callable[[str], Awaitable[object]], identifiers: Iterable[str], concurrency: int
 ) -> Counter[str]:
-    """The usual fan-out of clients that have none of their own."""
+    """Call for each identifier, by `asyncio.gather` with a semaphore."""
     stopwatch.start()
     gate = asyncio.Semaphore(concurrency)
     outcomes: Counter[str] = Counter()
@@ -165,7 +165,7 @@ async def by_tasks(
         async with gate:
             try:
                 await get(identifier)
-            except Exception as error:  # noqa: BLE001 - each client has its own
+            except Exception as error:  # noqa: BLE001 - every client raises its own
                 outcomes[type(error).__name__] += 1
             else:
                 outcomes["found"] += 1
@@ -175,7 +175,7 @@ async def by_tasks(
 
 
 class Stopwatch:
-    """Times the fan-out alone, without imports and making a client."""
+    """Times the fan-out without the imports and the creation of the client."""
 
     def start(self) -> None:
         self._wall, self._cpu = time.perf_counter(), time.process_time()

@@ -1,6 +1,6 @@
-"""A virtual environment for each contender: their pins of botocore contradict each other.
+"""Creates a virtual environment for each contender, because their pins of botocore conflict.
 
-They are made at the first run, beside this file, and made anew when what belongs into them changes.
+The first run creates them in `.environments`. They are recreated when their packages change.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PACKAGES: Final = {
     "boto3": ("boto3==1.44.*",),
     "parts": ("--editable", str(ROOT), "boto3==1.44.*"),
 }
-#: Bare aiohttp is the very aiohttp that our client runs on.
+#: Bare aiohttp uses the same installation as our client.
 SHARED: Final = {"aiohttp": "ours"}
 
 
 def python(contender: str) -> str:
-    """The interpreter of a contender's environment, made if it is not there as it should be."""
+    """Return the interpreter of a contender's environment; create it if missing or outdated."""
     name = SHARED.get(contender, contender)
     folder = FOLDER / name
     interpreter, marker = folder / "bin" / "python", folder / "packages.txt"
@@ -36,7 +36,7 @@ def python(contender: str) -> str:
     if str(ROOT) in PACKAGES[name]:
         wanted += (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     if not marker.exists() or marker.read_text(encoding="utf-8") != wanted:
-        print(f"making an environment for {name} ...", file=sys.stderr, flush=True)
+        print(f"creating an environment for {name} ...", file=sys.stderr, flush=True)
         venv.create(folder, with_pip=True, clear=True)
         subprocess.run(
             [interpreter, "-m", "pip", "install", "--quiet", *PACKAGES[name]],
@@ -48,7 +48,7 @@ def python(contender: str) -> str:
 
 
 def variables(**more: str) -> dict[str, str]:
-    """A contender's environment variables: none of the user's own for AWS, Python or proxies."""
+    """Return environment variables, without the user's settings of AWS, Python, TLS and proxies."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -63,7 +63,7 @@ def variables(**more: str) -> dict[str, str]:
 
 
 def versions(contender: str) -> dict[str, str]:
-    """What is installed in a contender's environment, by name."""
+    """Return the versions installed in a contender's environment, by package."""
     listing = subprocess.run(
         [python(contender), "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check"],
         check=True,

@@ -1,13 +1,12 @@
-"""How clients fare where requests fail at random, and where the service is gone for a while.
+"""Compares clients when requests fail at random, and when the service is down for a while.
 
     python benchmarks/faults.py [--quick]
-    python benchmarks/faults.py serve [--share SHARE] [--throttles] [--dies-after ANSWERS]
+    python benchmarks/faults.py serve [--share SHARE] [--throttles] [--dies-after RESPONSES]
     python benchmarks/faults.py ask --contender CONTENDER --port PORT
 
-Each row is a fan-out of lookups, 64 at once, by a client in a process of its own, against the
-embedded service in another. The same connector's same request meets the same fault whoever asks.
-An answer is `wrong` that was taken for the connector, and is not it.
-Peers run in environments of their own, made at the first run.
+Each row is a fan-out of lookups, 64 at once. The client and the embedded service run in separate
+processes. All clients meet the same faults: a fault depends on the connector and the number of the
+request for it. `wrong` counts responses that a client took for the connector although they are not.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ COUNT: Final = 1000
 CONCURRENCY: Final = 64
 SHARE: Final = 0.3
 SEED: Final = 2026
-#: The service dies when it has answered so many requests, for so many seconds.
+#: The outage starts after this many responses, and lasts for this many seconds.
 DIES_AFTER: Final = 300
 DEAD_FOR: Final = 5.0
 CONTENDERS: Final = (
@@ -42,7 +41,7 @@ CONTENDERS: Final = (
 
 
 async def serve(share: float, dies_after: int, *, throttles: bool) -> None:
-    """Be the service, until the input ends; print its port, then what it counted."""
+    """Run the service until standard input closes; print its port, then its counts."""
     from lambdacore_async import Credentials
     from lambdacore_async.local import FaultProxy, LocalLambdaCore
     from lambdacore_async.local import faults as f
@@ -74,7 +73,7 @@ async def serve(share: float, dies_after: int, *, throttles: bool) -> None:
         aws.state.put_network_connector(f"nc-{number:08}")
 
     async def die(proxy: FaultProxy) -> None:
-        while aws.calls.total() < dies_after:  # noqa: ASYNC110 - it has no event for that
+        while aws.calls.total() < dies_after:  # noqa: ASYNC110 - the service has no event for it
             await asyncio.sleep(0.001)
         async with proxy.outage():
             await asyncio.sleep(DEAD_FOR)
@@ -91,12 +90,12 @@ async def serve(share: float, dies_after: int, *, throttles: bool) -> None:
     print(json.dumps(counts), flush=True)
 
 
-class WrongAnswer(Exception):  # noqa: N818 - it is counted by this name
-    """A client took something else for the connector."""
+class WrongAnswer(Exception):  # noqa: N818 - the table shows this name
+    """A client returned something other than the connector."""
 
 
 async def ask(contender: str, port: str) -> Counter[str]:
-    """Be a contender."""
+    """Run the fan-out of a contender."""
     url, identifiers = f"http://127.0.0.1:{port}", [f"nc-{number:08}" for number in range(COUNT)]
     name, _, mode = contender.partition(":")
     if name == "ours":
@@ -137,7 +136,7 @@ async def ask_ours(url: str, mode: str, identifiers: list[str]) -> Counter[str]:
 
 
 class Service:
-    """The service, in a process of its own."""
+    """The service, in a separate process."""
 
     def __init__(self, *options: str) -> None:
         self._process = subprocess.Popen(
@@ -150,7 +149,7 @@ class Service:
         self.port = self._process.stdout.readline().strip()
 
     def stop(self) -> dict[str, int]:
-        """What it counted."""
+        """Stop the service; return its counts."""
         counts: dict[str, int] = json.loads(self._process.communicate()[0])
         return counts
 
@@ -188,8 +187,8 @@ def row(contender: str, *options: str, attempts: str | None = None) -> str:
 def table(title: str) -> None:
     print(f"\n{title}\n")
     print(
-        "| client | found | lost | wrong | doubled or dropped | seconds | CPU, s | answered "
-        "| lost to |"
+        "| client | found | lost | wrong | doubled or dropped | seconds | CPU, s | requests "
+        "| errors |"
     )
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
 
@@ -202,7 +201,7 @@ def measure(*, quick: bool) -> None:
         table(f"{COUNT:,} lookups, {SHARE:.0%} of all requests fail at random; {text}")
         for contender in names:
             print(row(contender, f"--share={SHARE}", *options), flush=True)
-    table(f"{COUNT:,} lookups, the service is gone for {DEAD_FOR:g} s after {DIES_AFTER} answers")
+    table(f"{COUNT:,} lookups, the service is down for {DEAD_FOR:g} s after {DIES_AFTER} responses")
     for contender in names:
         print(row(contender, f"--dies-after={DIES_AFTER}"), flush=True)
         if contender in ("ours:standard", "aiobotocore:standard"):
@@ -210,14 +209,16 @@ def measure(*, quick: bool) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("mode", nargs="?", choices=["measure", "serve", "ask"], default="measure")
-    parser.add_argument("--quick", action="store_true", help="our client alone")
-    parser.add_argument("--share", type=float, default=0, help="of requests that fail, 0 to 1")
-    parser.add_argument("--throttles", action="store_true", help="that fail for no limit's sake")
-    parser.add_argument("--dies-after", type=int, default=0, help="answers; 0: it does not die")
+    parser.add_argument("--quick", action="store_true", help="only our client")
+    parser.add_argument("--share", type=float, default=0, help="of failing requests, 0 to 1")
+    parser.add_argument("--throttles", action="store_true", help="inject throttling errors too")
+    parser.add_argument("--dies-after", type=int, default=0, help="responses; 0 for no outage")
     parser.add_argument("--contender", default="ours:standard")
-    parser.add_argument("--port", default="", help="of the service")
+    parser.add_argument("--port", default="", help="port of the service")
     options = parser.parse_args()
     if options.mode == "serve":
         asyncio.run(serve(options.share, options.dies_after, throttles=options.throttles))

@@ -1,11 +1,10 @@
-"""How many instructions a call takes: a figure that noise cannot touch.
+"""Counts the instructions of a call, which do not depend on what else the machine does.
 
     python benchmarks/instructions.py [--quick]
 
-Counted by the processor where `perf stat` can read its counters, else by valgrind. Each contender
-runs twice, with more calls the second time; the difference, divided by the calls that it had more,
-leaves out starting, importing and connecting. Only instructions of the process itself count, none
-of the kernel's.
+`perf stat` counts them if it can read the processor's counters, else valgrind. Each contender runs
+twice, with a different number of calls. The difference in instructions divided by the difference
+in calls leaves out start, imports and connections. The kernel's instructions do not count.
 """
 
 from __future__ import annotations
@@ -19,13 +18,14 @@ import subprocess
 import sys
 from typing import Final
 
+import contenders
 import environments
 import results
 import servers
 import workers
 from rounds import progress
 
-#: Calls of the shorter and of the longer run.
+#: Number of calls in the shorter and in the longer run.
 FEW, MANY = 100, 500
 COUNTERS: Final = {
     "perf": (["perf", "stat", "-x,", "-e", "instructions:u"], r"^(\d+),[^,]*,instructions:u"),
@@ -37,7 +37,7 @@ COUNTERS: Final = {
 
 
 def count(counter: str, command: list[str], variables: dict[str, str]) -> int:
-    """Instructions of a process, or 0 where this counter does not work here."""
+    """Return the instructions of a process, or 0 if the counter does not work on this machine."""
     prefix = COUNTERS[counter][0]
     if not shutil.which(prefix[0]):
         return 0
@@ -51,18 +51,18 @@ def count(counter: str, command: list[str], variables: dict[str, str]) -> int:
     return number
 
 
-def read(counter: str, told: str) -> int:
-    """The number in what a counter told, or 0 if there is none."""
-    found = re.search(COUNTERS[counter][1], told, re.MULTILINE)
+def read(counter: str, output: str) -> int:
+    """Return the number in a counter's output, or 0 if there is none."""
+    found = re.search(COUNTERS[counter][1], output, re.MULTILINE)
     return int(found[1].replace(",", "")) if found else 0
 
 
 def choose_counter() -> str:
-    """The first counter that works here."""
+    """Return the first counter that works on this machine."""
     for counter in COUNTERS:
         if count(counter, [sys.executable, "-c", ""], environments.variables()):
             return counter
-    raise SystemExit("neither perf's counters nor valgrind work here")
+    raise SystemExit("neither perf nor valgrind can count instructions on this machine")
 
 
 def of_a_call(
@@ -73,7 +73,7 @@ def of_a_call(
     server: servers.Server,
     **more: str,
 ) -> float:
-    """Instructions of one call of a contender."""
+    """Return the instructions of one call of a contender."""
     variables = server.variables() | {"PYTHONHASHSEED": "0"} | more
     few, many = (
         count(
@@ -88,18 +88,16 @@ def of_a_call(
 
 
 async def calls(contender: str, way: str, count: int, concurrency: int, url: str) -> None:
-    """Be the counted process."""
-    import contenders
-
+    """Make the calls in the counted process."""
     async with contenders.OPEN[contender](url, pool=concurrency, token=workers.TOKEN) as client:
         await workers.make_calls(client, way, concurrency, concurrency)
-        # Full collections come at thresholds, which would make the difference of two runs jump.
+        # A full garbage collection in only one of the two runs would distort the difference.
         gc.collect()
         gc.freeze()
         await workers.make_calls(client, way, count, concurrency)
 
 
-#: Rows: a label, a contender, and the way in which its calls are made, 64 at once.
+#: Rows: label, contender, and the way of `workers.make_calls`.
 ROWS: Final = (
     ("aiohttp", "aiohttp", "get"),
     ("ours", "ours", "get"),
@@ -117,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="our client and bare aiohttp alone")
+    parser.add_argument("--quick", action="store_true", help="only our client and bare aiohttp")
     rows = ROWS[:2] if parser.parse_args().quick else ROWS
     counter = choose_counter()
     counted: dict[str, float] = {}
@@ -126,10 +124,10 @@ def main() -> None:
             progress(f"instructions: {label}")
             counted[label] = of_a_call(counter, contender, way, 64, server)
     print("## 64 calls at once\n")
-    print(f"Plain HTTP, the default loop; without the kernel's part, by {counter}.\n")
+    print(f"Plain HTTP, the default loop; without the kernel; counted by {counter}.\n")
     print(
         results.table(
-            ("client", "thousands of instructions", "of bare aiohttp"),
+            ("client", "thousands of instructions", "multiple of bare aiohttp"),
             [
                 (
                     results.LABELS[label],

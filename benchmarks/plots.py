@@ -1,7 +1,7 @@
-"""Line charts as SVG.
+"""Draws line charts as SVG.
 
-This writes them by hand: a plotting library is a hundred megabytes for a few lines and labels, and
-what it writes cannot be read in a diff.
+A plotting library would be a hundred megabytes for a few lines and labels, and its output cannot
+be read in a diff.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final
 
 WIDTH, HEIGHT = 720, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 40, 64, 50
-#: Okabe and Ito's colours, which the colour-blind can tell apart.
+#: Okabe and Ito's colours, which colour-blind readers can tell apart.
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 
 Points = Sequence[tuple[float, float]]
 
 
 class Axis:
-    """Maps values to pixels; from 0 or, if it is logarithmic, from the power of ten below."""
+    """Maps values to pixels, from 0, or from the power of ten below if logarithmic."""
 
     def __init__(
         self, values: Sequence[float], start: float, end: float, *, log: bool = False
@@ -38,7 +38,7 @@ class Axis:
             self.low, self.high = 0, self.ticks[-1]
 
     def place(self, value: float) -> float:
-        """The pixel of a value."""
+        """Return the pixel of a value."""
         low, high = self.low, self.high
         if self.log:
             value, low, high = log10(value), log10(low), log10(high)
@@ -58,7 +58,7 @@ def lines(
     log_x: bool = False,
     log_y: bool = False,
 ) -> str:
-    """A chart of named lines, as the text of an SVG file."""
+    """Return a chart of named lines, as the text of an SVG file."""
     xs, ys = ([point[axis] for points in series.values() for point in points] for axis in (0, 1))
     across = Axis(xs, LEFT, WIDTH - RIGHT, log=log_x)
     up = Axis(ys, HEIGHT - BOTTOM, TOP, log=log_y)

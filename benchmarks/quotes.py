@@ -1,8 +1,8 @@
-"""Puts tables of `benchmarks/results/` into the documents that quote them.
+"""Copies tables from `benchmarks/results/` into the documents that quote them.
 
     python benchmarks/quotes.py
 
-A document marks the place of a table by its file and heading, and the table follows:
+A document marks the place of a table with a comment that names its file and heading:
 
     <!-- table: calls.md, TLS, the default loop -->
 """
@@ -20,17 +20,17 @@ MARK: Final = re.compile(r"^(<!-- table: (\S+), (.*) -->)\n+(?:\|.*\n)*\n*", re.
 
 
 def find(name: str, heading: str) -> str:
-    """The first table below a heading of a file of results."""
+    """Return the first table below a heading in a file of results."""
     text = (results.FOLDER / name).read_text(encoding="utf-8")
     below = re.split(rf"^#+ {re.escape(heading)}\n", f"{text}\n#", maxsplit=1, flags=re.MULTILINE)
     first = re.search(r"^(?:\|.*\n)+", below[-1].partition("\n#")[0], re.MULTILINE)
     if len(below) == 1 or first is None:
-        raise LookupError(f"{name} has no table below {heading!r}")
+        raise LookupError(f"{name} has no table below the heading {heading!r}")
     return first[0]
 
 
 def quoted(text: str) -> str:
-    """A document's text with the tables that are there now."""
+    """Return a document's text with the current tables."""
     new = MARK.sub(lambda mark: f"{mark[1]}\n\n{find(mark[2], mark[3])}\n", text)
     return f"{new.rstrip()}\n"
 

@@ -1,4 +1,4 @@
-"""What benchmarks print: tables in Markdown, and the machine that they ran on."""
+"""Formats tables in Markdown, and describes the machine."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ import environments
 FOLDER: Final = environments.HERE / "results"
 #: `ru_maxrss` counts bytes on macOS, and KiB elsewhere.
 PER_MIB: Final = 2**20 if sys.platform == "darwin" else 2**10
-#: Names as the tables have them.
+#: Names in the tables.
 LABELS: Final = {
     "ours": "lambdacore-async",
     "ours, lookups": "lambdacore-async, `lookup_network_connectors`",
+    "ours, gather": "lambdacore-async, `asyncio.gather`",
     "aiohttp": "bare aiohttp",
     "aiobotocore": "aiobotocore",
     "capo": "capo-lambda-core",
     "boto3": "boto3, threads",
 }
 PACKAGES: Final = {
-    "ours": ("lambdacore-async", "aiohttp", "attrs", "cattrs", "uvloop"),
+    "ours": ("lambdacore-async", "aiohttp", "httptools", "attrs", "cattrs", "uvloop"),
     "aiobotocore": ("aiobotocore", "botocore", "aiohttp"),
     "capo": ("capo-lambda-core", "zapros"),
     "boto3": ("boto3", "botocore", "urllib3"),
@@ -32,7 +33,7 @@ PACKAGES: Final = {
 
 
 class Bar(NamedTuple):
-    """Something that must hold: a measured value and its bound."""
+    """A target: a measured value and its bound."""
 
     what: str
     value: float
@@ -40,25 +41,25 @@ class Bar(NamedTuple):
     at_least: bool = False
 
     def cells(self) -> tuple[str, str, str, str]:
-        """A row of a table of bars."""
+        """Return the row of the table."""
         held = self.value >= self.bound if self.at_least else self.value <= self.bound
         bound = f"at {'least' if self.at_least else 'most'} {self.bound:g}"
         return self.what, bound, f"{self.value:.2f}", "yes" if held else "no"
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table in Markdown."""
+    """Return a table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def bars(these: Iterable[Bar]) -> str:
-    """A table of bars."""
-    return table(("what must hold", "bar", "measured", "holds"), [bar.cells() for bar in these])
+    """Return a table of targets."""
+    return table(("target", "bound", "measured", "met"), [bar.cells() for bar in these])
 
 
 def processor() -> str:
-    """The model of the processor, as far as the system tells."""
+    """Return the model of the processor, as far as the system tells it."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text(encoding="utf-8").splitlines():
@@ -68,7 +69,7 @@ def processor() -> str:
 
 
 def machine() -> str:
-    """The machine and what is installed, in Markdown; no names or paths of this host."""
+    """Describe the machine and the packages in Markdown, without host names and paths."""
     system = f"{platform.system()} {platform.release().partition('-')[0]}"
     lines = [
         f"- {processor()}, {os.cpu_count()} cores; {system}",

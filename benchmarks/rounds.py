@@ -1,7 +1,7 @@
-"""Rounds in which contenders take turns, and what is concluded from them: medians with quartiles.
+"""Runs contenders in turns, and computes medians and quartiles.
 
-A shared machine is faster in one second than in the next. What is compared is therefore measured
-side by side, each round by turns, and a ratio is taken within its round before any median.
+The speed of a shared machine changes from second to second. So contenders take turns in short
+rounds, and ratios are computed within a round, before any median.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """The spread of one value or more."""
+        """Return the spread of at least one value."""
         if len(values) == 1:
             return cls(values[0], values[0], values[0])
         low, _, high = quantiles(values, n=4, method="inclusive")
         return cls(median(values), low, high)
 
     def show(self, digits: int = 2) -> str:
-        """The median, and the quartiles in brackets."""
+        """Return the median, with the quartiles in brackets."""
         return f"{self.median:,.{digits}f} ({self.low:,.{digits}f}-{self.high:,.{digits}f})"
 
 
 def interleave(
     contenders: Mapping[str, Callable[[], Result]], rounds: int
 ) -> dict[str, list[Result]]:
-    """Let each contender have its turn in each round, another one first each time."""
+    """Call every contender once per round, each round starting with another one."""
     results: dict[str, list[Result]] = {name: [] for name in contenders}
     names = list(contenders)
     for number in range(rounds):
@@ -48,10 +48,10 @@ def interleave(
 
 
 def ratios(values: Sequence[float], reference: Sequence[float]) -> Spread:
-    """How values compare with those of the same rounds."""
+    """Return the spread of the ratios of values to those of the same rounds."""
     return Spread.of([a / b for a, b in zip(values, reference, strict=True)])
 
 
 def progress(text: str) -> None:
-    """Say where a long run has got to."""
+    """Print the progress of a long run to standard error."""
     print(text, file=sys.stderr, flush=True)

@@ -1,9 +1,9 @@
-"""How memory and cost grow: with the length of a run, with concurrency, with the answer's size.
+"""Measures memory and CPU by length of a run, by concurrency and by size of the response.
 
     python benchmarks/scale.py [--quick]
 
-A million lookups come from a generator; each run is a process of its own. The plots are written to
-`benchmarks/results/`.
+The longest run looks up a million identifiers from a generator. Each run has its own process. The
+plots are written to `benchmarks/results/`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final, NamedTuple
 
+import contenders
 import environments
 import plots
 import results
@@ -29,12 +30,14 @@ import workers
 from rounds import interleave, progress, ratios
 
 AT_ONCE: Final = 64
-#: Samples of memory in a run.
+#: Fan-out with a task for each identifier.
+TASKS: Final = "a task per identifier"
+#: Number of memory samples in a run.
 SAMPLES: Final = 50
 
 
 class Scale(NamedTuple):
-    """How much of everything."""
+    """The sizes of all measurements."""
 
     short: int
     long: int
@@ -58,11 +61,11 @@ QUICK: Final = Scale(
 )  # fmt: skip
 
 
-# In a process of its own
+# In the child process
 
 
 def memory() -> float:
-    """This process's memory in MiB: now where Linux tells it, else its peak."""
+    """Return the memory of this process in MiB: the current one on Linux, else the peak."""
     now = Path("/proc/self/statm")
     if now.exists():
         return int(now.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -74,9 +77,7 @@ def peak() -> float:
 
 
 async def many(contender: str, way: str, url: str, count: int) -> dict[str, Any]:
-    """Look up so many identifiers by a way; tell time, and memory through the run."""
-    import contenders
-
+    """Look up this many identifiers; return the time taken and memory samples."""
     samples: list[tuple[int, float]] = []
     every = max(1, count // SAMPLES)
 
@@ -95,13 +96,8 @@ async def many(contender: str, way: str, url: str, count: int) -> dict[str, Any]
         elif way == "tasks at once":
             await asyncio.gather(*map(calls.get, identifiers()))
         else:
-            gate = asyncio.Semaphore(AT_ONCE)
-
-            async def one(identifier: str) -> None:
-                async with gate:
-                    await calls.get(identifier)
-
-            await asyncio.gather(*map(one, identifiers()))
+            outcomes = await contenders.by_tasks(calls.get, identifiers(), AT_ONCE)
+            assert outcomes == {"found": count}, outcomes
         return {
             "cpu": time.process_time() - cpu,
             "wall": time.perf_counter() - wall,
@@ -110,7 +106,7 @@ async def many(contender: str, way: str, url: str, count: int) -> dict[str, Any]
         }
 
 
-# In the parent
+# In the parent process
 
 
 def run(server: servers.Server, way: str, count: int, contender: str = "ours") -> dict[str, Any]:
@@ -125,21 +121,19 @@ def run(server: servers.Server, way: str, count: int, contender: str = "ours") -
 
 
 def plot(name: str, content: str) -> str:
-    """Keep a plot, and show it."""
+    """Write a plot to the results; return the Markdown that shows it."""
     results.FOLDER.mkdir(exist_ok=True)
     (results.FOLDER / f"{name}.svg").write_text(content, encoding="utf-8")
     return f"\n![{name.replace('_', ' ')}]({name}.svg)"
 
 
 def length(scale: Scale) -> None:
-    """A long run beside short ones: throughput and memory."""
+    """Compare throughput and memory of a long run with short ones."""
     with servers.serving() as server:
         before = [run(server, "lookups", scale.short) for _ in range(scale.shorts)]
         long = run(server, "lookups", scale.long)
         shorts = before + [run(server, "lookups", scale.short) for _ in range(scale.shorts)]
-        others = {
-            ("a task each", count): run(server, "a task each", count) for count in scale.gathered
-        }
+        others = {(TASKS, count): run(server, TASKS, count) for count in scale.gathered}
     rate = median(scale.short / short["wall"] for short in shorts)
     cpu = median(short["cpu"] for short in shorts) / scale.short
     kept = scale.long / long["wall"] / rate
@@ -147,11 +141,11 @@ def length(scale: Scale) -> None:
     early = max(mib for count, mib in long["samples"] if count <= middle)
     late = max(mib for count, mib in long["samples"] if count > middle)
     print("## Length of a run\n")
-    print(f"{scale.long:,} lookups from a generator beside {scale.short:,}, {AT_ONCE} at once.\n")
+    print(f"{scale.long:,} lookups compared with {scale.short:,}, {AT_ONCE} at once.\n")
     runs = {("lookups", scale.short): shorts[0], ("lookups", scale.long): long} | others
     print(
         results.table(
-            ("way", "identifiers", "CPU a lookup, us", "lookups a second", "peak memory, MiB"),
+            ("method", "identifiers", "CPU per lookup, us", "lookups per second", "peak, MiB"),
             [
                 (
                     way,
@@ -166,32 +160,32 @@ def length(scale: Scale) -> None:
     )
     points = {
         "lookup_network_connectors": long["samples"],
-        "a task for each identifier": others["a task each", scale.gathered[-1]]["samples"],
+        "a task per identifier": others[TASKS, scale.gathered[-1]]["samples"],
     }
     print(plot("memory", plots.lines(
-        "Memory through a run of lookups", "lookups begun", "MiB", points
+        "Memory during a run of lookups", "lookups started", "MiB", points
     )))  # fmt: skip
     print("\n## What must hold\n")
     bars = [
-        results.Bar("throughput of the long run, of the short one's", kept, 0.9, at_least=True),
-        results.Bar("CPU of its lookup, of the short one's", long["cpu"] / scale.long / cpu, 1.1),
-        results.Bar("memory in its second half, of its first half's", late / early, 1.1),
+        results.Bar("throughput, long run / short runs", kept, 0.9, at_least=True),
+        results.Bar("CPU per lookup, long run / short runs", long["cpu"] / scale.long / cpu, 1.1),
+        results.Bar("peak memory of the long run, second half / first half", late / early, 1.1),
     ]
     print(results.bars(bars))
 
 
 def tasks(scale: Scale) -> None:
-    """So many tasks call at once, through the contenders' default of a hundred connections."""
+    """Measure many tasks that call at the same time, through 100 connections."""
     with servers.serving() as server:
         rows = [
             (name, run(server, "tasks at once", scale.tasks, name))
             for name in ("ours", "aiohttp", "aiobotocore")
         ]
     print(f"\n## {scale.tasks:,} tasks calling at once\n")
-    print("Through 100 connections; all calls succeed. One run each, so read it roughly.\n")
+    print("All calls succeed. These are single runs, so small differences mean nothing.\n")
     print(
         results.table(
-            ("client", "CPU a call, us", "seconds for all", "peak memory, MiB"),
+            ("client", "CPU per call, us", "total, s", "peak, MiB"),
             [
                 (
                     results.LABELS[name],
@@ -205,7 +199,7 @@ def tasks(scale: Scale) -> None:
     )
 
 
-#: Rows as in `calls.py`, without those whose lines would flatten all others.
+#: Rows as in `calls.py`, without the slow clients, which would flatten the other lines.
 GROWING: Final = {
     "ours": ("ours", "get"),
     "ours, lookups": ("ours", "lookups"),
@@ -214,7 +208,7 @@ GROWING: Final = {
 
 
 def concurrency(scale: Scale) -> None:
-    """What a call costs with ever more calls at once."""
+    """Measure the CPU of a call by concurrency."""
     lines: list[tuple[str, ...]] = []
     points: dict[str, list[tuple[float, float]]] = {label: [] for label in GROWING}
     with (
@@ -239,8 +233,8 @@ def concurrency(scale: Scale) -> None:
                 )
             )
     print("\n## Concurrency\n")
-    print("CPU of a call in microseconds, with so many at once and as many connections.\n")
-    header = ("at once", *map(results.LABELS.get, GROWING), "ours of bare aiohttp")
+    print("CPU of a call in microseconds, with as many connections as concurrent calls.\n")
+    header = ("at once", *map(results.LABELS.get, GROWING), "ours / bare aiohttp")
     print(results.table([str(cell) for cell in header], lines))
     print(plot("concurrency", plots.lines(
         "CPU of a call", "calls at once", "microseconds",
@@ -250,7 +244,7 @@ def concurrency(scale: Scale) -> None:
 
 
 def size(scale: Scale) -> None:
-    """What a page of a listing costs, with ever more on it."""
+    """Measure the CPU of a page of a listing by its size."""
     names = ("ours", "aiohttp", "aiobotocore")
     lines: list[tuple[str, ...]] = []
     points: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
@@ -275,9 +269,9 @@ def size(scale: Scale) -> None:
             )
         )
     print("\n## Size of the answer\n")
-    print("CPU in microseconds of a page of `ListNetworkConnectors`, 8 calls at once.\n")
+    print("CPU of a page of `ListNetworkConnectors` in microseconds, 8 calls at once.\n")
     labels = [results.LABELS[name] for name in names]
-    header = ("connectors", "KiB", *labels, "ours of bare aiohttp")
+    header = ("connectors", "KiB", *labels, "ours / bare aiohttp")
     print(results.table(header, lines))
     print(plot("size", plots.lines(
         "CPU of a page", "KiB of JSON", "microseconds",
@@ -294,7 +288,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a tenth of the lookups, few points")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the lookups, fewer points")
     scale = QUICK if parser.parse_args().quick else FULL
     length(scale)
     tasks(scale)

@@ -1,6 +1,7 @@
-"""The service that measurements call: nginx where it is installed, else `static_server.py`.
+"""Runs the service that benchmarks call: nginx if it is installed, else `static_server.py`.
 
-It gives every request the same answer, and runs on a core of its own where the machine has two.
+The service gives every request the same response. It runs on another core than the clients if the
+machine has two.
 """
 
 from __future__ import annotations
@@ -43,20 +44,20 @@ http {{
 }}
 """
 TLS: Final = " ssl; ssl_certificate tls.pem; ssl_certificate_key tls.pem"
-#: The cores of clients and of the service; the same one if there is one, none if none can be told.
+#: The cores of clients and of the service. Both are empty where the system cannot tell.
 CORES: Final = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 CLIENTS: Final = set(CORES[:1])
 SERVICE: Final = set(CORES[-1:])
 
 
 class Server(NamedTuple):
-    """Where the service is, and what a client needs to trust it."""
+    """The service's URL, and the certificate for clients to trust."""
 
     url: str
     certificate: Path | None
 
     def variables(self) -> dict[str, str]:
-        """A contender's environment variables; the clients know the certificate by two names."""
+        """Return a contender's environment variables, which make it trust the certificate."""
         if self.certificate is None:
             return environments.variables()
         path = str(self.certificate)
@@ -64,21 +65,21 @@ class Server(NamedTuple):
 
 
 def kind() -> str:
-    """What the service is."""
+    """Return the service's name and version."""
     if not NGINX:
-        return "static_server.py, for there is no nginx"
+        return "static_server.py, because nginx is not installed"
     shown = subprocess.run([NGINX, "-v"], check=True, capture_output=True, text=True)
     return shown.stderr.rpartition(":")[2].strip()
 
 
 def stay_on(which: set[int], process: int = 0) -> None:
-    """Keep a process to some cores; this one, unless another's number is given."""
+    """Pin a process to cores; process 0 is this one."""
     if which:
         os.sched_setaffinity(process, which)
 
 
 def page_of(items: int) -> bytes:
-    """What a listing of so many connectors answers."""
+    """Return the body of a page of a listing with this many connectors."""
     summary = {
         name: CONNECTOR[name]
         for name in ("Arn", "Name", "Id", "State", "LastModified", "LatestVersionArn")
@@ -87,7 +88,7 @@ def page_of(items: int) -> bytes:
 
 
 def allow_connections(count: int) -> None:
-    """Let this process and its children have so many open at once, if the system does."""
+    """Raise the limit on open files for this process and its children, as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < count:
         limit = count if hard == resource.RLIM_INFINITY else min(count, hard)
@@ -95,8 +96,17 @@ def allow_connections(count: int) -> None:
 
 
 @contextmanager
-def serving(body: bytes = CONNECTOR_BODY, *, tls: bool = False) -> Iterator[Server]:
-    """A service that gives each request this answer, in a process of its own."""
+def serving(
+    body: bytes = CONNECTOR_BODY, *, tls: bool = False, latency: float = 0
+) -> Iterator[Server]:
+    """Run the service in a process.
+
+    Args:
+        body: body of every response.
+        tls: whether it speaks TLS.
+        latency: seconds between a request and its response. New connections take longer, as on a
+            network.
+    """
     allow_connections(4096)
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -104,8 +114,10 @@ def serving(body: bytes = CONNECTOR_BODY, *, tls: bool = False) -> Iterator[Serv
         certificate = folder / "certificate.pem" if tls else None
         if tls:
             make_certificate(folder)
-        start = start_nginx if NGINX else start_static_server
-        process, port = start(folder, tls=tls)
+        if NGINX and not latency:
+            process, port = start_nginx(folder, tls=tls)
+        else:
+            process, port = start_static_server(folder, latency, tls=tls)
         try:
             url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
             yield Server(url, certificate)
@@ -115,7 +127,7 @@ def serving(body: bytes = CONNECTOR_BODY, *, tls: bool = False) -> Iterator[Serv
 
 
 def make_certificate(folder: Path) -> None:
-    """A certificate for 127.0.0.1 in `certificate.pem`, and with its key in `tls.pem`."""
+    """Write a certificate for 127.0.0.1 to `certificate.pem`, and with its key to `tls.pem`."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
          "-nodes", "-days", "2", "-subj", "/CN=loopback", "-addext", "subjectAltName=IP:127.0.0.1",
@@ -144,8 +156,11 @@ def start_nginx(folder: Path, *, tls: bool) -> tuple[subprocess.Popen[Any], int]
             return process, port
 
 
-def start_static_server(folder: Path, *, tls: bool) -> tuple[subprocess.Popen[Any], int]:
-    options = ["--body", "answer.json", *(["--certificate", "tls.pem"] if tls else [])]
+def start_static_server(
+    folder: Path, latency: float, *, tls: bool
+) -> tuple[subprocess.Popen[Any], int]:
+    options = ["--body", "answer.json", "--latency", str(latency)]
+    options += ["--certificate", "tls.pem"] if tls else []
     server = environments.HERE / "static_server.py"
     process = start(folder, sys.executable, server, *options)
     assert process.stdout is not None

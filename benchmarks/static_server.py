@@ -1,10 +1,10 @@
-"""A service that costs next to nothing: every request gets the same connector.
-
-It runs in a process of its own, so that the client's cost is measured alone. With a rate, it
-throttles as a token bucket does. It prints its port, then, when its input ends, what it counted.
+"""A minimal service, which answers every request with the same connector.
 
     python benchmarks/static_server.py [--rate CALLS_PER_SECOND --burst CALLS]
-                                       [--body FILE] [--certificate FILE]
+                                       [--body FILE] [--certificate FILE] [--latency SECONDS]
+
+Run it in a separate process, so that only the client is measured. It prints its port, and when
+its standard input closes, the number of requests that it served and throttled.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ THROTTLED: Final = answer(
 
 
 class Bucket:
-    """Tokens come at a rate, up to a burst; a call takes one. The rate may change once."""
+    """A token bucket, whose rate may change once."""
 
     def __init__(self, rate: float, burst: float, change_at: float, change_to: float) -> None:
         self.rate, self.burst = rate, burst
@@ -70,7 +70,7 @@ class Bucket:
         self.filled = self.first = 0.0
 
     def take(self) -> bool:
-        """Serve a call, if the limit allows it."""
+        """Take a token; return whether there was one."""
         now = time.monotonic()
         if not self.first:
             self.first = self.filled = now
@@ -85,7 +85,7 @@ class Bucket:
 
 
 class Counts:
-    """What the service answered."""
+    """Chooses responses, and counts them."""
 
     def __init__(self, bucket: Bucket | None, body: bytes) -> None:
         self.bucket = bucket
@@ -94,7 +94,7 @@ class Counts:
         self.throttled = 0
 
     def respond(self) -> bytes:
-        """The answer to the next request."""
+        """Return the response to the next request."""
         if self.bucket is None or self.bucket.take():
             self.served += 1
             return self.found
@@ -103,27 +103,45 @@ class Counts:
 
 
 class Connection(asyncio.Protocol):
-    """One connection; all requests are without a body."""
+    """One connection, for requests without a body.
 
-    def __init__(self, counts: Counts) -> None:
+    Args:
+        counts: chooses the responses.
+        latency: seconds between a request and its response.
+        handshakes: the first response is later by this many times the latency, which a client
+            on a network waits before it can send its first request.
+    """
+
+    def __init__(self, counts: Counts, latency: float, handshakes: int) -> None:
         self.counts = counts
+        self.latency, self.handshakes = latency, handshakes
         self.pending = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.loop = asyncio.get_running_loop()
+        self.ready = self.loop.time() + self.handshakes * self.latency
 
     def data_received(self, data: bytes) -> None:
         *requests, self.pending = (self.pending + data).split(b"\r\n\r\n")
         for _ in requests:
-            self.transport.write(self.counts.respond())
+            response = self.counts.respond()
+            if self.latency:
+                due = max(self.loop.time(), self.ready) + self.latency
+                self.loop.call_at(due, self.transport.write, response)
+            else:
+                self.transport.write(response)
 
 
-async def serve(bucket: Bucket | None, body: bytes, tls: ssl.SSLContext | None) -> None:
+async def serve(
+    bucket: Bucket | None, body: bytes, tls: ssl.SSLContext | None, latency: float
+) -> None:
     loop = asyncio.get_running_loop()
     counts = Counts(bucket, body)
+    handshakes = 2 if tls else 1  # TCP takes a round trip, and so does TLS 1.3
     server = await loop.create_server(
-        lambda: Connection(counts), "127.0.0.1", 0, backlog=1024, ssl=tls
+        lambda: Connection(counts, latency, handshakes), "127.0.0.1", 0, backlog=1024, ssl=tls
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
@@ -131,13 +149,16 @@ async def serve(bucket: Bucket | None, body: bytes, tls: ssl.SSLContext | None) 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rate", type=float, default=0, help="calls a second; 0: no limit")
-    parser.add_argument("--burst", type=float, default=0)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rate", type=float, default=0, help="calls per second; 0 for no limit")
+    parser.add_argument("--burst", type=float, default=0, help="size of the token bucket")
     parser.add_argument("--change-at", type=float, default=0, help="seconds after the first call")
     parser.add_argument("--change-to", type=float, default=0, help="the rate from then on")
-    parser.add_argument("--body", type=Path, help="of every answer; else a connector's")
-    parser.add_argument("--certificate", type=Path, help="speak TLS: the certificate and its key")
+    parser.add_argument("--body", type=Path, help="body of every response (default: a connector)")
+    parser.add_argument("--certificate", type=Path, help="certificate and key, for TLS")
+    parser.add_argument("--latency", type=float, default=0, help="of responses, in seconds")
     options = parser.parse_args()
     bucket = tls = None
     if options.rate:
@@ -146,7 +167,7 @@ def main() -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.certificate)
     body = options.body.read_bytes() if options.body else CONNECTOR_BODY
-    asyncio.run(serve(bucket, body, tls))
+    asyncio.run(serve(bucket, body, tls, options.latency))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""How clients fare against a service that throttles: what they lose, and how long they take.
+"""Compares clients when the service throttles: lost lookups and time taken.
 
     python benchmarks/throttling.py [--quick]
 
 Each row is a fan-out of lookups, 64 at once, against a token bucket in another process. `ideal` is
-the time that the bucket allows, divided by the time taken. Peers run in environments of their own,
-made at the first run.
+the shortest time that the bucket allows, divided by the time taken.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ CONTENDERS: Final = (
 
 
 class Case(NamedTuple):
-    """A limit, and how many lookups meet it."""
+    """A rate limit, and the number of lookups."""
 
     name: str
     count: int
@@ -41,7 +40,7 @@ class Case(NamedTuple):
 
     @property
     def ideal(self) -> float:
-        """Seconds that the bucket needs to serve all."""
+        """The shortest time in seconds in which the bucket serves all lookups."""
         before = self.burst + self.rate * self.change_at
         if not self.change_at or before >= self.count:
             return (self.count - self.burst) / self.rate
@@ -58,7 +57,7 @@ CASES: Final = (
 
 
 class Service:
-    """The throttling server, in a process of its own."""
+    """The throttling service, in a separate process."""
 
     def __init__(self, case: Case) -> None:
         options = {
@@ -78,7 +77,7 @@ class Service:
         self.port = self._process.stdout.readline().strip()
 
     def stop(self) -> dict[str, int]:
-        """What it counted."""
+        """Stop the service; return its counts."""
         counts: dict[str, int] = json.loads(self._process.communicate()[0])
         return counts
 
@@ -111,7 +110,7 @@ def row(case: Case, contender: str) -> str:
 
 
 def shared_limit(count: int) -> str:
-    """Two clients, each in its process, share one limit of 50/s."""
+    """Run two clients in separate processes under one limit of 50/s; return their row."""
     case = Case(f"2 x {count} at 50/s, burst 50", 2 * count, 50, 50)
     service = Service(case)
     pair = [start("ours:standard", service.port, count) for _ in range(2)]
@@ -119,7 +118,7 @@ def shared_limit(count: int) -> str:
     counts = service.stop()
     first, last = sorted(result["seconds"] for result in results)
     found = sum(result["outcomes"].get("found", 0) for result in results)
-    # Until the first is done, both compete, and it has had its count of what was served by then.
+    # Both compete until the first one has finished: by then it has received `count` of the served.
     share = max(0.0, 1 - count / (case.burst + case.rate * first))
     throttled = counts["throttled"] / (counts["throttled"] + counts["served"])
     return (
@@ -132,12 +131,12 @@ def main() -> None:
     cases = CASES[:1] if "--quick" in sys.argv else CASES
     for contender in CONTENDERS:
         environments.python(contender.partition(":")[0])
-    print("| case | client | found | lost | seconds | ideal | sends | 429 | CPU, s |")
+    print("| case | client | found | lost | seconds | ideal | requests | throttled | CPU, s |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for case in cases:
         for contender in CONTENDERS:
             print(row(case, contender), flush=True)
-    print("\n| two clients | found | lost | seconds | ideal | slower one's share | 429 |")
+    print("\n| two clients | found | lost | seconds | ideal | share of the slower | throttled |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for count in (300,) if cases is not CASES else (300, 600):
         print(shared_limit(count), flush=True)

@@ -1,10 +1,10 @@
-"""How many calls waiters make, beside a loop for each as users write it; on a simulated clock.
+"""Counts the calls of waiters, compared with one loop per connector, on a simulated clock.
 
     python benchmarks/waiters.py [--quick]
 
-Each of n connectors takes three minutes to become active. Our waiters wait for all of them at once,
-in an account that has no others and in one that has 1,000. The loop gets its connector every five
-seconds, as it is usually written with boto3.
+Each connector takes three minutes to become active. The library's waiters wait for all of them at
+the same time, in an account without other connectors and in one with 1,000 others. The loop gets
+its connector every five seconds, as users of boto3 usually write it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import results
 from lambdacore_async import (
     ComputeResourceType,
     LambdaCoreClient,
@@ -30,6 +31,9 @@ from support.simulation import World
 
 NUMBERS: Final = (1, 10, 100, 1000)
 LIFE: Final = 180.0
+HEADER: Final = (
+    "waiters", "calls", "most per poll", "when all finish", "with 1,000 others", "one loop each",
+)  # fmt: skip
 VPC: Final = VpcEgressConfiguration(
     subnet_ids=("subnet-a",),
     network_protocol=NetworkProtocol.IPV4,
@@ -38,11 +42,11 @@ VPC: Final = VpcEgressConfiguration(
 
 
 class Calls:
-    """Counts requests, and the most in one moment: before any connector is active, and after."""
+    """Counts requests, and the most at one moment: before any connector is active, and after."""
 
     def __init__(self, here: World) -> None:
         self.total = 0
-        self.tick = self.end = 0
+        self.poll = self.finish = 0
         self._here = here
         self._at = (0.0, 0)
         here.transport.before = self
@@ -52,9 +56,9 @@ class Calls:
         self.total += 1
         self._at = (now, self._at[1] + 1 if now == self._at[0] else 1)
         if now < LIFE:
-            self.tick = max(self.tick, self._at[1])
+            self.poll = max(self.poll, self._at[1])
         else:
-            self.end = max(self.end, self._at[1])
+            self.finish = max(self.finish, self._at[1])
 
 
 def world(count: int, others: int) -> tuple[World, list[str]]:
@@ -69,8 +73,8 @@ def world(count: int, others: int) -> tuple[World, list[str]]:
     return here, names
 
 
-async def by_loop(here: World, client: LambdaCoreClient, name: str) -> None:
-    """The usual one."""
+async def poll_alone(here: World, client: LambdaCoreClient, name: str) -> None:
+    """Poll one connector until it is active."""
     while (await client.get_network_connector(name)).state != NetworkConnectorState.ACTIVE:
         await here.clock.sleep(5)
 
@@ -80,7 +84,7 @@ async def count(number: int, others: int, *, loop: bool) -> Calls:
     client = here.client()
     calls = Calls(here)
     if loop:
-        await asyncio.gather(*(by_loop(here, client, name) for name in names))
+        await asyncio.gather(*(poll_alone(here, client, name) for name in names))
     else:
         await asyncio.gather(*map(client.wait_until_network_connector_active, names))
     return calls
@@ -90,16 +94,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="as ever: it takes seconds")
+    parser.add_argument("--quick", action="store_true", help="no effect: a full run takes seconds")
     parser.parse_args()
-    print("| waiters | calls | most at a tick | as all end | with 1,000 others | a loop for each |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    rows: list[list[str]] = []
     for number in NUMBERS:
         alone = asyncio.run(count(number, 0, loop=False))
         crowded = asyncio.run(count(number, 1000, loop=False))
         loop = asyncio.run(count(number, 0, loop=True))
-        figures = (number, alone.total, alone.tick, alone.end, crowded.total, loop.total)
-        print("| " + " | ".join(f"{figure:,}" for figure in figures) + " |")
+        figures = (number, alone.total, alone.poll, alone.finish, crowded.total, loop.total)
+        rows.append([f"{figure:,}" for figure in figures])
+    print(results.table(HEADER, rows))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""A contender in a process that lives through all rounds, and makes calls when it is told to.
+"""Runs a contender in a process that makes calls on command.
 
     python benchmarks/workers.py CONTENDER URL POOL [--uvloop]
 
-reads lines of JSON such as `{"way": "get", "count": 1000, "concurrency": 64}` and answers each with
-the seconds of CPU and of wall time that these calls took.
+The process reads lines of JSON such as `{"way": "get", "count": 1000, "concurrency": 64, "warm":
+true}`. After each it prints the seconds of CPU and of wall time that the calls took.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
+import contenders
 import environments
 import servers
 
-#: Services run with temporary credentials; their token is as long as this, and is signed too.
+#: A session token of the usual length: services run with temporary credentials.
 TOKEN: Final = "made-up-session-token/" * 32
 
 
 class Cost(NamedTuple):
-    """What one call costs, in seconds."""
+    """The cost of one call, in seconds."""
 
     cpu: float
     wall: float
 
 
 class Worker:
-    """The parent's end of a contender."""
+    """The parent process's end of a contender."""
 
     def __init__(
         self, contender: str, server: servers.Server, *, pool: int, uvloop: bool = False
@@ -48,20 +49,30 @@ class Worker:
             env=server.variables(),
         )
 
-    def calls(self, way: str, count: int, concurrency: int) -> Cost:
-        """Make so many calls, so many at once; only the calls are measured."""
-        order = {"way": way, "count": count, "concurrency": concurrency}
+    def calls(self, way: str, count: int, concurrency: int, *, warm: bool = True) -> Cost:
+        """Make calls, and return the mean cost of one.
+
+        Args:
+            way: see `make_calls`.
+            count: number of calls.
+            concurrency: number of concurrent calls.
+            warm: whether to open the connections first, unmeasured.
+        """
+        order = {"way": way, "count": count, "concurrency": concurrency, "warm": warm}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps(order), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
-            raise RuntimeError(f"{self.contender} ended while it was to make {order}")
+            raise RuntimeError(f"the process of {self.contender} ended during {order}")
         took = json.loads(answer)
         return Cost(took["cpu"] / count, took["wall"] / count)
 
     def calls_for(self, seconds: float, way: str, concurrency: int) -> Callable[[], Cost]:
-        """A turn of about so many seconds, and of two calls at least for each that is at once."""
+        """Return a function that makes calls for about this many seconds.
+
+        It makes at least two calls per concurrent one.
+        """
         count = 4 * concurrency
         wall = self.calls(way, count, concurrency).wall
         count = max(2 * concurrency, round(seconds / wall))
@@ -73,12 +84,12 @@ class Worker:
 
 @contextmanager
 def working(
-    contenders: tuple[str, ...], server: servers.Server, *, pool: int, uvloop: bool = False
+    names: tuple[str, ...], server: servers.Server, *, pool: int, uvloop: bool = False
 ) -> Iterator[dict[str, Worker]]:
-    """Workers for all these contenders, by name."""
-    for name in contenders:
+    """Run a worker for each of these contenders, by name."""
+    for name in names:
         environments.python(name)
-    workers = {name: Worker(name, server, pool=pool, uvloop=uvloop) for name in contenders}
+    workers = {name: Worker(name, server, pool=pool, uvloop=uvloop) for name in names}
     try:
         yield workers
     finally:
@@ -95,9 +106,20 @@ def identifiers(count: int) -> Iterator[str]:
 
 
 async def make_calls(calls: Any, way: str, count: int, concurrency: int) -> None:
-    """Make calls by one of the ways of `contenders.Calls`."""
-    if way == "lookups":
-        outcomes = await calls.lookups(identifiers(count), concurrency)
+    """Make calls by a client.
+
+    Args:
+        calls: the client's `contenders.Calls`.
+        way: "get" or "page" for calls of that name, "lookups" for the client's fan-out, "tasks" for
+            `asyncio.gather` with a semaphore.
+        count: number of calls.
+        concurrency: number of concurrent calls.
+    """
+    if way in ("lookups", "tasks"):
+        if way == "lookups":
+            outcomes = await calls.lookups(identifiers(count), concurrency)
+        else:
+            outcomes = await contenders.by_tasks(calls.get, identifiers(count), concurrency)
         assert outcomes == {"found": count}, outcomes
         return
     remaining = identifiers(count)
@@ -111,11 +133,12 @@ async def make_calls(calls: Any, way: str, count: int, concurrency: int) -> None
 
 
 def serve(make: Callable[[str, int, int], object]) -> None:
-    """Do as the parent says, until there is nothing more."""
+    """Make calls as the parent process commands."""
     for line in sys.stdin:
         order = json.loads(line)
         way, count, concurrency = order["way"], order["count"], order["concurrency"]
-        make(way, min(count, concurrency), concurrency)  # connections that idled may be gone
+        if order["warm"]:
+            make(way, min(count, concurrency), concurrency)  # idle connections may have closed
         wall, cpu = time.perf_counter(), time.process_time()
         make(way, count, concurrency)
         took = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
@@ -123,8 +146,6 @@ def serve(make: Callable[[str, int, int], object]) -> None:
 
 
 def serve_with_loop(contender: str, url: str, pool: int, *, uvloop: bool) -> None:
-    import contenders
-
     factory = None
     if uvloop:
         import uvloop as faster
@@ -138,13 +159,11 @@ def serve_with_loop(contender: str, url: str, pool: int, *, uvloop: bool) -> Non
 
 
 def serve_with_threads(url: str, pool: int) -> None:
-    import contenders
-
     client = contenders.boto3(url, pool, TOKEN)
     with ThreadPoolExecutor(pool) as threads:
 
         def make(way: str, count: int, concurrency: int) -> None:
-            remaining = iter(list(identifiers(count)))  # a list's iterator is safe among threads
+            remaining = iter(list(identifiers(count)))  # safe to share among threads
 
             def call_on() -> None:
                 for identifier in remaining:

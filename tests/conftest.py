@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Fixtures and settings of all tests."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if sys.platform != "win32":
 
     LOOPS["uvloop"] = uvloop.new_event_loop
 
-# How long an example takes says something of the machine alone.
+# The time that an example takes depends on the machine.
 settings.register_profile(
-    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("patient")
+settings.load_profile("untimed")
 
 
 def pytest_asyncio_loop_factories(
     item: pytest.Function,
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Tests run on asyncio's own loop, and where they are marked so on uvloop too."""
+    """Run tests on asyncio's own loop, and tests marked `on_both_loops` on uvloop too."""
     both = item.get_closest_marker("on_both_loops") and "leaps" not in item.fixturenames
     return LOOPS if both else {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)
 def no_identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of AWS that is set up on this machine shows in a test."""
+    """Hide this machine's AWS configuration from tests."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
@@ -48,6 +48,6 @@ def no_identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 async def leaps() -> AsyncGenerator[None]:
-    """Time leaps while nothing happens on the test's loop; see `leaping`."""
+    """Skip waiting while the test's loop is idle; see `leaping`."""
     with leaping(asyncio.get_running_loop()):
         yield

@@ -1,4 +1,4 @@
-"""Time for tests: it moves when somebody sleeps, or when the test says so."""
+"""A fake clock, which sleeps and tests move forward."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ NOON: Final = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 class FakeClock(Clock):
-    """A clock on which a sleep takes no time, and is written down.
+    """A clock that moves on by the length of each sleep, without waiting.
 
     Attributes:
-        sleeps: the seconds of every sleep that came to its end.
-        sleepers: how many are asleep.
+        sleeps: the seconds of every completed sleep.
+        sleepers: number of tasks that are asleep.
     """
 
     def __init__(self, start: datetime = NOON) -> None:
@@ -41,5 +41,5 @@ class FakeClock(Clock):
         self.advance(seconds)
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self._elapsed += seconds

@@ -1,4 +1,4 @@
-"""What must not stay behind: secrets in what an error shows, tasks after a call."""
+"""Finds leaks: secrets in errors, and tasks that outlive a call; cancels calls at any await."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from lambdacore_async.protocol.sigv4 import Credentials
 
-#: Credentials whose secret parts are easy to find.
+#: Credentials with secrets that are easy to search for.
 CREDENTIALS: Final = Credentials("AKIDEXAMPLE", "the-secret-key", "the-session-token")
 _TESTS: Final = str(Path(__file__).parents[1])
 _SECRETS: Final = ("the-secret-key", "the-session-token", "AWS4-HMAC-SHA256", "Signature=")
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and all that lies behind it, shown by a traceback or not."""
+    """Yield an error with all its causes and contexts, also those that tracebacks suppress."""
     if error is not None:
         yield error
         yield from chain(error.__cause__)
@@ -27,7 +27,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def assert_no_secret(*shown: object) -> None:
-    """No text, and nothing that an error shows or keeps, tells how a request was signed."""
+    """Assert that no text, and no error or its attributes, contain a secret or a signature."""
     for item in shown:
         errors = chain(item) if isinstance(item, BaseException) else ()
         texts = [str(item), repr(item)]
@@ -52,18 +52,18 @@ def assert_no_secret_in_frames(error: BaseException, *secrets: str) -> None:
 
 
 def other_tasks() -> set[asyncio.Task[object]]:
-    """The tasks that run beside this one."""
+    """Return all tasks but the current one."""
     return asyncio.all_tasks() - {asyncio.current_task()}
 
 
 async def settle() -> None:
-    """Let everything run that can run."""
+    """Run the loop until every task waits."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 class _CancelledAt(Awaitable[object]):
-    """Runs a coroutine in the current task, which it cancels where the coroutine waits."""
+    """Runs a coroutine in the current task, and cancels the task at one of its awaits."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, object], step: int) -> None:
         self._coroutine = coroutine
@@ -86,16 +86,20 @@ class _CancelledAt(Awaitable[object]):
             try:
                 yield awaited
                 error = None
-            except BaseException as raised:  # noqa: BLE001 - it is handed on
+            except BaseException as raised:  # noqa: BLE001 - the coroutine gets it
                 error = raised
         raise AssertionError
 
 
 async def cancel_at(step: int, coroutine: Coroutine[Any, Any, Any]) -> bool:
-    """Run a coroutine in a task that is cancelled when it waits for this time, counted from 0.
+    """Run a coroutine in a task that is cancelled at one of its awaits.
+
+    Args:
+        step: number of the await, from 0.
+        coroutine: the coroutine to run.
 
     Returns:
-        Whether it waited that often; if not, it came to its end.
+        Whether the coroutine reached that await. If not, it ran to its end.
     """
 
     async def run() -> object:

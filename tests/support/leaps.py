@@ -1,4 +1,4 @@
-"""Time that leaps to the next timer of a loop as soon as nothing else can happen on it."""
+"""Skips the waiting of an event loop: when no socket is active, time jumps to the next timer."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Final
 
-#: Real seconds without an event on any socket after which none will come. The other ends are in
-#: this process, and bytes cross the loopback interface while they are sent.
+#: After this many real seconds without a socket event, the loop counts as idle. Both ends of every
+#: connection are in this process, and the loopback interface delivers bytes at once.
 _QUIET: Final = 0.01
 
 
 @contextmanager
 def leaping(loop: asyncio.AbstractEventLoop) -> Generator[None]:
-    """Let nobody on a loop of asyncio's own wait for the time alone.
+    """Make timers on one of asyncio's own event loops fire as soon as the loop is idle.
 
-    Timeouts and sleeps may then be as long as is never too short on a slow machine. It is not for
-    those who wait for threads or for other processes.
+    Tests can then use timeouts and sleeps long enough for any slow machine. Do not use this in
+    tests that wait for threads or other processes.
     """
     inner: Any = loop
     time, select = inner.time, inner._selector.select
@@ -40,4 +40,4 @@ def leaping(loop: asyncio.AbstractEventLoop) -> Generator[None]:
     try:
         yield
     finally:
-        inner._selector.select = select  # but time does not go back
+        inner._selector.select = select  # `time` stays ahead: clocks must not go back

@@ -1,4 +1,4 @@
-"""All model classes and enums, and how hypothesis makes instances of them."""
+"""Lists all model classes and enums, and generates instances of them with hypothesis."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from lambdacore_async.models import network_connectors, runtimes, shared
 from lambdacore_async.models.shared import ResponseMetadata, UnknownMember, UnknownValue
 from support.generation import json_values, texts, times
 
-_ROOMS = (network_connectors, runtimes)
+_MODULES = (network_connectors, runtimes)
 
 CLASSES: tuple[type, ...] = tuple(
     kind
-    for room in _ROOMS
-    for kind in vars(room).values()
-    if inspect.isclass(kind) and attrs.has(kind) and kind.__module__ == room.__name__
+    for module in _MODULES
+    for kind in vars(module).values()
+    if inspect.isclass(kind) and attrs.has(kind) and kind.__module__ == module.__name__
 )
 SHARED: tuple[type, ...] = (shared.UnknownMember, shared.ResponseMetadata, shared.Page)
 ENUMS: tuple[type[StrEnum], ...] = tuple(
     kind
-    for room in _ROOMS
-    for kind in vars(room).values()
+    for module in _MODULES
+    for kind in vars(module).values()
     if inspect.isclass(kind) and issubclass(kind, StrEnum) and kind is not StrEnum
 )
 
 
 @cache
 def instances(kind: Any) -> st.SearchStrategy[Any]:
-    """Instances of a class, or values for an annotation."""
+    """Return a strategy for instances of a class, or for values of an annotation."""
     options = get_args(kind)
     if types.NoneType in options:
         present = [option for option in options if option is not types.NoneType]

@@ -1,4 +1,4 @@
-"""Values as another process gets them."""
+"""Copies values as another process receives them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ Value = TypeVar("Value")
 
 
 def through_pickle(value: Value, protocol: int | None = None) -> Value:
-    """The value after a journey through pickle."""
-    again: Value = pickle.loads(pickle.dumps(value, protocol))  # noqa: S301 - our own, just made
+    """Return a copy of a value made by pickling and unpickling it."""
+    again: Value = pickle.loads(pickle.dumps(value, protocol))  # noqa: S301 - pickled on this line
     return again

@@ -1,4 +1,4 @@
-"""A simulated world: the client and the embedded service in one process, on a clock of events."""
+"""Runs clients against the embedded service on a simulated clock, without sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from lambdacore_async import LambdaCoreClient
 from lambdacore_async.engine.pipeline import Pipeline, Settings
-from lambdacore_async.engine.regions import Regions
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.local import LocalLambdaCore, State
 from lambdacore_async.local.server import Server
@@ -22,15 +21,15 @@ from lambdacore_async.protocol.messages import Request, Response
 from support.clocks import FakeClock
 from support.leaks import CREDENTIALS
 
-#: Turns of the loop in which all that can go on without time going by has gone on.
+#: After this many turns of the loop without activity, every task waits for the clock.
 _TURNS: Final = 20
 
 
 class EventClock(FakeClock):
-    """A clock that goes to the next moment that somebody sleeps until, once all others wait.
+    """A clock that jumps to the end of the next sleep once every task is waiting.
 
     Attributes:
-        busy: how many do what takes turns of the loop, but no time.
+        busy: number of operations in progress. Time stands still while there are any.
     """
 
     def __init__(self) -> None:
@@ -57,20 +56,20 @@ class EventClock(FakeClock):
         self.sleeps.append(seconds)
 
     def stir(self) -> None:
-        """Somebody did something; time stands until what follows from it is done."""
+        """Note activity: time stands still until its consequences are done."""
         self._quiet_turns = 0
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         self._quiet_turns += 1
         if self._quiet_turns > _TURNS and not self.busy:
-            while self._alarms and self._alarms[0][2].done():  # whoever slept was cancelled
+            while self._alarms and self._alarms[0][2].done():  # the sleep was cancelled
                 heappop(self._alarms)
             if not self._alarms:
                 self._driving = False
                 return
             now = self._alarms[0][0]
             self.advance(now - self.monotonic())
-            self._elapsed = max(self._elapsed, now)  # as floats go, a sum may fall short
+            self._elapsed = max(self._elapsed, now)  # the sum may round down
             while self._alarms and self._alarms[0][0] <= now:
                 rung = heappop(self._alarms)[2]
                 if not rung.done():
@@ -80,10 +79,10 @@ class EventClock(FakeClock):
 
 
 class InProcess:
-    """A transport that hands each request to the embedded service, with no socket in between.
+    """A transport that passes each request directly to the embedded service.
 
     Attributes:
-        before: called with each request before the service has it, for others to act.
+        before: called with each request before the service receives it.
     """
 
     def __init__(self, server: Server, clock: EventClock) -> None:
@@ -98,7 +97,7 @@ class InProcess:
             await asyncio.sleep(0)
             self.before(request)
             answer = self._server.answer(request)
-            await asyncio.sleep(0)  # what was cancelled here has been done all the same
+            await asyncio.sleep(0)  # a request cancelled here has taken effect
         finally:
             self._clock.busy -= 1
             self._clock.stir()
@@ -108,16 +107,22 @@ class InProcess:
         """See `Transport.close`."""
 
 
+def inject(client: LambdaCoreClient, **parts: Any) -> None:
+    """Replace a new client's transport, clock or other fields of `Shared`."""
+    client._set_up(evolve(client._pipeline.shared, **parts), client._options)
+
+
 class World:
-    """An embedded service and its clients, on one clock.
+    """An embedded service and its clients, on one simulated clock.
 
     Args:
-        options: those of `LocalLambdaCore`.
+        options: passed to `LocalLambdaCore`.
 
     Attributes:
-        clock: of both sides.
-        state: the service's.
-        transport: of all clients.
+        clock: the clock of the service and its clients.
+        state: the service's state.
+        faults: the faults that the service injects.
+        transport: the transport of all clients.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -134,21 +139,15 @@ class World:
         self.transport = InProcess(self.server, self.clock)
 
     def client(self) -> LambdaCoreClient:
-        """A client of the service."""
+        """Return a new client of the service."""
         region, url = self.state.account.region, "https://simulated"
         client = LambdaCoreClient(region, credentials=CREDENTIALS, endpoint_url=url)
-        shared = evolve(
-            client._pipeline.shared,
-            transport=self.transport,
-            clock=self.clock,
-            jitter=lambda: 0.5,
-        )
-        # No file is read, in a thread that no clock waits for.
-        client._pipeline = Pipeline(shared, Settings(region, url))
-        client._regions = Regions(client._pipeline)
+        inject(client, transport=self.transport, clock=self.clock, jitter=lambda: 0.5)
+        # Resolved settings: reading files takes a thread, which the simulated clock does not see.
+        client._pipeline = Pipeline(client._pipeline.shared, Settings(region, url))
         return client
 
     @property
     def calls(self) -> dict[str, int]:
-        """How often the service was asked, by operation."""
+        """Number of requests that the service received, by operation."""
         return dict(self.server.calls)

@@ -1,4 +1,4 @@
-"""A transport for tests: it keeps what it is given to send, and answers as scripted."""
+"""A fake transport, which records requests and returns scripted responses."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 
-#: What comes of a request: an answer, an error, what the function makes of it; `None` is silence.
+#: The result of a request: a response, an error, or a function that returns a response. With
+#: `None`, no response ever comes.
 Answer = Response | Exception | Callable[[Request], Response] | None
 
 
 def answer(status: int = 200, body: bytes = b"{}", **headers: str) -> Response:
-    """An answer; an underscore in a header's name stands for a hyphen."""
+    """Return a response; underscores in header names become hyphens."""
     fields = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
     return Response(status, CIMultiDictProxy(fields), body)
 
 
 def refusal(code: str, status: int = 400, **headers: str) -> Response:
-    """An answer of failure, as the service makes it."""
+    """Return an error response, as the service sends it."""
     body = json.dumps({"Type": "User", "Message": f"{code} it is"}).encode()
     return answer(status, body, x_amzn_ErrorType=code, **headers)
 
 
-#: The answer of success of any call that returns a network connector.
+#: A successful response to any call that returns a network connector.
 CONNECTOR: Final = answer(200, b'{"Arn": "arn:aws:x", "Id": "nc-1", "Name": "prod-egress"}')
 
 
 class FakeTransport:
-    """Answers one request after another as the script says.
+    """Answers requests in order, each with the next entry of a script.
 
     Attributes:
-        requests: what was sent, in order.
-        endpoints: where to.
-        timeouts: with which timeouts.
-        under_way: how many requests wait for their answer.
-        closed: whether it was closed.
+        requests: the requests sent, in order.
+        endpoints: the endpoint of each request.
+        timeouts: the timeout of each request.
+        under_way: number of requests that wait for their response.
+        closed: whether the transport was closed.
     """
 
     def __init__(self, *script: Answer) -> None:
@@ -53,7 +54,7 @@ class FakeTransport:
         self._script = iter(script)
 
     def then(self, script: Iterable[Answer]) -> None:
-        """Go on with another script."""
+        """Replace the rest of the script."""
         self._script = iter(script)
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:

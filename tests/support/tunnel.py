@@ -1,4 +1,4 @@
-"""A loopback HTTP proxy that opens tunnels, as proxies do for https."""
+"""An HTTP proxy on the loopback interface that opens tunnels with CONNECT."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ class Tunnel:
     """The proxy.
 
     Attributes:
-        port: where it listens.
-        heads: the head of each request for a tunnel.
+        port: the port it listens on.
+        heads: the head of each CONNECT request.
     """
 
     port: int = 0
     heads: list[str] = field(factory=list[str])
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Open a tunnel and carry bytes both ways until a side hangs up."""
+        """Open a tunnel and forward bytes both ways until one side closes."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.heads.append(head)
         host, port = head.split()[1].rsplit(":", 1)
-        far_reader, far_writer = await asyncio.open_connection(host, int(port))
+        target_reader, target_writer = await asyncio.open_connection(host, int(port))
         writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+        await asyncio.gather(_forward(reader, target_writer), _forward(target_reader, writer))
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await reader.read(65_536):
             writer.write(data)
@@ -48,10 +48,10 @@ async def tunnel() -> AsyncGenerator[Tunnel]:
     proxy = Tunnel()
     served: list[asyncio.Task[object]] = []
 
-    def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         served.append(asyncio.create_task(proxy.serve(reader, writer)))
 
-    server = await asyncio.start_server(meet, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]
     try:
         yield proxy

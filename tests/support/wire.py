@@ -1,4 +1,4 @@
-"""A loopback server for tests: it keeps the bytes that come, and speaks the bytes of a script."""
+"""A server on the loopback interface that records requests and replies with scripted bytes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from lambdacore_async.protocol.endpoints import Endpoint
 
 
 class Step(Enum):
-    """What a server does beside speaking."""
+    """An action of the server other than sending bytes."""
 
-    CLOSE = auto()  # close the connection in good order
-    RESET = auto()  # break the connection
-    WAIT = auto()  # say nothing more, until the other side hangs up
-    GO = auto()  # wait for the test's word
+    CLOSE = auto()  # close the connection
+    RESET = auto()  # reset the connection
+    WAIT = auto()  # send nothing more, until the client closes the connection
+    GO = auto()  # wait until the test sets `Wire.go`
 
 
-#: What the server does after a request.
+#: What the server sends and does in response to one request.
 Script = Sequence[bytes | Step]
 
 
 def http(
     body: bytes = b"{}", *headers: str, status: str = "200 OK", length: int | None = None
 ) -> bytes:
-    """An answer as bytes; its Content-Length is the body's unless given."""
+    """Return the bytes of a response; its Content-Length is the body's length unless given."""
     size = len(body) if length is None else length
     head = "\r\n".join((f"HTTP/1.1 {status}", f"Content-Length: {size}", *headers))
     return head.encode() + b"\r\n\r\n" + body
@@ -47,9 +47,9 @@ class Wire:
     """The server.
 
     Attributes:
-        requests: every request, byte for byte.
-        connections: how many connections were made.
-        go: lets scripts continue that wait for the test's word.
+        requests: the bytes of every request.
+        connections: number of connections accepted.
+        go: event that continues scripts at `Step.GO`.
     """
 
     def __init__(self, scripts: Sequence[Script], *, tls: bool) -> None:
@@ -65,7 +65,7 @@ class Wire:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it listens."""
+        """The endpoint it listens on."""
         host = f"127.0.0.1:{self.port}"
         return Endpoint(f"{self._scheme}://{host}", host)
 
@@ -75,22 +75,22 @@ class Wire:
         return [bytes(raw).split(b"\r\n\r\n")[0].decode().split("\r\n") for raw in self.requests]
 
     def headers(self, index: int = -1) -> dict[str, str]:
-        """A request's headers, their names in lower case; none comes twice."""
+        """Return a request's headers by lower-case name; assert that none is repeated."""
         pairs = [line.split(": ", 1) for line in self.heads[index][1:]]
         found = {name.lower(): value for name, value in pairs}
         assert len(found) == len(pairs)
         return found
 
     async def met(self) -> None:
-        """Wait until a connection has been made."""
+        """Wait until a client has connected."""
         await self._met.wait()
 
     async def asked(self) -> None:
-        """Wait until a request has come."""
+        """Wait until a request has arrived."""
         await self._asked.wait()
 
     async def hung_up(self) -> None:
-        """Wait until no connection is left."""
+        """Wait until all connections are closed."""
         while self._open:
             await asyncio.gather(*[task for task in self._open.values() if task is not None])
 
@@ -110,7 +110,7 @@ class Wire:
             del self._open[writer]
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Take a request and do what the script says; whether the connection is to stay."""
+        """Read a request and run its script; return whether the connection stays open."""
         head = await reader.readuntil(b"\r\n\r\n")
         lines = head.decode().lower().split("\r\n")
         size = next((int(line[15:]) for line in lines if line.startswith("content-length:")), 0)
@@ -134,7 +134,7 @@ class Wire:
         return True
 
     async def stop(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         self.go.set()
         for writer in self._open:
             writer.transport.abort()
@@ -146,8 +146,8 @@ async def wire(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncGene
     """Run a server on a free port of the loopback interface.
 
     Args:
-        scripts: one for each request, in the order in which they come, whatever the connection.
-        tls: with which it speaks TLS, if it does.
+        scripts: one for each request, in the order of arrival on any connection.
+        tls: context for TLS. Defaults to plain HTTP.
     """
     peer = Wire(scripts, tls=tls is not None)
     server = await asyncio.start_server(peer.serve, "127.0.0.1", 0, ssl=tls)
@@ -164,10 +164,11 @@ async def wire(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncGene
 async def talking(
     talk: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncGenerator[str]:
-    """Run a server that says what it likes, without waiting for a request; give host and port.
+    """Run a server that need not wait for requests; yield its host and port.
 
     Args:
-        talk: what to do with a connection, until it breaks.
+        talk: handles a connection. The server closes the connection when this returns or the
+            client disconnects.
     """
     open_ends: set[asyncio.Task[object] | None] = set()
 
