@@ -27,10 +27,10 @@ def self_signed() -> Certificate:
     return Certificate(_authority().cert_pem.bytes().decode())
 
 
-def server_context(*, expired: bool = False) -> ssl.SSLContext:
-    """Return a context for a server on 127.0.0.1."""
+def server_context(name: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSLContext:
+    """Return a context for a server with this name or address."""
     end = datetime.now(UTC) - timedelta(days=1) if expired else None
-    certificate = _authority().issue_cert("127.0.0.1", not_after=end)
+    certificate = _authority().issue_cert(name, not_after=end)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with certificate.private_key_and_cert_chain_pem.tempfile() as path:
         context.load_cert_chain(path)

@@ -402,7 +402,7 @@ async def test_a_certificate_for_another_host_is_refused_for_good() -> None:
 
 
 async def test_a_certificate_that_has_expired_is_refused_for_good() -> None:
-    error = await refusal_of(server_context(expired=True), trusting_context())
+    error = await refusal_of(server_context("localhost", expired=True), trusting_context())
     assert (error.transient, error.not_executed) == (False, True)
     assert "certificate has expired" in str(error)
 
