@@ -23,7 +23,7 @@ from rounds import progress
 #: The scripts and their titles, in the order in which they run.
 TITLES: Final = {
     "parts": "Parts of a call",
-    "cold_start": "From `python` to the first answer",
+    "cold_start": "From `python` to the first response",
     "calls": "The cost of a call",
     "instructions": "Instructions of a call",
     "latency": "Lookups with network latency",

@@ -23,7 +23,7 @@ import results
 import servers
 from rounds import progress
 
-#: More growth than this is a regression. Repeated counts differ by less than 0.1%.
+#: More growth than this is a regression. Repeated counts usually differ by less than 0.1%.
 BOUND: Final = 0.03
 #: Rows: label, the way of `workers.make_calls`, concurrency, and the body of the response.
 ROWS: Final = (

@@ -1,4 +1,4 @@
-"""Counts the instructions of a call, which do not depend on what else the machine does.
+"""Counts the instructions of a call, which hardly depend on what else the machine does.
 
     python benchmarks/instructions.py [--quick]
 

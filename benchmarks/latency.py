@@ -2,10 +2,10 @@
 
     python benchmarks/latency.py [--quick]
 
-The service answers each request after 30, 50 or 100 ms. The first response of a connection takes
-three times as long, because TCP and TLS handshakes take a round trip each. Every run has its own
-process and makes all lookups twice: first with a new client, then again on its open connections.
-The clients take turns; the table shows medians.
+The service sends each response 30, 50 or 100 ms after the request. The first response of a
+connection takes three times as long, because TCP and TLS handshakes take a round trip each. Every
+run has its own process and makes all lookups twice: first with a new client, then again on its
+open connections. The clients take turns; the table shows medians.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ from lambdacore_async.protocol import codec, sigv4
 from lambdacore_async.protocol.http1 import ResponseReader
 from lambdacore_async.protocol.messages import Response
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
-from static_server import CONNECTOR, answer
+from static_server import CONNECTOR, http_response
 
 REGION: Final = "us-east-1"
 HOST: Final = f"lambda.{REGION}.amazonaws.com"
@@ -67,7 +67,7 @@ IDENTIFIER: Final = str(CONNECTOR["Arn"])
 CREDENTIALS: Final = Credentials("ASIAEXAMPLE", "made-up/" * 5, "made-up/" * 80)
 BODY: Final = json.dumps(CONNECTOR).encode()
 HEADERS: Final = {"x-amzn-requestid": "00000000-0000-4000-8000-000000000000"}
-ANSWER: Final = answer(
+RESPONSE: Final = http_response(
     "200 OK", BODY, "Date: Wed, 25 Nov 2026 10:00:00 GMT", "Connection: keep-alive"
 )
 REQUEST: Final = GET_NETWORK_CONNECTOR.build_request({"identifier": IDENTIFIER})
@@ -170,7 +170,7 @@ def response_reader() -> Callable[[], object]:
 
     def read() -> object:
         reader.expect(2**24)
-        response = reader.feed(ANSWER)
+        response = reader.feed(RESPONSE)
         assert response is not None
         return response.headers["x-amzn-requestid"], response.body
 
@@ -196,7 +196,7 @@ def plain_httptools() -> Callable[[], object]:
     parser = httptools.HttpResponseParser(collector)
 
     def read() -> object:
-        parser.feed_data(ANSWER)
+        parser.feed_data(RESPONSE)
         return collector.headers[b"x-amzn-requestid"], collector.body
 
     return read
@@ -206,7 +206,7 @@ async def aiohttp_parser(calls: int) -> None:
     loop = asyncio.get_running_loop()
     parser = HttpResponseParser(BaseProtocol(loop), loop, 2**16)
     for _ in range(calls):
-        messages, _, _ = parser.feed_data(ANSWER)
+        messages, _, _ = parser.feed_data(RESPONSE)
         head, stream = messages[0]
         _ = head.headers["x-amzn-requestid"], stream.read_nowait()
 
@@ -214,8 +214,8 @@ async def aiohttp_parser(calls: int) -> None:
 def botocore_parser() -> Callable[[], object]:
     parser: Any = botocore.parsers.create_parser("rest-json")
     headers = botocore.awsrequest.HeadersDict(HEADERS)
-    answer = {"status_code": 200, "headers": headers, "body": BODY, "context": {}}
-    return lambda: parser.parse(answer, OPERATION.output_shape)
+    response = {"status_code": 200, "headers": headers, "body": BODY, "context": {}}
+    return lambda: parser.parse(response, OPERATION.output_shape)
 
 
 def botocore_structuring() -> Callable[[], object]:

@@ -41,7 +41,7 @@ CONNECTOR: Final = {
 }
 
 
-def answer(status: str, body: bytes, *headers: str) -> bytes:
+def http_response(status: str, body: bytes, *headers: str) -> bytes:
     head = (
         f"HTTP/1.1 {status}",
         "Content-Type: application/json",
@@ -53,7 +53,7 @@ def answer(status: str, body: bytes, *headers: str) -> bytes:
 
 
 CONNECTOR_BODY: Final = json.dumps(CONNECTOR).encode()
-THROTTLED: Final = answer(
+THROTTLED: Final = http_response(
     "429 Too Many Requests",
     b'{"Type": "User", "message": "Rate exceeded", "Reason": "CallerRateLimitExceeded"}',
     "x-amzn-ErrorType: TooManyRequestsException",
@@ -89,7 +89,7 @@ class Counts:
 
     def __init__(self, bucket: Bucket | None, body: bytes) -> None:
         self.bucket = bucket
-        self.found = answer("200 OK", body)
+        self.found = http_response("200 OK", body)
         self.served = 0
         self.throttled = 0
 

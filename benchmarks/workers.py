@@ -62,10 +62,10 @@ class Worker:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps(order), file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
+        line = self._process.stdout.readline()
+        if not line:
             raise RuntimeError(f"the process of {self.contender} ended during {order}")
-        took = json.loads(answer)
+        took = json.loads(line)
         return Cost(took["cpu"] / count, took["wall"] / count)
 
     def calls_for(self, seconds: float, way: str, concurrency: int) -> Callable[[], Cost]:
