@@ -84,11 +84,14 @@ class Pager(Generic[Item]):
         return self._pages(continuation_token)
 
     async def _pages(self, continuation_token: str | None) -> AsyncGenerator[Page[Item]]:
+        page = await self._fetch(continuation_token)
+        if page.next_token is None:
+            yield page
+            return
         # Hashes, for tokens may be long.
         recent = Recent(_MEMORY)
         recent.is_new(hash(continuation_token))
         fetching: asyncio.Task[Page[Item]] | None = None
-        page = await self._fetch(continuation_token)
         try:
             while (token := page.next_token) is not None:
                 repeated = not recent.is_new(hash(token))
