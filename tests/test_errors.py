@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import traceback
 from typing import Any
 
 import pytest
@@ -27,8 +28,14 @@ from lambdacore_async.errors import (
     TooManyRequestsException,
     TransportError,
     TransportTimeoutError,
+    without_quoted_token,
 )
 from lambdacore_async.models.shared import UnknownValue
+from lambdacore_async.workflows.waiters import (
+    WaiterError,
+    WaiterFailedError,
+    WaiterTimeoutError,
+)
 from support.pickled import through_pickle
 
 
@@ -122,6 +129,127 @@ def test_the_text_tells_operation_status_request_and_attempts(
     error: LambdaCoreError, text: str
 ) -> None:
     assert str(error) == text
+
+
+HOSTILE = "a\r\nb\x1b]0;x\x07\x1b[2J\x9b\u202e\u2028\ud800\x00c"
+SHOWN = r"a\r\nb\x1b]0;x\x07\x1b[2J\x9b\u202e\u2028\ud800\x00c"
+
+
+class OurError(LambdaCoreError):
+    """As a subclass elsewhere that puts the service's text into its own."""
+
+
+HOSTILE_ERRORS: list[LambdaCoreError] = [
+    *(kind(HOSTILE, code=HOSTILE, request_id=HOSTILE) for kind in MODELLED_ERRORS.values()),
+    ApiError(HOSTILE, code=HOSTILE, request_id=HOSTILE, fault=HOSTILE, reason=HOSTILE),
+    TransportError(HOSTILE, request_id=HOSTILE),
+    TransportTimeoutError(HOSTILE, request_id=HOSTILE),
+    ResponseError(
+        HOSTILE, status_code=200, request_id=HOSTILE, body_start=HOSTILE.encode(errors="replace")
+    ),
+    CredentialsError(HOSTILE),
+    ConfigurationError(HOSTILE),
+    ParameterError(HOSTILE, HOSTILE),
+    WaiterError(HOSTILE),
+    WaiterFailedError(HOSTILE, state=HOSTILE, reason=HOSTILE, reason_code=HOSTILE),
+    WaiterTimeoutError(HOSTILE),
+    LambdaCoreError(HOSTILE),
+    OurError(HOSTILE),
+]
+
+
+@pytest.mark.parametrize("error", HOSTILE_ERRORS, ids=lambda error: type(error).__name__)
+def test_the_text_of_an_error_is_one_line_without_control_characters(
+    error: LambdaCoreError,
+) -> None:
+    for shown in (error, through_pickle(error), copy.deepcopy(error), with_attempts(error)):
+        for text in (str(shown), repr(shown), "".join(traceback.format_exception_only(shown))[:-1]):
+            assert text.isprintable()
+            assert text.encode()
+        assert SHOWN in str(shown)
+        assert all(str(argument).isprintable() for argument in shown.args)
+
+
+def test_what_the_service_sent_stays_in_the_attributes() -> None:
+    error = ApiError(HOSTILE, code=HOSTILE, request_id=HOSTILE)
+    parameter = ParameterError(HOSTILE, "unknown")
+
+    assert (error.message, error.code, error.request_id) == (HOSTILE, HOSTILE, HOSTILE)
+    assert parameter.parameter == HOSTILE
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError("m" * 10**6, code="c" * 10**6, request_id="r" * 10**6),
+        TransportError("m" * 10**6, request_id="r" * 10**6),
+        ResponseError(
+            "m" * 10**6, status_code=200, request_id="\x1b" * 10**6, body_start=b"\xff" * 10**6
+        ),
+        ParameterError("p" * 10**6, "m" * 10**6),
+        ConfigurationError("\u202e" * 10**6),
+        OurError("m" * 10**6),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_the_text_of_an_error_is_cut(error: LambdaCoreError) -> None:
+    limit = 13_000 if isinstance(error, ConfigurationError) else 3000  # escaped, after the cut
+
+    assert len(str(error)) < limit
+    assert len(repr(error)) < 2 * limit
+    assert "..." in str(error)
+
+
+def test_code_message_and_request_id_are_cut_one_by_one() -> None:
+    error = ApiError("m" * 1001, code="c" * 101, request_id="r" * 101)
+
+    assert str(error) == (f"{'c' * 100}...: {'m' * 1000}... (HTTP 400, request id {'r' * 100}...)")
+    assert str(ApiError("m" * 1000, code="c" * 100)) == f"{'c' * 100}: {'m' * 1000} (HTTP 400)"
+
+
+TOKEN = "IQoJb3JpZ2luX2VjEDA+/abc%2Bdef=="
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"x-amz-security-token:{TOKEN}",
+        f"X-Amz-Security-Token: {TOKEN}",
+        f"x-amz-security-token = {TOKEN}",
+        f'{{"X-Amz-Security-Token": "{TOKEN}"}}',
+        f'{{"x-amz-security-token": ["{TOKEN}"]}}',
+        f'{{\\"x-amz-security-token\\": \\"{TOKEN}\\"}}',
+        f"('x-amz-security-token', '{TOKEN}')",
+        f"X-AMZ-SECURITY-TOKEN={TOKEN}&X-Amz-Date=1",
+        f"x-amz-security-token%3A%20{TOKEN}",
+        f"<tr><td>X-Amz-Security-Token</td><td>{TOKEN}</td></tr>",
+        f"<x-amz-security-token>{TOKEN}</x-amz-security-token>",
+    ],
+)
+def test_a_quoted_session_token_is_taken_out(text: str) -> None:
+    quoted = f"before {text} after"
+
+    shown = without_quoted_token(quoted)
+
+    assert TOKEN[:8] not in shown
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+    error = ResponseError("odd", status_code=200, body_start=quoted.encode() * 3)
+    for said in (str(error), repr(error), str(error.body_start), str(vars(error))):
+        assert TOKEN[:8] not in said
+    assert len(error.body_start) <= 256
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host;x-amz-date;x-amz-security-token\ne3b0c44298fc1c149afbf4c8996fb924",
+        "SignedHeaders=host;x-amz-security-token;x-amz-target, Signature=abc",
+        "the x-amz-security-token",
+    ],
+)
+def test_lists_of_signed_headers_stay_as_they_are(text: str) -> None:
+    assert without_quoted_token(text) == text
 
 
 def test_a_single_attempt_goes_without_saying() -> None:

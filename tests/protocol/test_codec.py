@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime, timedelta, timezone
+from types import MappingProxyType
 from typing import Any
 
 import attrs
@@ -19,9 +21,10 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.runtimes import RuntimeReleaseLifecycle, RuntimeVersion
-from lambdacore_async.models.shared import UnknownMember, UnknownValue
+from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
 from lambdacore_async.protocol.codec import from_dict, restructure, to_dict, wire_name
 from lambdacore_async.protocol.operations import OPERATIONS
+from lambdacore_async.workflows.lookups import Found
 from support import botocore_judge as judge
 from support.models import CLASSES
 
@@ -181,6 +184,83 @@ def test_null_is_the_same_as_absent_also_where_a_fault_is_explained(kind: Any) -
 def test_a_number_is_read_from_text_as_botocore_reads_it() -> None:
     assert from_dict(NetworkConnector, {**CONNECTOR, "Version": "7"}).version == 7
     assert from_dict(NetworkConnector, {**CONNECTOR, "Version": 7.0}).version == 7
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        int, str, dict, object, None, "NetworkConnector", NetworkConnectorState, Page,
+        UnknownMember, UnknownValue, ResponseMetadata, list[NetworkConnector], NetworkConnector | None,
+        NetworkConnector | RuntimeVersion, NetworkConnectorConfiguration | None, Any, [],
+        NetworkConnector("a", "n", "i"), Found,
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_only_models_and_their_union_can_be_read(kind: Any) -> None:
+    with pytest.raises(ParameterError, match="^kind: expected a model class, got ") as caught:
+        from_dict(kind, CONNECTOR)
+
+    assert caught.value.parameter == "kind"
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_model_can_be_read(kind: Any) -> None:
+    try:
+        from_dict(kind, {})
+    except ParameterError as error:
+        assert error.parameter == "data"  # noqa: PT017 - some need no members
+
+
+def test_a_union_may_be_put_together_anew() -> None:
+    data: dict[str, object] = {"VpcEgressConfiguration": {}}
+
+    assert from_dict(UnknownMember | VpcEgressConfiguration, data) == VpcEgressConfiguration()
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        ({**CONNECTOR, "Name": "\ud800"}, "has a lone surrogate"),
+        ({**CONNECTOR, "Configuration": {"\ud800": 1}}, "has a lone surrogate"),
+        (MappingProxyType({**CONNECTOR, "Id": "\udfff"}), "has a lone surrogate"),
+        ({**CONNECTOR, "Configuration": {"Peering": {1, 2}}}, "configuration: "),
+        ({**CONNECTOR, "Configuration": {"Peering": math.nan}}, "configuration: "),
+        ({**CONNECTOR, "Configuration": {7: "x"}}, "configuration: expected str, got int"),
+        (
+            {**CONNECTOR, "Configuration": {"SDK_UNKNOWN_MEMBER": {"name": ["x"]}}},
+            "configuration: expected str, got list",
+        ),
+        ({**CONNECTOR, "Version": True}, "version: expected int, got bool"),
+    ],
+)
+def test_what_could_not_be_written_again_is_not_read(data: Any, problem: str) -> None:
+    with pytest.raises(ParameterError, match=f"^data: {problem}"):
+        from_dict(NetworkConnector, data)
+
+
+def test_data_that_holds_itself_is_refused() -> None:
+    circle: dict[str, object] = {**CONNECTOR}
+    circle["Added"] = circle
+    deep: dict[str, object] = {}
+    for _ in range(100_000):
+        deep = {"a": deep}
+
+    for data in (circle, {**CONNECTOR, "Added": deep}):
+        with pytest.raises(ParameterError, match="^data: "):
+            from_dict(NetworkConnector, data)
+
+
+def test_members_of_other_kinds_that_are_ignored_do_no_harm() -> None:
+    data: dict[Any, object] = {**CONNECTOR, "Added": object(), 7: {1, 2}, (1, 2): b"x"}
+
+    assert from_dict(NetworkConnector, data) == NetworkConnector("a", "n", "i")
+
+
+def test_the_place_of_a_fault_counts_all_items() -> None:
+    data = {"VpcEgressConfiguration": {"SubnetIds": [None, "s", None, 7]}}
+
+    with pytest.raises(ParameterError, match=r"subnet_ids\[3\]: expected str, got int"):
+        from_dict(NetworkConnectorConfiguration, data)
 
 
 def test_the_service_is_strict_about_what_clients_send() -> None:

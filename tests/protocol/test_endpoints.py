@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,14 +182,87 @@ def test_a_custom_endpoint_is_used_as_given(url: str, endpoint: Endpoint) -> Non
         ("https://example.com\\.evil.example", "is not a valid host name"),
         ("https://example.com%2f", "is not a valid host name"),
         ("https://exämple.com", "is not a valid host name"),
+        ("https://ﷺ.example", "is not a valid host name"),
+        ("http://user:secret/x@host", "is not a valid URL"),
+        ("http://user:12345/x@secret", "would send credentials' signatures unencrypted"),
+        ("http://user:secret", "is not a valid URL"),
+        ("user:secret", "is not an http or https URL"),
+        ("user:secret@host", "is not an http or https URL"),
+        ("//user:secret@host", "only scheme, host, port and path"),
+        ("https:user:secret@host", "is not an http or https URL"),
+        ("ftp://user:secret@host", "only scheme, host, port and path"),
+        ("https://user%3Asecret%40host", "is not a valid host name"),
+        ("https://user:secret@[::1", "is not a valid URL"),
+        ("https://user:secret@ho℀st", "is not a valid URL"),
+        ("https://user:secret\\@host", "only scheme, host, port and path"),
+        ("https://host?secret", "only scheme, host, port and path"),
+        ("https://host#secret", "only scheme, host, port and path"),
+        ("https://user:secret\n@host", "cannot be printed"),
+        ("https://user:secret\ud800@host", "cannot be printed"),
+        ("https://\ud800", "cannot be printed"),
+        ("https://example.com/\udfff", "cannot be printed"),
+        ("https://example.com/\x1b[2J", "cannot be printed"),
+        ("https://example.com/\u202e", "cannot be printed"),
+        ("https://example.com\r\nX-Evil: 1", "cannot be printed"),
+        ("https://exam\tple.com", "cannot be printed"),
+        ("https://example.com\n", "cannot be printed"),
+        (" https://example.com", "white space around it"),
+        ("https://example.com ", "white space around it"),
+        (f"https://{'a.' * 126}aa", "is not a valid host name"),
+        (f"https://example.com/{'a' * 2048}", "is longer than 2048 characters"),
+        (f"https://user:secret@{'a' * 2048}", "is longer than 2048 characters"),
+        ("https://[fe80::1%25eth0]", "an IPv6 address with a zone"),
+        ("http://[::1%lo]", "an IPv6 address with a zone"),
+        ("https://[v1.a]", "endpoint_url: "),
+        ("https://example.com:0", "has port 0"),
+        ("https://example.com:-1", "is not a valid URL"),
+        ("https://example.com:65536", "is not a valid URL"),
+        ("https://example.com:8443x", "is not a valid URL"),
     ],
 )
 def test_an_unusable_custom_endpoint_is_refused(url: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match="^endpoint_url: ") as caught:
         resolve("us-east-1", endpoint_url=url)
 
-    assert problem in str(caught.value)
-    assert "secret" not in str(caught.value)
+    error = caught.value
+    assert problem in str(error)
+    assert "secret" not in str(error)
+    assert str(error).isprintable()
+    assert len(str(error)) < 300
+    assert error.__context__ is None
+
+
+@pytest.mark.parametrize("url", ["nowhere", "ftp://example.com", "http://example.com/a b"])
+def test_a_refused_url_without_user_information_is_quoted(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^endpoint_url: '{url}' "):
+        resolve("us-east-1", endpoint_url=url)
+
+
+@thorough
+@given(
+    url=st.text(max_size=20)
+    | st.from_regex(r"(https?|ftp)?:?(//)?.{0,9}@?.{0,9}:?.{0,5}/?.{0,9}", fullmatch=True)
+)
+def test_any_url_is_usable_or_refused_in_words(url: str) -> None:
+    try:
+        endpoint = resolve("us-east-1", endpoint_url=url)
+    except ConfigurationError as error:
+        refused = str(error)
+        assert (refused[:14], refused.isprintable()) == ("endpoint_url: ", True)
+        return
+    assert (endpoint.url + endpoint.host + endpoint.path).isascii()
+    assert not set(endpoint.url + endpoint.host + endpoint.path) & set(" \r\n\t@?#")
+
+
+class Place(str, Enum):  # noqa: UP042 - the point
+    REGION = "eu-west-1"
+    URL = "https://example.com/path"
+
+
+def test_region_and_url_may_be_members_of_an_enum() -> None:
+    assert resolve(Place.REGION).host == "lambda.eu-west-1.amazonaws.com"
+    endpoint = resolve(Place.REGION, endpoint_url=Place.URL)
+    assert endpoint == Endpoint("https://example.com", "example.com", "/path")
 
 
 @pytest.mark.parametrize(

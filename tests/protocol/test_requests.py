@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from enum import Enum, IntEnum, StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -14,11 +16,14 @@ from lambdacore_async.errors import ParameterError
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpConfiguration,
+    NetworkConnector,
+    NetworkConnectorConfiguration,
     NetworkConnectorState,
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.runtimes import Compatibility, RuntimeReleaseLifecycle
 from lambdacore_async.models.shared import UnknownMember, UnknownValue
+from lambdacore_async.protocol.codec import to_dict
 from lambdacore_async.protocol.messages import Request
 from lambdacore_async.protocol.operations import (
     CREATE_NETWORK_CONNECTOR,
@@ -240,6 +245,166 @@ def test_enum_members_will_do_for_strings() -> None:
     request = LIST_RUNTIMES.build_request({"next_token": NetworkConnectorState.ACTIVE})
 
     assert request.target == "/2026-10-01/runtimes?nextToken=ACTIVE"
+
+
+class Name(str, Enum):  # noqa: UP042 - the point
+    """As frameworks for the command line and for schemas make enums; not a `StrEnum`."""
+
+    EGRESS = "prod-egress"
+
+
+class Size(IntEnum):
+    SMALL = 7
+
+
+class Odd(str):
+    """Text that shows as something else."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "odd"
+
+    def __repr__(self) -> str:
+        return "odd"
+
+    def __format__(self, spec: str) -> str:
+        return "odd"
+
+    def encode(self, encoding: str = "", errors: str = "") -> bytes:
+        return b"odd"
+
+
+class Capital(StrEnum):
+    EGRESS = "prod-egress"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+TEXT_FORMS: list[str] = [
+    Name.EGRESS,
+    Capital.EGRESS,
+    Odd("prod-egress"),
+    UnknownValue("prod-egress"),
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
+@pytest.mark.parametrize("form", TEXT_FORMS, ids=lambda form: type(form).__name__)
+def test_what_is_text_is_sent_as_that_text(operation: Operation[Any], form: str) -> None:
+    def arguments(text: str) -> dict[str, object]:
+        configuration = VpcEgressConfiguration(
+            subnet_ids=[text],
+            security_group_ids=(text, "x"),
+            network_protocol=UnknownValue(text) if text is plain else text,  # type: ignore[arg-type] # the point
+            elastic_ip_configuration=ElasticIpConfiguration(text),  # type: ignore[arg-type] # the point
+        )
+        values: dict[Any, object] = {
+            str: text,
+            int: 7,
+            bool: True,
+            dict[str, str]: {text: text},
+            RuntimeReleaseLifecycle: RuntimeReleaseLifecycle(deprecation_date=text),
+            NetworkConnectorConfiguration: configuration,
+        }
+        return {member.name: values.get(member.kind, text) for member in operation.members}
+
+    plain = "prod-egress"
+    expected = operation.build_request(arguments(plain))
+
+    request = operation.build_request(arguments(form))
+
+    assert request.target == expected.target
+    assert request.headers == expected.headers
+    assert request.body == expected.body
+    assert request.identifiers == expected.identifiers
+    assert {type(text) for text in request.identifiers} <= {str}
+
+
+def test_text_is_written_as_that_text() -> None:
+    connector = NetworkConnector(
+        Name.EGRESS,
+        Capital.EGRESS,
+        Odd("prod-egress"),
+        state=Name.EGRESS,  # type: ignore[arg-type] # the point
+    )
+
+    data = to_dict(connector)
+
+    assert data == dict.fromkeys(("Arn", "Name", "Id", "State"), "prod-egress")
+    assert {type(text) for text in data.values()} == {str}
+
+
+def test_a_number_of_an_enum_is_sent_as_that_number() -> None:
+    class Shown(int):
+        def __str__(self) -> str:
+            return "shown"
+
+        def __int__(self) -> int:
+            return 8
+
+    for number in (Size.SMALL, Shown(7)):
+        request = LIST_NETWORK_CONNECTORS.build_request({"max_items": number})
+        assert request.target == "/2026-04-04/network-connectors?MaxItems=7"
+        request = DELETE_RUNTIME.build_request(
+            {"runtime_name": "x", "recovery_window_in_days": number}
+        )
+        assert list(request.headers.values()) == ["7"]
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**64), 10**400, 10**5000], ids=int.bit_length)
+def test_a_number_beyond_64_bits_is_refused(number: int) -> None:
+    with pytest.raises(ParameterError, match="max_items: out of range") as caught:
+        LIST_NETWORK_CONNECTORS.build_request({"max_items": number})
+
+    assert caught.value.parameter == "max_items"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
+def test_an_argument_that_the_operation_does_not_know_is_refused(
+    operation: Operation[Any],
+) -> None:
+    with pytest.raises(ParameterError, match=f"^{operation.name}: identifer: unknown") as caught:
+        operation.build_request({**valid_arguments(operation), "identifer": None})
+
+    assert (caught.value.parameter, caught.value.operation) == ("identifer", operation.name)
+
+
+WRONG: list[Any] = [
+    b"x", 7, 7.5, 1j, True, [], ["x"], ("x",), {"x"}, {"x": "y"}, {"x": 7}, object(), object,
+    "\ud800", lambda: "x", range(3), iter("x"), Compatibility(), UnknownMember("x"), float("nan"),
+    10**5000,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
+def test_an_argument_of_the_wrong_type_is_refused_by_its_name(operation: Operation[Any]) -> None:
+    right = {str: (), int: (7, 10**5000), bool: (True,), dict[str, str]: ({"x": "y"},)}
+    for member in operation.members:
+        for value in WRONG:
+            if any(value is fit or value == fit for fit in right.get(member.kind, ())):
+                continue
+            with pytest.raises(ParameterError) as caught:
+                operation.build_request({**valid_arguments(operation), member.name: value})
+            assert caught.value.operation == operation.name
+            assert caught.value.parameter.split("[")[0] == member.name
+
+
+@pytest.mark.parametrize("key", ["a @ b", " @ ", "a'b", "x" * 10_000, "line\nbreak", "a.b[0]"])
+def test_a_parameter_is_named_rightly_whatever_its_keys_are(key: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        CREATE_RUNTIME.build_request({"name": "x", "tags": {"fine": "x", key: 7}})
+
+    path = repr(key) if len(key) < 100 else repr(key)[:100] + "..."
+    assert caught.value.parameter == f"tags[{path}]"
+    assert str(caught.value) == f"CreateRuntime: tags[{path}]: expected str, got int"
+
+
+def test_tags_may_be_any_mapping() -> None:
+    request = CREATE_RUNTIME.build_request({"name": "x", "tags": MappingProxyType({"a": "b"})})
+
+    assert json.loads(request.body or b"")["Tags"] == {"a": "b"}
 
 
 def test_enum_members_are_plain_text_in_a_body() -> None:

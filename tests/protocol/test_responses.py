@@ -581,6 +581,9 @@ def test_a_status_that_is_no_success_is_an_error(status: int) -> None:
         ("-1", None),
         ("nan", None),
         ("inf", None),
+        ("1e308", 86_400.0),
+        ("1e400", None),
+        ("86401", 86_400.0),
         ("", None),
         ("Tue, 24 Nov 2026 01:02:03 GMT", None),
         (None, None),
@@ -594,7 +597,17 @@ def test_retry_after_is_in_seconds(header: str | None, seconds: float | None) ->
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("1500", 1.5), ("0", 0.0), ("-1", None), ("1.5", None), ("soon", None), (None, None)],
+    [
+        ("1500", 1.5),
+        ("0", 0.0),
+        ("-1", None),
+        ("1.5", None),
+        ("1e308", None),
+        ("9" * 5000, None),
+        ("nan", None),
+        ("soon", None),
+        (None, None),
+    ],
 )
 def test_the_sdks_own_header_is_in_milliseconds(header: str | None, seconds: float | None) -> None:
     headers = HEADERS if header is None else {**HEADERS, "x-amz-retry-after": header}

@@ -305,6 +305,10 @@ def as_data(data: Mapping[str, Any], connector: NetworkConnector) -> None:
     assert_type(
         from_dict(NetworkConnectorConfiguration, data), VpcEgressConfiguration | UnknownMember
     )
+    assert_type(from_dict(VpcEgressConfiguration, data), VpcEgressConfiguration)
+    # Another union cannot be read, and none is taken for this one.
+    from_dict(NetworkConnector | Runtime, data)  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
+    from_dict(int | str, data)  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def errors(

@@ -88,17 +88,21 @@ class ElasticIpConfiguration:
 
 
 def _subnet_ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
-    return as_tuple("subnet_ids", values)
+    return values if isinstance(values, tuple) else as_tuple("subnet_ids", values)
 
 
 def _security_group_ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
-    return as_tuple("security_group_ids", values)
+    return values if isinstance(values, tuple) else as_tuple("security_group_ids", values)
 
 
 def _compute_resource_types(
     values: Iterable[ComputeResourceType | UnknownValue] | None,
 ) -> tuple[ComputeResourceType | UnknownValue, ...] | None:
-    return as_tuple("associated_compute_resource_types", values)
+    return (
+        values
+        if isinstance(values, tuple)
+        else as_tuple("associated_compute_resource_types", values)
+    )
 
 
 @frozen

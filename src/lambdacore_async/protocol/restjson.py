@@ -78,6 +78,9 @@ class Location(Enum):
     BODY = auto()
 
 
+_PATH, _QUERY, _HEADER, _ = Location  # Python 3.11 looks members up by a function
+
+
 class Member(NamedTuple):
     """One input member of an operation.
 
@@ -112,7 +115,7 @@ class Member(NamedTuple):
         data = codec.unstructure(self.kind, value, self.name)
         if self.required and not self.blank and data == "":
             raise ParameterError(self.name, "must not be empty")
-        if self.location is Location.PATH and data in (".", ".."):
+        if data in (".", "..") and self.location is Location.PATH:
             raise ParameterError(self.name, f"{data!r} cannot be sent in a URL's path")
         return data
 
@@ -239,15 +242,15 @@ class Operation(Generic[Output]):
                 raise
             if member.identifies:
                 identifiers += (data,)
-            match member.location:
-                case Location.PATH:
-                    target = target.replace(f"{{{member.wire}}}", _escape(str(data)))
-                case Location.QUERY:
-                    queries.append(f"{member.wire}={_escape(str(data))}")
-                case Location.HEADER:
-                    headers[member.wire] = str(data)
-                case _:  # the body
-                    content[member.wire] = data
+            location = member.location
+            if location is _PATH:
+                target = target.replace(f"{{{member.wire}}}", _escape(str(data)))
+            elif location is _QUERY:
+                queries.append(f"{member.wire}={_escape(str(data))}")
+            elif location is _HEADER:
+                headers[member.wire] = str(data)
+            else:
+                content[member.wire] = data
         if queries:
             target = f"{target}?{'&'.join(queries)}"
         payload = None
