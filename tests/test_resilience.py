@@ -521,7 +521,7 @@ ALL_KINDS: dict[Fault, float] = dict.fromkeys(
         EndlessChunks(),
         Trickle(seconds=0.0001),
         GarbageGzip(),
-        Oversized(1_000_000),
+        Oversized(100_000),
         InvalidJson(),
         WrongContentType(),
         ClosedAfter(),

@@ -21,7 +21,10 @@ _MAX_MESSAGE: Final = 1000
 _MAX_NAME: Final = 100
 #: A session token that an answer quotes: the header's name, what divides it from the value (white
 #: space, quotes, signs, an HTML tag), and the value. The name is also in lists of signed headers.
-_QUOTED_HEADER: Final = r"((?i:(?<!</)x-amz-security-token)(?:<[^>]{0,40}>|[^\w;\n]){1,16}+)[^\s\"'<>,]+"
+_QUOTED_HEADER: Final = (
+    r"((?i:(?<!</)x-amz-security-token)(?:<[^>]{0,40}>|[^\w;\n]){1,16}+)"
+    r"[^\s\"'<>,]+"
+)
 
 #: Codes by which AWS services say "slow down", as in botocore's standard retry mode.
 THROTTLING_CODES = frozenset(

@@ -258,7 +258,7 @@ async def test_nonsense_is_refused_by_the_name_of_where_it_stands(
         ("AWS_DEFAULT_REGION", "region", "fips-", "'fips-' is not a valid region name"),
         ("AWS_ENDPOINT_URL", "endpoint_url", "nonsense", "'nonsense' is not an http or https URL"),
         ("AWS_ENDPOINT_URL_LAMBDA_CORE", "endpoint_url", "http://a.example", "'http://a.example' "),
-        ("AWS_ENDPOINT_URL", "endpoint_url", "https://u:PASSWORD@a.example", "only scheme, host"),
+        ("AWS_ENDPOINT_URL", "endpoint_url", "https://u:PASSWORD@a.example", "the URL must"),
     ],
 )
 async def test_a_wrong_place_is_refused_by_the_name_of_where_it_stands(

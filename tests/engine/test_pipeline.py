@@ -1621,10 +1621,12 @@ async def test_errors_of_a_transport_that_quotes_the_request_tell_no_secret(text
 
 async def test_an_answer_that_can_be_read_once_it_is_redacted_is_an_error_all_the_same() -> None:
     class Odd(ModelOperation[NetworkConnector]):
-        def parse_response(self, response: Response, attempts: int = 1) -> NetworkConnector:
+        def parse_response(
+            self, response: Response, attempts: int = 1, identifiers: tuple[str, ...] = ()
+        ) -> NetworkConnector:
             if b"the-session-token" in response.body:
                 raise ResponseError("odd", status_code=200, body_start=response.body)
-            return super().parse_response(response, attempts)
+            return super().parse_response(response, attempts, identifiers)
 
     operation = Odd("Odd", "GET", "/x", 200, (), frozenset(), output=NetworkConnector)
     odd = answer(200, b'{"Arn": "the-session-token", "Id": "a", "Name": "b"}')

@@ -190,8 +190,9 @@ def test_a_number_is_read_from_text_as_botocore_reads_it() -> None:
     "kind",
     [
         int, str, dict, object, None, "NetworkConnector", NetworkConnectorState, Page,
-        UnknownMember, UnknownValue, ResponseMetadata, list[NetworkConnector], NetworkConnector | None,
-        NetworkConnector | RuntimeVersion, NetworkConnectorConfiguration | None, Any, [],
+        UnknownMember, UnknownValue, ResponseMetadata, list[NetworkConnector],
+        NetworkConnector | None, NetworkConnector | RuntimeVersion, Any, [],
+        NetworkConnectorConfiguration | None,
         NetworkConnector("a", "n", "i"), Found,
     ],
     ids=repr,

@@ -82,7 +82,7 @@ def check_usable(value: Any) -> None:
     assert str(value).encode()
     items: tuple[Any, ...] = getattr(value, "items", (value,))
     for item in items:
-        kind: type[Any] = type(item)
+        kind: Any = item.__class__
         data = to_dict(item)
         assert json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
         assert from_dict(kind, data) == item

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
+from urllib.parse import unquote
 
 import pytest
 from attrs import evolve
@@ -85,10 +86,12 @@ class Recorder:
         path = request.target.partition("?")[0]
         if path.endswith(("/versions", "/aliases")) and request.method == "GET":
             return answer(200, b'{"Items": []}')
+        last = unquote(path).rpartition("/")[2].rpartition(":")[2]
         content = {
-            "Arn": RUNTIME.format(HOME), "Name": "python", "State": "ACTIVE", "CreatedAt": "x",
+            "Arn": RUNTIME.format(HOME), "State": "ACTIVE", "CreatedAt": "x",
             "Created": "x", "LastModified": "x", "ResolvedUri": "x", "RuntimeVersion": "v",
-            "RuntimeVersionArn": "x", "RuntimeName": "python",
+            "RuntimeVersionArn": "x", "RuntimeName": "python", "Name": last,
+            **json.loads(request.body or b"{}"),
         }  # fmt: skip
         return answer(200, json.dumps(content).encode())
 

@@ -474,7 +474,8 @@ async def test_an_answer_that_cannot_be_read_ends_the_wait_for_its_connector_alo
     here.transport.before = poison
     waits = (client.wait_until_network_connector_active(each) for each in created)
     first, *others = await asyncio.gather(*waits, return_exceptions=True)
-    assert isinstance(first, type(error))
+    # The pipeline makes an error of ours of what a transport raises.
+    assert isinstance(first, ResponseError | TransportError)
     assert [connector.state for connector in others if isinstance(connector, NetworkConnector)] == (
         ["ACTIVE"] * (count - 1)
     )

@@ -160,7 +160,7 @@ def refuse_surrogates(data: object) -> None:
     except UnicodeEncodeError:
         raise ValueError("has a lone surrogate") from None
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise ValueError("is nested too deeply") from None
 
 
 def _as_json(value: object) -> object:

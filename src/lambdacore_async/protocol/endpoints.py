@@ -187,7 +187,7 @@ def _problem_of(url: str) -> str | None:
     except ValueError:
         return "is not a valid URL; expected scheme, host, port and path, as https://host:8443/path"
     if parts.username or parts.password or parts.query or parts.fragment:
-        return "has more in it; only scheme, host, port and path can be given"
+        return "must have only a scheme, host, port and path"
     if parts.scheme not in _DEFAULT_PORTS or not name:
         return "is not an http or https URL"
     if "%" in name and _address(name) is not None:

@@ -506,13 +506,18 @@ def _decoded(body: bytes) -> Any:
         data = json.loads(body)
     elif "\\" not in text:  # nor any escaped surrogate
         return data
-    codec.refuse_surrogates(data)
+    try:
+        codec.refuse_surrogates(data)
+    except ValueError as error:
+        raise _UnreadableError(f"the body {error}") from None
     return data
 
 
 def _read_object(body: bytes) -> dict[str, Any]:
     try:
         content: dict[str, Any] = _decoded(body)
+    except _UnreadableError:
+        raise
     except (ValueError, RecursionError):
         # Something between the service and here may have put its own answer in place.
         problem = "the body is not JSON" if body else "the body is empty"
