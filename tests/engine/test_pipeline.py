@@ -985,7 +985,7 @@ async def test_an_outage_that_is_slow_to_fail_is_looked_at_again_after_as_long()
         await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
     assert str(caught.value) == (
         "GetNetworkConnector: no request has succeeded for 20 seconds,"
-        " and the last one failed only after 4.7 seconds"
+        " and the last one timed out after 4.7 seconds"
     )
     assert (caught.value.attempts, caught.value.not_executed) == (0, True)
     # A call that is not one of many is always made.

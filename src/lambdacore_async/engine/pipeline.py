@@ -158,7 +158,7 @@ class _Route:
         invocation_ids: unique ids of calls, sent in `amz-sdk-invocation-id`.
         failing_since: the monotonic time of the first transient failure since a request was served.
         failed_at: the monotonic time of the last one.
-        failed_after: the seconds that the last one took.
+        failed_after: the seconds that the last one took, if it was a timeout; else 0.
     """
 
     def __init__(
@@ -409,7 +409,8 @@ class Pipeline:
         now = self.shared.clock.monotonic()
         # If nothing could be reached, trying was failing.
         since = now - call.seconds if error.not_executed else now
-        route.failed_at, route.failed_after = now, call.seconds
+        route.failed_at = now
+        route.failed_after = call.seconds if isinstance(error, TransportTimeoutError) else 0.0
         if route.failing_since is None:
             route.failing_since = since
         if call.failing_since is None:
@@ -430,17 +431,17 @@ class Pipeline:
         return evolve(timeout, attempt=max(left, _LAST_ATTEMPT))
 
     def _check_outage(self, operation: str, route: _Route, since: float) -> None:
-        """Spare one of many an attempt in an outage that is slow to show.
+        """Spare one of many an attempt in an outage that shows in timeouts.
 
         Raises:
             TransportError: no request was served for 20 seconds, and less time has passed since the
-                last failure than it took, so that another attempt would only wait as long.
+                last timeout than it took, so that another attempt would only wait as long.
         """
         now = self.shared.clock.monotonic()
         if now - since >= _PATIENCE and now - route.failed_at < route.failed_after:
             error = TransportError(
-                f"no request has succeeded for {_PATIENCE:g} seconds, and the last one failed"
-                f" only after {route.failed_after:.1f} seconds",
+                f"no request has succeeded for {_PATIENCE:g} seconds, and the last one timed out"
+                f" after {route.failed_after:.1f} seconds",
                 not_executed=True,
             )
             error.operation = operation
