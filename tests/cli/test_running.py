@@ -121,3 +121,37 @@ async def test_the_service_that_was_looked_up_can_be_asked_by_the_library_too(
 ) -> None:
     async with LambdaCoreClient(endpoint_url=service.endpoint_url) as client:
         assert (await client.get_network_connector("prod")).name == "prod"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:PASSWORD@host",
+        "http://user:PASSWORD/x@host",
+        "https://user:PASSWORD@127.0.0.1:1",
+        "user:PASSWORD@host",
+        "//user:PASSWORD@host",
+        "http:/user:PASSWORD@host",
+        "http:\\\\user:PASSWORD@host",
+        "http://user:PASSWORD",
+        "http://[PASSWORD@host",
+        "ftp://user:PASSWORD@host",
+        "http://host\n/PASSWORD@x",
+        "https://user%3APASSWORD@host",
+        "http://127.0.0.1:1?token=PASSWORD",
+        "http://127.0.0.1:1#PASSWORD",
+    ],
+)
+@pytest.mark.parametrize("command", [("list",), ("get", "prod"), ("wait", "prod"), ("watch",)])
+async def test_no_password_of_an_endpoint_is_repeated(command: tuple[str, ...], url: str) -> None:
+    env = {
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    given = await run(*command, "--endpoint-url", url, env=env)
+    configured = await run(*command, env={**env, "AWS_ENDPOINT_URL_LAMBDA_CORE": url})
+    for result in (given, configured):
+        assert result.exit_code == 2
+        assert "PASSWORD" not in result.output
+        assert result.stderr.startswith("lambdacore: endpoint_url: ")
