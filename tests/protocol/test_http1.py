@@ -1,179 +1,327 @@
-"""Plain answers mean to us what they mean to aiohttp's parser; all others are left to it."""
+"""Requests as bytes, and responses from bytes: judged by h11, which shares no code with llhttp."""
 
 from __future__ import annotations
 
-import asyncio
+import gzip
+import zlib
+from contextlib import suppress
 from typing import Final
 
+import h11
 import pytest
-from aiohttp.client_proto import ResponseHandler
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from lambdacore_async.protocol.http1 import read_plain
+from lambdacore_async.protocol.http1 import (
+    MalformedResponseError,
+    OversizedBodyError,
+    ResponseReader,
+    serialized,
+)
+from lambdacore_async.protocol.messages import Request, Response
 from support.generation import thorough
 from support.wire import http
 
-PLAIN: Final = http(b'{"a": 1}', "Date: Wed, 25 Nov 2026 10:00:00 GMT", "X-Amzn-RequestId:\tid-1 ")
+ROOM: Final = 1_000
+Read = tuple[int, dict[str, str], bytes]
 
 
-def judged(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
-    """What aiohttp reads, if that is one whole answer after which the connection is of use."""
-
-    async def read() -> tuple[int, dict[str, str], bytes] | None:
-        handler = ResponseHandler(asyncio.get_running_loop())
-        handler.set_response_params()
-        handler.data_received(data)
-        if handler.exception() is not None or not handler._buffer:
-            return None
-        head, stream = await handler.read()
-        if not stream.is_eof() or handler.should_close:
-            return None
-        # White space around a value is no part of it; aiohttp 3.14.0 keeps what is behind it.
-        headers = {name.lower(): head.headers[name].strip(" \t") for name in head.headers}
-        return head.code, headers, stream.read_nowait()
-
-    return asyncio.run(read())
+def read(
+    *parts: bytes, ended: bool = False, max_body: int = ROOM
+) -> tuple[Response | None, ResponseReader]:
+    """What a reader makes of the parts of a response, and of the connection's end."""
+    reader = ResponseReader()
+    reader.expect(max_body)
+    for part in parts:
+        response = reader.feed(memoryview(part))
+        if response is not None:
+            return response, reader
+    return (reader.end() if ended else None), reader
 
 
-def ours(data: bytes) -> tuple[int, dict[str, str], bytes] | None:
-    """What we read, if it is plain and whole."""
-    plain = read_plain(data)
-    if plain is None or plain[1]:
-        return None
-    response = plain[0]
+def content(response: Response) -> Read:
     return response.status, dict(response.headers), response.body
 
 
-names = st.from_regex(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,12}", fullmatch=True) | st.sampled_from(
-    ["Date", "Content-Type", "X-Amzn-RequestId", "Connection", "Keep-Alive", "Upgrade", "Trailer",
-     "Transfer-Encoding", "Content-Encoding", "Content-Length", "Set-Cookie"]
-)  # fmt: skip
-values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20) | st.sampled_from(
-    ["keep-alive", "Keep-Alive", "close", "upgrade", "chunked", "gzip", "identity", "0", "3", ""]
+def judged(data: bytes) -> tuple[Read, bool]:
+    """What h11 reads up to the connection's end, and whether the connection could be kept."""
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method="GET", target="/", headers=[("host", "x")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(data)
+    connection.receive_data(b"")
+    head = h11.Response(status_code=200, headers=[])
+    body = b""
+    while not isinstance(happened := connection.next_event(), h11.EndOfMessage):
+        match happened:
+            case h11.Response():
+                head = happened
+            case h11.Data():
+                body += bytes(happened.data)
+            case h11.InformationalResponse():
+                pass
+            case _:
+                raise AssertionError(happened)
+    headers: dict[str, str] = {}
+    for name, value in head.headers:
+        headers.setdefault(name.decode(), value.decode(errors="replace"))
+    return (head.status_code, headers, body), connection.their_state is not h11.MUST_CLOSE
+
+
+def framed(body: bytes, framing: str, chunk: int) -> tuple[list[str], bytes]:
+    """Headers and bytes for a body."""
+    if framing == "length":
+        return [f"Content-Length: {len(body)}"], body
+    if framing == "end":
+        return [], body
+    chunks = [body[i : i + chunk] for i in range(0, len(body), chunk)]
+    coded = b"".join(b"%x;a=b\r\n%s\r\n" % (len(part), part) for part in chunks)
+    return ["Transfer-Encoding: chunked"], coded + b"0\r\nX-Trailer: 1\r\n\r\n"
+
+
+statuses = st.sampled_from(["200 OK", "202", "204 No Content", "404 Not Found", "429 Slow Down"])
+names = st.from_regex(r"X-[A-Za-z0-9!#$%&'*+.^_`|~-]{1,12}", fullmatch=True)
+values = st.text(
+    st.characters(min_codepoint=33, max_codepoint=255, exclude_characters="\x7f"), max_size=20
 )
 blanks = st.text(" \t", max_size=2)
-fields = st.tuples(names, st.tuples(blanks, values, blanks).map("".join))
-#: Headers with which an answer may be no longer plain.
-UNUSUAL: Final = {
-    "connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"
-}  # fmt: skip
+interim = st.sampled_from(
+    [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 x\r\nA: b\r\n\r\n"]
+)
 
 
 @thorough
 @given(
-    st.sampled_from(["200 OK", "200", "200 ", "404 Not Found", "429 Slow Down", "503 Oh"]),
-    st.lists(fields, max_size=6),
-    st.binary(max_size=30),
+    status=statuses,
+    version=st.sampled_from(["1.0", "1.1"]),
+    headers=st.lists(st.tuples(names, blanks, values, blanks), max_size=4),
+    body=st.binary(max_size=60),
+    framing=st.sampled_from(["length", "chunked", "end"]),
+    chunk=st.integers(1, 20),
+    connection=st.sampled_from([None, "close", "keep-alive"]),
+    before=interim,
+    cuts=st.lists(st.integers(0, 400), max_size=4),
 )
-def test_a_plain_answer_is_read_as_by_a_full_parser(
-    status: str, headers: list[tuple[str, str]], body: bytes
+def test_in_whatever_parts_a_response_comes_it_is_what_h11_reads(
+    status: str,
+    version: str,
+    headers: list[tuple[str, str, str, str]],
+    body: bytes,
+    framing: str,
+    chunk: int,
+    connection: str | None,
+    before: bytes,
+    cuts: list[int],
 ) -> None:
-    data = http(body, *[f"{name}:{value}" for name, value in headers], status=status)
-    found = ours(data)
-    event("plain" if found else "not plain")
-    assert found is not None or not UNUSUAL.isdisjoint(name.lower() for name, _ in headers)
-    if found is not None:
-        assert found == judged(data)
+    if status.startswith("204"):
+        body, framing = b"", "end"
+    if version == "1.0" and framing == "chunked":
+        framing = "end"  # HTTP/1.0 has no chunks
+    extra, coded = framed(body, framing, chunk)
+    lines = [f"HTTP/{version} {status}", *extra, *(f"{n}:{a}{v}{b}" for n, a, v, b in headers)]
+    if connection is not None:
+        lines.append(f"Connection: {connection}")
+    data = before + "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + coded
+    ends = sorted({*(cut for cut in cuts if cut < len(data)), len(data)})
+    parts = [data[a:b] for a, b in zip([0, *ends], ends, strict=False)]
+
+    response, reader = read(*parts, ended=True)
+
+    assert response is not None
+    expected, kept = judged(data)
+    assert content(response) == expected
+    if version == "1.1":  # h11 never keeps a connection of HTTP/1.0
+        assert reader.keep_alive == (kept and (framing != "end" or status.startswith("204")))
 
 
+PLAIN: Final = http(b'{"a": 1}', "Date: Wed, 25 Nov 2026 10:00:00 GMT", "X-Amzn-RequestId: id-1")
 pieces = st.sampled_from(
     [b"", b"\r", b"\n", b"\r\n", b" ", b"\t", b":", b"\0", b"\x7f", b"\xe9", b"0", b"9", b"+", b"-",
      b"\r\n ", b"Content-Length: 8\r\n", b"Transfer-Encoding: chunked\r\n",
      b"transfer-encoding : chunked\r\n", b"Connection: close\r\n", b"HTTP/1.0", b"HTTP/1.1 "]
 )  # fmt: skip
-places = st.integers(0, len(PLAIN))
 
 
 @thorough
-@given(st.lists(st.tuples(places, st.integers(0, 3), pieces), max_size=3))
-def test_what_is_taken_for_plain_is_what_a_full_parser_reads(
+@given(st.lists(st.tuples(st.integers(0, len(PLAIN)), st.integers(0, 3), pieces), max_size=3))
+def test_a_spoilt_response_is_refused_or_is_what_h11_reads(
     changes: list[tuple[int, int, bytes]],
 ) -> None:
     data = PLAIN
     for start, cut, piece in changes:
         data = data[:start] + piece + data[start + cut :]
-    found = ours(data)
-    event("plain" if found else "not plain")
-    if found is not None:
-        assert found == judged(data)
-
-
-@pytest.mark.parametrize("cut", range(len(PLAIN)))
-def test_an_answer_is_whole_when_its_last_byte_has_come(cut: int) -> None:
-    head = PLAIN.index(b"\r\n\r\n") + 4
-    plain = read_plain(PLAIN[:cut])
-    if cut < head:
-        assert plain is None
+    try:
+        response, _ = read(data, ended=True)
+    except MalformedResponseError:
+        event("refused")
+        return
+    if response is None:
+        event("not complete")
+        return
+    try:
+        expected, _ = judged(data)
+    except h11.RemoteProtocolError:
+        event("refused by h11 alone")
     else:
-        assert plain is not None
-        response, missing = plain
-        assert (response.body, missing) == (PLAIN[head:cut], len(PLAIN) - cut)
+        assert (response.status, response.body) == (expected[0], expected[2])
 
 
-def test_a_body_beyond_its_bound_is_not_plain() -> None:
-    assert read_plain(http(b"12"), limit=2) is not None
-    assert read_plain(http(b"123"), limit=2) is None
-    assert read_plain(http(b"", length=3), limit=2) is None
+@given(st.binary(max_size=300), st.booleans())
+def test_no_bytes_end_in_another_error(data: bytes, ended: bool) -> None:
+    with suppress(MalformedResponseError):
+        read(data, ended=ended)
 
 
-def test_what_follows_an_answer_shows() -> None:
-    plain = read_plain(PLAIN + b"HTTP")
-    assert plain is not None
-    assert plain[1] == -4
+@pytest.mark.parametrize("data", [b"", b"HTTP", PLAIN[:40], b"HTTP/1.1 100 Continue\r\n\r\n"])
+def test_a_connection_that_ends_before_a_head_is_complete_brings_no_response(data: bytes) -> None:
+    assert read(data, ended=True)[0] is None
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"\r\n\r\n", id="no lines"),
-        pytest.param(b"HTTP/1.1 200 OK\r\n\r\n", id="no length"),
-        pytest.param(http(status="200").replace(b"1.1", b"1.0"), id="another version"),
-        pytest.param(http().replace(b"HTTP", b"http"), id="the version in lower case"),
-        pytest.param(http(status="103 Early Hints"), id="an interim answer"),
-        pytest.param(http(b"", status="204 No Content"), id="no body by its status"),
-        pytest.param(http(b"", status="304 Not Modified"), id="not modified"),
-        pytest.param(http(status="600 What"), id="no such status"),
-        pytest.param(http(status="2000 OK"), id="a long status"),
-        pytest.param(http(status="200OK"), id="no blank behind the status"),
-        pytest.param(http(b"{}", length=-1), id="a length below 0"),
-        pytest.param(http().replace(b": 2", b": 0x2"), id="a length in hexadecimal"),
-        pytest.param(http().replace(b": 2", b": +2"), id="a length with a sign"),
-        pytest.param(http(b"{}", length=10**9), id="a length beyond all bounds"),
-        pytest.param(http(b"{}", "Content-Length: 2"), id="two lengths"),
-        pytest.param(http(b"{}", "Transfer-Encoding: chunked"), id="chunks"),
-        pytest.param(http(b"{}", "Transfer-Encoding : chunked"), id="a blank behind a name"),
-        pytest.param(http(b"{}", "Content-Encoding: gzip"), id="compressed"),
-        pytest.param(http(b"{}", "Connection: close"), id="the last on its connection"),
-        pytest.param(http(b"{}", "Connection: upgrade", "Upgrade: h2c"), id="another protocol"),
-        pytest.param(http(b"{}", "X: a", " b"), id="a folded line"),
-        pytest.param(http(b"{}", "no colon"), id="a line that is no header"),
-        pytest.param(http(b"{}", ": no name"), id="a header without a name"),
-        pytest.param(http(b"{}", "X: \xe9"), id="beyond ASCII"),
-        pytest.param(http(b"{}", "X: \0"), id="a control character"),
-        pytest.param(http(b"{}", "X: a\nY: b"), id="a bare line feed"),
-        pytest.param(http(b"{}", "X: a\rY: b"), id="a bare carriage return"),
-        pytest.param(http(b"{}", "X: " + "x" * 9000), id="a long head"),
+        http(b"{}", length=3),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\n{}\r\n",
     ],
 )
-def test_what_may_be_understood_otherwise_is_not_plain(data: bytes) -> None:
-    assert read_plain(data) is None
+def test_a_body_that_ends_too_soon_is_cut_short(data: bytes) -> None:
+    with pytest.raises(MalformedResponseError, match="cut short"):
+        read(data, ended=True)
 
 
-@pytest.mark.parametrize("value", ["keep-alive", "Keep-Alive"])
-def test_a_connection_that_stays_is_plain(value: str) -> None:
-    found = ours(http(b"{}", f"Connection: {value}"))
-    assert found is not None
-    assert found == judged(http(b"{}", f"Connection: {value}"))
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+        b"\x16\x03\x01\x02",
+        b"HTTP/2 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\n\r\n",
+    ],
+)
+def test_what_is_not_a_response_is_refused(data: bytes) -> None:
+    with pytest.raises(MalformedResponseError):
+        read(data)
 
 
-def test_headers_are_found_by_their_names_in_lower_case() -> None:
-    plain = read_plain(http(b"", "X-Amzn-ErrorType:  Some.Thing#Else \t", "Via: a", "via: b"))
-    assert plain is not None
-    headers = plain[0].headers
-    assert dict(headers) == {
-        "content-length": "0", "x-amzn-errortype": "Some.Thing#Else", "via": "a"
-    }  # fmt: skip
-    assert len(headers) == 3
-    assert headers.get("date") is None
+@pytest.mark.parametrize("coding", ["gzip", "X-GZIP", "deflate", "identity", "rot13", ""])
+def test_a_coded_body_is_decoded_in_whatever_parts_it_comes(coding: str) -> None:
+    plain = b"x" * 900
+    compressed = {"gzip": gzip.compress(plain), "deflate": zlib.compress(plain)}
+    coded = compressed.get(coding.lower().removeprefix("x-"), plain)
+    data = http(coded, f"Content-Encoding: {coding}")
+    response, reader = read(*[data[i : i + 7] for i in range(0, len(data), 7)])
+    assert response is not None
+    assert (response.body, reader.keep_alive) == (plain, True)
+
+
+@pytest.mark.parametrize("coded", [gzip.compress(b"x" * 90)[:-9], b"x" * 20])
+def test_a_body_that_cannot_be_decoded_is_refused(coded: bytes) -> None:
+    with pytest.raises(MalformedResponseError, match="cannot be decoded"):
+        read(http(coded, "Content-Encoding: gzip"))
+
+
+@pytest.mark.parametrize("coding", ["identity", "gzip"])
+def test_a_body_beyond_the_bound_is_refused_in_bounded_memory(coding: str) -> None:
+    body = b"x" * (ROOM + 1)
+    coded = gzip.compress(b"x" * 50_000_000) if coding == "gzip" else body
+    reader = ResponseReader()
+    reader.expect(ROOM)
+    with pytest.raises(OversizedBodyError) as caught:
+        reader.feed(http(coded, f"Content-Encoding: {coding}", "x-amzn-RequestId: id-1"))
+    error = caught.value
+    assert (error.status, error.request_id, error.limit) == (200, "id-1", ROOM)
+    assert len(reader._body) <= ROOM + 1
+    assert not reader.keep_alive
+
+
+def test_the_body_of_an_error_is_cut_at_the_bound() -> None:
+    data = http(b"x" * 5_000, status="502 Bad Gateway")
+    response, reader = read(data[:1_500], data[1_500:])
+    assert response is not None
+    assert (response.status, response.body) == (502, b"x" * ROOM)
+    assert not reader.keep_alive
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"X-Header: " + b"x" * 990 + b"\r\n",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n" * 30,
+        b"y" * 1_000,
+    ],
+)
+def test_a_head_without_end_is_refused(endless: bytes) -> None:
+    start = b"" if endless.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n"
+    with pytest.raises(MalformedResponseError, match="too large"):
+        read(start, *[endless] * 100)
+
+
+def test_a_head_that_comes_at_once_is_bounded_too() -> None:
+    with pytest.raises(MalformedResponseError, match="too large"):
+        read(http(b"", *["X: yz"] * 20_000))
+
+
+@pytest.mark.parametrize("endless", [b"1;" + b"e" * 990 + b"\r\nx\r\n", b"1;" + b"e" * 5_000])
+def test_framing_without_end_is_refused(endless: bytes) -> None:
+    start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with pytest.raises(MalformedResponseError, match="too large"):
+        read(start, *[endless[i : i + 900] for i in range(0, len(endless), 900)] * 100)
+
+
+@pytest.mark.parametrize("rest", [PLAIN, b"garbage", b"HTTP/1.1 408 Request Timeout\r\n"])
+def test_a_connection_with_more_than_a_response_is_not_kept(rest: bytes) -> None:
+    response, reader = read(http(b"{}") + rest)
+    assert response is not None
+    assert (response.body, reader.keep_alive) == (b"{}", False)
+
+
+def test_a_reader_reads_one_response_after_another() -> None:
+    reader = ResponseReader()
+    for number in range(3):
+        reader.expect(ROOM)
+        response = reader.feed(http(b"%d" % number, f"X-Number: {number}"))
+        assert response is not None
+        assert (response.body, response.headers["x-number"]) == (b"%d" % number, str(number))
+        assert "x-other" not in response.headers
+        assert len(response.headers) == 2
+        assert reader.keep_alive
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("GET", "/", {"a": "b\r\nc: d"}),
+        Request("GET", "/a\nb", {}),
+    ],
+)
+def test_a_line_break_in_a_request_is_refused(request_: Request) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        serialized(request_)
+
+
+@pytest.mark.parametrize("body", [None, b"", b"{}"])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_a_request_is_what_h11_reads(method: str, body: bytes | None) -> None:
+    request = Request(method, "/a%20b?c=d", {"host": "x", "x-amz-date": "2026"}, body)
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(serialized(request))
+    head = connection.next_event()
+    assert isinstance(head, h11.Request)
+    assert (head.method, head.target) == (method.encode(), b"/a%20b?c=d")
+    headers = {name.decode(): value.decode() for name, value in head.headers}
+    length = {} if method == "GET" and not body else {"content-length": str(len(body or b""))}
+    assert headers == {**request.headers, **length}
+    received = connection.next_event()
+    if body:
+        assert isinstance(received, h11.Data)
+        assert bytes(received.data) == body
+        received = connection.next_event()
+    assert isinstance(received, h11.EndOfMessage)

@@ -1,47 +1,53 @@
-"""HTTP/1.1: requests to bytes, and answers from bytes as long as they are plain.
+"""HTTP/1.1: writes requests as bytes, and reads responses from bytes.
 
-Nearly all answers of this API are: a status, some headers, and a body of a stated length, as it is.
-These are read here, for half of what a parser costs that is ready for everything. Whatever might be
-understood in another way is not plain, and left to such a parser.
+llhttp, the parser of Node.js, reads the syntax by way of httptools. This module adds what a client
+decides: when a body ends with its connection, how large heads and bodies may be, and which content
+codings are decoded.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112
 """
 
 from __future__ import annotations
 
-import re
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from lambdacore_async.protocol.messages import MAX_RESPONSE, Request, Response
+import httptools
 
-#: More than plain heads have; other parsers draw the line here too.
-_MAX_HEAD: Final = 8190
-_OTHER_HEADERS: Final = r"""
-    (?:
-        (?: connection: [ \t]*+ keep-alive [ \t]*+
-          | (?! connection: | content-encoding: | content-length: | transfer-encoding: | upgrade: )
-            [a-z0-9!#$%&'*+.^_`|~-]++ : [\t -~]*+
-        ) \r\n
-    )*+
-"""
-#: A plain head, in lower case: visible ASCII, a status with which there is a body, one length.
-_PLAIN: Final = re.compile(
-    rf"""
-    http/1[.]1 [ ] (?! 204 | 304 ) ([2-5][0-9][0-9]) (?: [ ] [\t -~]*+ )? \r\n
-    {_OTHER_HEADERS}
-    content-length: [ \t]*+ ([0-9]{{1,9}}) [ \t]*+ \r\n
-    {_OTHER_HEADERS}
-    """.encode(),
-    re.VERBOSE,
-)
+from lambdacore_async.protocol.messages import Request, Response
+
+#: Bytes of a response's head, with all interim responses before it.
+_MAX_HEAD: Final = 32 * 1024
+#: A body may take this many times its bound on the wire: the rest is framing, as of chunks.
+_MAX_FRAMING: Final = 4
+#: Lets zlib recognise gzip and zlib streams by their first bytes.
+_ANY_WINDOW: Final = zlib.MAX_WBITS | 32
+_DECODED: Final = (b"gzip", b"x-gzip", b"deflate")
+
+
+class MalformedResponseError(Exception):
+    """What came is not a complete HTTP response; the text never quotes it."""
+
+
+class OversizedBodyError(Exception):
+    """The body of a successful response is longer than its request allows."""
+
+    def __init__(self, status: int, request_id: str | None, limit: int) -> None:
+        super().__init__()
+        self.status = status
+        """The response's status."""
+        self.request_id = request_id
+        """The service's id of the request, if the response has one."""
+        self.limit = limit
+        """The number of bytes that the request allows."""
 
 
 def serialized(request: Request) -> bytes:
-    """The request's bytes.
+    """Return the bytes of a request.
 
     Raises:
-        ValueError: a line has a line break in it.
+        ValueError: a line contains a line break.
     """
     lines = [f"{request.method} {request.target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
@@ -57,51 +63,172 @@ def serialized(request: Request) -> bytes:
     return head + body if body else head
 
 
-def read_plain(data: bytes, limit: int = MAX_RESPONSE) -> tuple[Response, int] | None:
-    """Read an answer from its first bytes on, if it is plain.
+class ResponseReader:
+    """Reads the responses of one connection, one after another.
 
-    Args:
-        data: the first bytes of the answer.
-        limit: the number of bytes that its body may have; a longer one is not plain.
-
-    Returns:
-        The answer with what there is of its body, and how many bytes are missing there, below 0
-        where there are too many; `None` if it is not plain, or its head is not whole.
+    Attributes:
+        keep_alive: whether the connection can carry another request after the response just read.
     """
-    end = data.find(b"\r\n\r\n")
-    if not 0 < end <= _MAX_HEAD or not data.startswith(b"HTTP/"):
-        return None
-    head = data[: end + 2]
-    lowered = head.lower()
-    plain = _PLAIN.fullmatch(lowered)
-    if plain is None:
-        return None
-    size = int(plain[2])
-    if size > limit:
-        return None
-    body = data[end + 4 :]
-    return Response(int(plain[1]), _Headers(head, lowered), body), size - len(body)
+
+    def __init__(self) -> None:
+        self.keep_alive = True
+        self._decoder: zlib._Decompress | None = None
+        self._parser = httptools.HttpResponseParser(self)
+        self.expect(0)
+
+    def expect(self, max_body: int) -> None:
+        """Prepare for the response to the next request.
+
+        Args:
+            max_body: bytes that the decoded body may have. A longer body of an error response is
+                cut there; any other is refused.
+        """
+        self._max_body = max_body
+        self._response: Response | None = None
+        self._problem: Exception | None = None
+        self._received = self._head_size = 0
+        self._start()
+
+    def feed(self, data: bytes | memoryview) -> Response | None:
+        """Read the next bytes; return the response when it is complete.
+
+        Raises:
+            MalformedResponseError: the bytes are not HTTP, or the body cannot be decoded.
+            OversizedBodyError: the body is longer than allowed.
+        """
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if self._response is None and self._problem is None:
+                raise MalformedResponseError("the response is not HTTP") from None
+            self.keep_alive = False  # what follows the response is not one
+        if self._response is None and self._problem is None:
+            self._received += len(data)
+            self._check_size()
+        return self._take()
+
+    def end(self) -> Response | None:
+        """Learn that the connection ended; return the response if its body lasted until now.
+
+        Raises:
+            MalformedResponseError: the response was cut short.
+        """
+        if not self._head_is_complete:
+            return None
+        coding = self._headers.get(b"transfer-encoding", b"").lower()
+        if b"content-length" in self._headers or coding.endswith(b"chunked"):
+            raise MalformedResponseError("the response was cut short")
+        self._complete()
+        self.keep_alive = False
+        return self._take()
+
+    # httptools calls the methods below.
+
+    def on_message_begin(self) -> None:
+        """Notice a response that no request asked for."""
+        if self._response is not None:
+            self.keep_alive = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; what comes after the head is a trailer."""
+        if not self._head_is_complete:
+            self._headers.setdefault(name.lower(), value)
+            self._head_size += len(name) + len(value)
+
+    def on_headers_complete(self) -> None:
+        """Decide how the body is read."""
+        status = self._parser.get_status_code()
+        if self._head_size > _MAX_HEAD:
+            self._fail("the response's head is too large")
+        elif status >= 200:
+            self._head_is_complete = True
+            coding = self._headers.get(b"content-encoding")
+            if coding is not None and coding.strip().lower() in _DECODED:
+                self._decoder = zlib.decompressobj(_ANY_WINDOW)
+        elif status < 100 or status == 101:
+            self._fail(f"the server sent status {status} instead of a response")
+
+    def on_body(self, data: bytes) -> None:
+        """Keep a part of the body, decoded."""
+        if self._response is not None or self._problem is not None:
+            return
+        if self._decoder is not None:
+            try:
+                data = self._decoder.decompress(data, self._max_body - len(self._body) + 1)
+            except zlib.error:
+                self._fail("the response's body cannot be decoded")
+                return
+        self._body += data
+        if len(self._body) > self._max_body:
+            self._overflow()
+
+    def on_message_complete(self) -> None:
+        """Finish the response, or go on after an interim one."""
+        if self._response is not None or self._problem is not None:
+            return
+        if self._head_is_complete:
+            self.keep_alive = self._parser.should_keep_alive()
+            self._complete()
+        else:
+            self._start()  # that was an interim response
+
+    def _start(self) -> None:
+        self._headers: dict[bytes, bytes] = {}
+        self._head_is_complete = False
+        self._body = bytearray()
+        self._decoder = None
+
+    def _complete(self) -> None:
+        if self._decoder is not None and self._body and not self._decoder.eof:
+            self._fail("the response's body cannot be decoded")
+        else:
+            self._respond()
+
+    def _overflow(self) -> None:
+        status = self._parser.get_status_code()
+        self.keep_alive = False
+        if status >= 300:
+            del self._body[self._max_body :]
+            self._respond()
+        else:
+            request_id = _Headers(self._headers).get("x-amzn-requestid")
+            self._problem = OversizedBodyError(status, request_id, self._max_body)
+
+    def _respond(self) -> None:
+        status = self._parser.get_status_code()
+        self._response = Response(status, _Headers(self._headers), bytes(self._body))
+
+    def _take(self) -> Response | None:
+        """Return the response if it is complete, and keep nothing of it."""
+        if self._problem is not None:
+            raise self._problem
+        response, self._response = self._response, None
+        if response is not None:
+            self._start()
+        return response
+
+    def _check_size(self) -> None:
+        framing = self._received - len(self._body)
+        if framing > _MAX_HEAD + (_MAX_FRAMING * self._max_body if self._head_is_complete else 0):
+            raise MalformedResponseError("the response's head or framing is too large")
+
+    def _fail(self, problem: str) -> None:
+        self._problem = MalformedResponseError(problem)
 
 
 class _Headers(Mapping[str, str]):
-    """The headers of a plain answer, looked for when somebody asks for one, in lower case."""
+    """A response's headers, by name in lower case; of a repeated one, the first counts."""
 
-    __slots__ = ("_head", "_lowered")
+    __slots__ = ("_raw",)
 
-    def __init__(self, head: bytes, lowered: bytes) -> None:
-        self._head = head
-        self._lowered = lowered
+    def __init__(self, raw: Mapping[bytes, bytes]) -> None:
+        self._raw = raw
 
     def __getitem__(self, name: str) -> str:
-        start = self._lowered.find(f"\r\n{name}:".encode())
-        if start < 0:
-            raise KeyError(name)
-        start += len(name) + 3
-        return self._head[start : self._head.find(b"\r\n", start)].decode().strip()
+        return self._raw[name.encode()].decode(errors="replace").strip()
 
     def __iter__(self) -> Iterator[str]:
-        lines = self._lowered.decode().split("\r\n")[1:-1]
-        return iter(dict.fromkeys(line.partition(":")[0] for line in lines))
+        return (name.decode(errors="replace") for name in self._raw)
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return len(self._raw)

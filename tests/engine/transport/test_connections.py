@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final
-from unittest.mock import patch
 
-import aiohttp
 import pytest
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdacore_async.engine.transport import connections
 from lambdacore_async.engine.transport.connections import DirectConnection
-from lambdacore_async.engine.transport.pool import Guard, OverlongResponseError
+from lambdacore_async.engine.transport.pool import Guard
 from lambdacore_async.engine.transport.timeouts import Timeout
-from lambdacore_async.protocol.http1 import read_plain
-from lambdacore_async.protocol.messages import MAX_RESPONSE, Response
+from lambdacore_async.protocol.http1 import MalformedResponseError
+from lambdacore_async.protocol.messages import Request, Response
 from support.generation import thorough
 from support.leaks import settle
 from support.wire import http
@@ -88,19 +83,13 @@ class Lease:
         self.ended = "released"
 
 
-def leased(room: int = ROOM) -> tuple[DirectConnection, Lease]:
+def leased() -> tuple[DirectConnection, Lease]:
     lease: Any = Lease()
-    pool: Any = None  # only a guard on duty asks it for the time
+    pool: Any = None  # a guard asks it for the time only between leases
     guard = Guard(pool, lease.protocol, lease.transport)
     lease.transport.set_protocol(guard)
     loop = asyncio.get_running_loop()
-    return DirectConnection(lease, guard, memoryview(bytearray(room)), loop), lease
-
-
-def ask(
-    connection: DirectConnection, timeout: Timeout | None = None, limit: int = MAX_RESPONSE
-) -> asyncio.Future[Response | None]:
-    return connection.ask(b"request", limit, timeout or Timeout(), 0)
+    return DirectConnection(lease, guard, memoryview(bytearray(ROOM)), loop), lease
 
 
 async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[], bool]) -> object:
@@ -119,13 +108,16 @@ async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[]
     return response.status, headers, response.body, has_ended()
 
 
+REQUEST: Final = Request("GET", "/", {}, max_response=2**20)
+
+
 async def by_us(parts: list[bytes], *, closed: bool) -> object:
     """What comes of an exchange whose answer has these parts."""
     connection, lease = leased()
-    answer = ask(connection)
+    answer = connection.send(REQUEST, Timeout(), 0)
 
     async def read() -> Response:
-        return await answer or await connection.read()
+        return await answer
 
     for part in parts:
         lease.transport.read(part)
@@ -160,12 +152,20 @@ ANSWERS: Final = (
     http(b"x" * 2 * ROOM),
     http(b"{}", "Connection: close"),
     http(b"", status="204 No Content"),
-    http(b"{}", length=3),
+    b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
     b"HTTP/1.1 103 Early Hints\r\n\r\n" + http(b"{}"),
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+)
+BROKEN: Final = (
+    http(b"{}", length=3),
     b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\nzz",
     b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
 )
+
+
+def in_parts(data: bytes, cuts: list[int]) -> list[bytes]:
+    ends = sorted({*cuts, *range(0, len(data), ROOM), len(data)})
+    return [data[a:b] for a, b in zip([0, *ends], ends, strict=False) if data[a:b]]
 
 
 @thorough
@@ -177,57 +177,16 @@ ANSWERS: Final = (
 def test_in_whatever_parts_an_answer_comes_it_is_what_aiohttp_reads(
     data: bytes, cuts: list[int], closed: bool
 ) -> None:
-    ends = sorted({*cuts, *range(0, len(data), ROOM), len(data)})
-    parts = [data[a:b] for a, b in zip([0, *ends], ends, strict=False) if data[a:b]]
+    parts = in_parts(data, cuts)
     assert asyncio.run(by_us(parts, closed=closed)) == asyncio.run(by_aiohttp(parts, closed=closed))
 
 
-async def test_an_answer_that_is_late_by_its_body_alone_is_late() -> None:
-    """Its head has come, but nobody has read it yet when the time is up."""
-    connection, lease = leased()
-    answer = ask(connection, Timeout(attempt=10))
-    lease.transport.read(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    connection.expire()
-    assert await answer is None
-    with pytest.raises(TimeoutError):
-        await connection.read()
-
-
-async def test_a_body_in_small_parts_is_put_together_once() -> None:
-    connection, lease = leased()
-    answer = ask(connection)
-    head, body = http(b"x" * ROOM)[:-ROOM], b"x" * ROOM
-    lease.transport.read(head)
-    with patch.object(connections, "read_plain", wraps=read_plain) as reader:
-        for byte in body:
-            lease.transport.read(bytes([byte]))
-    response = await answer
-    assert response is not None
-    assert response.body == body
-    assert reader.call_count == 1
-
-
-async def test_interim_answers_have_an_end() -> None:
-    connection, lease = leased()
-    answer = ask(connection)
-    for _ in range(100):
-        lease.transport.read(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-    lease.transport.read(http())
-    assert await answer is None
-    with pytest.raises(OverlongResponseError):
-        await connection.read()
-
-
-async def test_a_connection_that_ends_before_its_answer_is_decoded_is_an_error() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n"
-    data = head + gzip.compress(bytes(10_000_000))
-    connection, lease = leased(len(data))
-    answer = ask(connection, limit=10_000_000)
-    lease.transport.read(data)
-    connection.connection_lost(None)
-    assert await answer is None
-    with pytest.raises(aiohttp.ClientPayloadError):
-        await connection.read()
+@thorough
+@given(data=st.sampled_from(BROKEN), cuts=st.lists(st.integers(0, 2 * ROOM), max_size=4))
+def test_a_broken_answer_is_an_error_in_whatever_parts_it_comes(
+    data: bytes, cuts: list[int]
+) -> None:
+    assert asyncio.run(by_us(in_parts(data, cuts), closed=True)) is MalformedResponseError
 
 
 async def test_what_nobody_asked_for_ends_the_connection() -> None:
@@ -238,7 +197,7 @@ async def test_what_nobody_asked_for_ends_the_connection() -> None:
 
 async def test_what_comes_before_a_cancelled_request_is_cleared_away_reaches_nobody() -> None:
     connection, lease = leased()
-    answer = ask(connection)
+    answer = connection.send(REQUEST, Timeout(), 0)
     answer.cancel()
     lease.transport.read(http())
     lease.transport.read(http())
@@ -258,18 +217,9 @@ async def test_a_connection_goes_back_as_it_came_unless_it_is_over(over: bool) -
     assert isinstance(lease.transport.protocol, DirectConnection if over else Guard)
 
 
-async def test_aiohttp_hears_when_the_transport_is_full() -> None:
-    connection, lease = leased()
-    for protocol in (connection, connection._guard):
-        protocol.pause_writing()
-        assert lease.protocol._paused
-        protocol.resume_writing()
-        assert not lease.protocol._paused
-
-
 async def test_an_answer_that_is_there_is_not_late() -> None:
     connection, lease = leased()
-    answer = ask(connection, Timeout(attempt=10))
+    answer = connection.send(REQUEST, Timeout(attempt=10), 0)
     lease.transport.read(http())
     connection.expire()
     assert await answer is not None
@@ -278,7 +228,27 @@ async def test_an_answer_that_is_there_is_not_late() -> None:
 
 @pytest.mark.parametrize("cut", [45, 38, 40])
 async def test_more_than_an_answer_is_the_last_that_comes(cut: int) -> None:
-    """All at once, it is not HTTP to aiohttp, since the rest is none; else the answer counts."""
     data = http(b"{}") + b"more"
     found = await by_us([part for part in (data[:cut], data[cut:]) if part], closed=False)
-    assert found in (HttpProcessingError, (200, {"content-length": "2"}, b"{}", True))
+    assert found == (200, {"content-length": "2"}, b"{}", True)
+
+
+async def test_an_error_of_the_connection_is_the_exchanges_error() -> None:
+    connection, _ = leased()
+    answer = connection.send(REQUEST, Timeout(), 0)
+    connection.connection_lost(ConnectionResetError())
+    with pytest.raises(ConnectionResetError):
+        await answer
+    assert connection.ended
+
+
+async def test_a_full_transport_is_no_reason_to_stop() -> None:
+    connection, lease = leased()
+    connection.pause_writing()
+    connection.resume_writing()
+    assert not connection.ended
+    guard = connection._guard
+    guard.pause_writing()
+    assert lease.protocol._paused
+    guard.resume_writing()
+    assert not lease.protocol._paused

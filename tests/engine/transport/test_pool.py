@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -58,9 +59,13 @@ def set_time_of_day(transport: AiohttpTransport, ahead: float) -> None:
 def set_loop_time(transport: AiohttpTransport, ahead: float) -> None:
     """Let the loop's clock jump, as if the loop had not run for a while."""
     loop: Any = asyncio.get_running_loop()
-    own = type(loop).time
+    own: Callable[[], float] = loop.time
+
+    def moved() -> float:
+        return own() + ahead
+
     try:
-        loop.time = lambda: own(loop) + ahead
+        loop.time = moved
     except AttributeError:
         pytest.skip("the clock of uvloop cannot be set")
 
@@ -276,7 +281,7 @@ async def test_names_resolve_as_aiohttp_resolves_them(
 def test_a_link_local_address_keeps_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
     zone = socket.if_nametoindex("lo")
     found = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 443, 0, zone))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [found])
+    monkeypatch.setattr(socket, "getaddrinfo", Mock(return_value=[found]))
     (address,) = pool._addresses("name", 443, socket.AF_UNSPEC)
     assert address["host"] == "fe80::1%lo"
 
@@ -285,7 +290,7 @@ def test_an_address_of_a_family_that_this_python_lacks_is_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lacking = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (10, b"raw"))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [lacking])
+    monkeypatch.setattr(socket, "getaddrinfo", Mock(return_value=[lacking]))
     assert pool._addresses("name", 443, socket.AF_UNSPEC) == []
 
 

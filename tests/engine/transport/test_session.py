@@ -19,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
@@ -26,7 +27,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aioresponses import aioresponses
 
 from lambdacore_async import ParameterError, ResponseError, TransportError, TransportTimeoutError
-from lambdacore_async.engine.transport import direct
+from lambdacore_async.engine.transport import direct, session
 from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import ConfigurationError, LambdaCoreError
@@ -269,7 +270,9 @@ def chunked(*parts: bytes) -> bytes:
         pytest.param([Step.CLOSE], "closed before an answer", id="closed before the head"),
         pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.RESET], "broke", id="reset in the head"),
         pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.CLOSE], "closed", id="closed in the head"),
-        pytest.param([http(b"{}", length=9), Step.RESET], "cut short", id="reset in the body"),
+        pytest.param(
+            [http(b"{}", length=9), Step.RESET], "cut short|broke", id="reset in the body"
+        ),
         pytest.param([http(b"{}", length=9), Step.CLOSE], "cut short", id="closed in the body"),
         pytest.param([chunked(b"2\r\n{}\r\n"), Step.CLOSE], "cut short", id="no last chunk"),
         pytest.param([chunked(b"2\r\n{"), Step.CLOSE], "cut short", id="closed in a chunk"),
@@ -279,7 +282,7 @@ def chunked(*parts: bytes) -> bytes:
         pytest.param([b"\x15\x03\x01\x00\x02\x02\x28"], "not HTTP", id="bytes of TLS"),
         pytest.param([http(length=-1)], "not HTTP", id="a length below 0"),
         pytest.param(
-            [http(b"", "X: " + "x" * 100_000)], "not HTTP", id="a header line without end"
+            [http(b"", "X: " + "x" * 100_000)], "not HTTP|too large", id="a header line without end"
         ),
     ],
 )
@@ -637,6 +640,13 @@ async def test_a_compressed_answer_takes_no_more_memory_than_the_bound(
         finally:
             tracemalloc.stop()
     assert most < 16_000_000
+
+
+async def test_a_connection_that_ends_while_aiohttp_decodes_cuts_the_body_short() -> None:
+    stream = Mock(aiohttp.StreamReader)
+    stream.readany.side_effect = RuntimeError  # what aiohttp raises then
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await session._read_body(stream, 200, {}, 10)
 
 
 async def test_a_body_that_comes_byte_by_byte_is_read_in_linear_time(

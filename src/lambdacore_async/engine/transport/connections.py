@@ -1,58 +1,44 @@
-"""A connection leased from aiohttp's pool: one exchange after another, each due in time."""
+"""A connection leased from aiohttp's pool: one exchange after another, each with a deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import math
-from typing import Final
 
 import aiohttp
 from aiohttp.connector import Connection
 
-from lambdacore_async.engine.transport.bodies import read_body
-from lambdacore_async.engine.transport.pool import MAX_RECEIVED, Guard, OverlongResponseError
+from lambdacore_async.engine.transport.pool import Guard
 from lambdacore_async.engine.transport.timeouts import Timeout
-from lambdacore_async.protocol.http1 import read_plain
-from lambdacore_async.protocol.messages import Response
-
-#: Heads of one answer: interim answers, such as early hints, and its own.
-_MAX_HEADS: Final = 100
+from lambdacore_async.protocol.http1 import ResponseReader, serialized
+from lambdacore_async.protocol.messages import Request, Response
 
 
 class DirectConnection(asyncio.BufferedProtocol):
-    """Stands between the transport and aiohttp's protocol for as long as the lease lasts.
-
-    It reads plain answers itself. All others it passes on to aiohttp's protocol, which parses them
-    from their first byte. What comes without having been asked for ends the connection.
+    """Receives from a connection's transport, in place of aiohttp's protocol, during a lease.
 
     Args:
         lease: what the pool gave.
         guard: the connection's protocol while it is in the pool.
-        buffer: where the transport puts what it reads. All connections of a loop may have the same
-            one: it is emptied at once.
+        buffer: where the transport puts what it reads. All connections of a loop can share one,
+            because it is emptied at once.
+        loop: the event loop of the connection.
 
     Attributes:
-        due: when the answer has to be there, in the loop's time.
-        ended: nothing more can be asked here.
-        idle_since: when the last exchange ended, by the pool's clocks.
+        due: when the response has to be complete or the next part of it received, in loop time.
+        ended: nothing more can be sent here.
+        idle_since: the end of its last exchange, on the pool's clocks.
     """
 
     __slots__ = (
-        "_allowance",
-        "_answer",
         "_attempt_due",
         "_buffer",
-        "_came",
-        "_failure",
         "_guard",
-        "_handler",
         "_lease",
-        "_limit",
         "_loop",
-        "_passes_on",
-        "_read",
-        "_size",
-        "_stream",
+        "_read_timeout",
+        "_reader",
+        "_response",
         "_transport",
         "due",
         "ended",
@@ -62,73 +48,39 @@ class DirectConnection(asyncio.BufferedProtocol):
     def __init__(
         self, lease: Connection, guard: Guard, buffer: memoryview, loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._lease, self._guard = lease, guard
-        self._handler, self._transport = guard.handler, guard.transport
+        self._lease, self._guard, self._transport = lease, guard, guard.transport
         self._buffer = buffer
         self._loop = loop
-        self._answer: asyncio.Future[Response | None] | None = None
-        self._came, self._size = bytearray(), 0
-        self._limit = self._allowance = 0
-        self._stream: aiohttp.StreamReader | None = None
-        self._failure: Exception | None = None
-        self._read = self._attempt_due = self.due = math.inf
-        self._passes_on = self.ended = False
+        self._reader = ResponseReader()
+        self._response: asyncio.Future[Response] | None = None
+        self._read_timeout = self._attempt_due = self.due = math.inf
+        self.ended = False
         self.idle_since = (0.0, 0.0)
         self._transport.set_protocol(self)
 
-    def ask(
-        self, message: bytes, limit: int, timeout: Timeout, started: float
-    ) -> asyncio.Future[Response | None]:
+    def send(self, request: Request, timeout: Timeout, started: float) -> asyncio.Future[Response]:
         """Send a request.
 
         Args:
-            message: its bytes.
-            limit: the number of bytes that the body of its answer may have.
-            timeout: how long its answer may take.
-            started: the time from which on an attempt counts.
-
-        Returns:
-            What will be the answer, or `None`: then it is for `read` to read.
+            request: what to send.
+            timeout: how long the response may take.
+            started: when the attempt began, in loop time.
         """
-        self._limit = limit
-        self._read = math.inf if timeout.read is None else timeout.read
+        self._read_timeout = math.inf if timeout.read is None else timeout.read
         self._attempt_due = math.inf if timeout.attempt is None else started + timeout.attempt
         self._extend()
-        self._answer = answer = self._loop.create_future()
-        self._transport.write(message)
-        return answer
-
-    async def read(self) -> Response:
-        """Read an answer that is not plain.
-
-        Raises:
-            aiohttp.ClientError: no complete answer came, or its body is too long.
-            aiohttp.http_exceptions.HttpProcessingError: what came is not HTTP.
-            TimeoutError: it did not come in time.
-        """
-        for _ in range(_MAX_HEADS):
-            head, stream = await self._handler.read()
-            if not 100 <= head.code < 200 or head.code == 101:  # else it is an interim answer
-                break
-        else:
-            raise OverlongResponseError
-        self._stream = stream
-        if self._failure is not None:  # it came after the head, but before the stream was known
-            raise self._failure
-        body = await read_body(stream, head.code, head.headers, self._limit, self._extend)
-        self._stream = None
-        self._passes_on = False
-        self.ended = self.ended or self._handler.should_close
-        return Response(head.code, head.headers, body)
+        self._reader.expect(request.max_response)
+        self._response = response = self._loop.create_future()
+        self._transport.write(serialized(request))
+        return response
 
     def expire(self) -> None:
-        """Fail the exchange with a timeout."""
-        self._fail(
-            TimeoutError() if self.due == self._attempt_due else aiohttp.SocketTimeoutError()
-        )
+        """Fail the pending exchange with a timeout."""
+        late = self.due == self._attempt_due
+        self._fail(TimeoutError() if late else aiohttp.SocketTimeoutError())
 
     def give_back(self) -> None:
-        """End the lease: the pool closes the connection, or keeps it for the next request."""
+        """End the lease: the pool closes the connection, or keeps it for a later request."""
         if self.ended:
             self.close()
         else:
@@ -147,94 +99,63 @@ class DirectConnection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """See `asyncio.BufferedProtocol`."""
-        data = bytes(self._buffer[:nbytes])
-        if self._passes_on:
-            self._hand_over(data)
-        elif self._answer is None:
+        if self._response is None:  # no request is pending
             self.close()
+            return
+        try:
+            response = self._reader.feed(self._buffer[:nbytes])
+        except Exception as error:  # noqa: BLE001 - raised where the response is awaited
+            self._fail(error)
         else:
-            self._receive(data)
+            if response is None:
+                self._extend()
+            else:
+                self._complete(response)
 
     def eof_received(self) -> None:
         """See `asyncio.BufferedProtocol`."""
-        self.ended = True
-        self._handler.eof_received()
+        self._end(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.BufferedProtocol`."""
-        self.ended = True
-        if self._came:
-            self._pass_on(bytes(self._came))
-        self._handler.connection_lost(exc)
-        if isinstance(exc, OSError) and not self._passes_on:
-            self._fail(exc)
-        self._complete(None)
+        self._end(exc)
+        self._guard.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """See `asyncio.BufferedProtocol`."""
-        self._handler.pause_writing()
 
     def resume_writing(self) -> None:
         """See `asyncio.BufferedProtocol`."""
-        self._handler.resume_writing()
 
-    def _receive(self, data: bytes) -> None:
-        if self._came:  # the head was plain, and in parts the rest of the body arrives
-            self._came += data
-            if len(self._came) < self._size:
-                self._extend()
-                return
-            data = bytes(self._came)
-            self._came = bytearray()
-        plain = read_plain(data, self._limit)
-        if plain is None:
-            self._pass_on(data)
+    def _end(self, error: Exception | None) -> None:
+        self.ended = True
+        if self._response is None:
             return
-        response, missing = plain
-        if not missing:
-            self._complete(response)
-        elif 0 < missing <= len(self._buffer):
-            self._came, self._size = bytearray(data), len(data) + missing
-            self._extend()
+        try:
+            response = None if error is not None else self._reader.end()
+        except Exception as problem:  # noqa: BLE001 - raised where the response is awaited
+            self._fail(problem)
         else:
-            self._pass_on(data)
+            if response is None:
+                self._fail(error or aiohttp.ServerDisconnectedError())
+            else:
+                self._complete(response)
 
-    def _pass_on(self, data: bytes) -> None:
-        """Leave the answer to aiohttp's protocol, from its first byte on."""
-        self._came = bytearray()
-        self._passes_on = True
-        self._allowance = MAX_RECEIVED
-        self._extend()
-        # A body without a length ends with the connection.
-        self._handler.set_response_params(read_until_eof=True)
-        self._hand_over(data)
-        self._complete(None)
-
-    def _hand_over(self, data: bytes) -> None:
-        self._allowance -= len(data)
-        if self._allowance < 0:
-            self._fail(OverlongResponseError())
-            self.close()
-        else:
-            self._handler.data_received(data)
+    def _complete(self, response: Response) -> None:
+        self.ended = self.ended or not self._reader.keep_alive
+        pending, self._response = self._response, None
+        if pending is not None and not pending.done():  # a cancelled one is
+            pending.set_result(response)
 
     def _fail(self, error: Exception) -> None:
-        self._failure = error
-        if self._passes_on:
-            self._handler.set_exception(error)
-        if self._stream is not None:
-            self._stream.set_exception(error)
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
-
-    def _complete(self, response: Response | None) -> None:
-        answer, self._answer = self._answer, None
-        if answer is not None and not answer.done():  # a cancelled one is
-            answer.set_result(response)
+        self.ended = True
+        pending, self._response = self._response, None
+        if pending is not None and not pending.done():
+            pending.set_exception(error)
 
     def _extend(self) -> None:
-        """Something came; the next part is due later, but not after the end of the attempt."""
-        due, latest = self._loop.time() + self._read, self._attempt_due
+        """Something was received: the next part is due later, but not after the attempt's end."""
+        due, latest = self._loop.time() + self._read_timeout, self._attempt_due
         self.due = min(latest, due)
 
 

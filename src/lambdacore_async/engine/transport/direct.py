@@ -17,14 +17,12 @@ from typing import Final
 
 import aiohttp
 import aiohttp.client
-from aiohttp.client_reqrep import ConnectionKey
 from yarl import URL
 
 from lambdacore_async.engine.transport.connections import Deadlines, DirectConnection
 from lambdacore_async.engine.transport.pool import KEEP, KEEPALIVE, UNPOLLED, Pool, elapsed, poll
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
-from lambdacore_async.protocol.http1 import serialized
 from lambdacore_async.protocol.messages import Request, Response
 
 #: A larger body may fill the socket's buffer; a session knows how to wait for that.
@@ -76,7 +74,6 @@ class DirectTransport:
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
         self._buffer = memoryview(bytearray(_BUFFER))
-        self._destinations: dict[str, _Destination] = {}
         self._idle: defaultdict[str, list[DirectConnection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
         self._asking = 0
@@ -86,9 +83,10 @@ class DirectTransport:
         """Send a signed request as it stands, and read the whole answer.
 
         Raises:
-            aiohttp.ClientError: no complete answer came, or its body is too long.
-            aiohttp.http_exceptions.HttpProcessingError: what came is not HTTP.
-            TimeoutError: it did not come in time.
+            aiohttp.ClientError: the connection failed.
+            MalformedResponseError: the response is incomplete or not HTTP.
+            OversizedBodyError: the body of the response is too long.
+            TimeoutError: the response is not complete in time.
         """
         now = self._pool.now()
         idle = self._idle[endpoint.url]
@@ -103,10 +101,9 @@ class DirectTransport:
         else:
             connection = await self._connect(endpoint.url, timeout)
         try:
-            # No local variable holds the request's bytes: a traceback may show local variables.
-            answer = connection.ask(serialized(request), request.max_response, timeout, now[0])
+            pending = connection.send(request, timeout, now[0])
             self._deadlines.add(connection)
-            response = await answer or await connection.read()
+            response = await pending
         except BaseException:
             connection.close()
             raise
@@ -148,38 +145,12 @@ class DirectTransport:
                 idle.pop().give_back()
 
     async def _connect(self, url: str, timeout: Timeout) -> DirectConnection:
-        destination = self._destination(url, timeout)
+        # The pool knows an endpoint by a request to it; this one is never sent.
+        destination = aiohttp.ClientRequest("GET", URL(url, encoded=True), loop=self._loop)
+        limits = aiohttp.ClientTimeout(connect=timeout.attempt, sock_connect=timeout.connect)
         with self.asking():
             try:
-                lease, guard = await self._pool.lease(destination, [], destination.limits)
+                lease, guard = await self._pool.lease(destination, [], limits)
             except TimeoutError as error:
                 raise aiohttp.ConnectionTimeoutError from error
         return DirectConnection(lease, guard, self._buffer, self._loop)
-
-    def _destination(self, url: str, timeout: Timeout) -> _Destination:
-        destination = self._destinations.get(url)
-        if destination is None:
-            destination = self._destinations[url] = _Destination(url, self._loop)
-        if destination.timeout is not timeout:
-            destination.limit(timeout)
-        return destination
-
-
-class _Destination(aiohttp.ClientRequest):
-    """What the pool knows an endpoint by is a request to it; this one is never sent."""
-
-    def __init__(self, url: str, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__("GET", URL(url, encoded=True), loop=loop)
-        self._connection_key = super().connection_key
-        self.timeout: Timeout | None = None
-        self.limits = aiohttp.ClientTimeout()
-
-    def limit(self, timeout: Timeout) -> None:
-        """Set for how long those who send next wait for a connection."""
-        self.timeout = timeout
-        self.limits = aiohttp.ClientTimeout(connect=timeout.attempt, sock_connect=timeout.connect)
-
-    @property
-    def connection_key(self) -> ConnectionKey:
-        """Where connections must lead to that can be taken; the base class makes it each time."""
-        return self._connection_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -17,11 +17,6 @@ from aiohttp.http_exceptions import HttpProcessingError
 from attrs import field, frozen
 from yarl import URL
 
-from lambdacore_async.engine.transport.bodies import (
-    OversizedBodyError,
-    UnexpectedStatusError,
-    read_body,
-)
 from lambdacore_async.engine.transport.direct import DirectTransport, may_bypass, may_take
 from lambdacore_async.engine.transport.pool import Pool, UnusableConnectionError
 from lambdacore_async.engine.transport.timeouts import Timeout
@@ -36,6 +31,7 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.escaping import escaped
 from lambdacore_async.protocol.endpoints import Endpoint
+from lambdacore_async.protocol.http1 import MalformedResponseError, OversizedBodyError
 from lambdacore_async.protocol.messages import Request, Response
 
 #: Headers that aiohttp would add of its own accord; botocore sends neither.
@@ -44,7 +40,9 @@ _SKIP_HEADERS: Final = ("Accept", "Content-Type")
 _FAILURES: Final = (
     aiohttp.ClientError,
     HttpProcessingError,
+    MalformedResponseError,
     OSError,
+    OversizedBodyError,
     asyncio.IncompleteReadError,
 )
 #: What `getaddrinfo` says of a name that does not exist; all else may be otherwise a moment later.
@@ -60,6 +58,18 @@ _BROKEN_HANDSHAKE_REASONS: Final = {
     "UNEXPECTED_EOF_WHILE_READING",
 }
 _SHOWN: Final = 200
+
+
+class _UnexpectedStatusError(aiohttp.ClientError):
+    """The status is that of no final response, such as 101 to a request for no other protocol.
+
+    Attributes:
+        status: the status.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
 
 
 class Transport(Protocol):
@@ -227,8 +237,45 @@ async def _send_through(
             timeout=aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read),
         ) as answer,
     ):
-        body = await read_body(answer.content, answer.status, answer.headers, request.max_response)
+        body = await _read_body(answer.content, answer.status, answer.headers, request.max_response)
         return Response(answer.status, answer.headers, body)
+
+
+async def _read_body(
+    stream: aiohttp.StreamReader,
+    status: int,
+    headers: Mapping[str, str],
+    limit: int,
+) -> bytes:
+    """Read to the end of the stream, or to the limit if the response is an error.
+
+    The body of an error is often a page of a proxy. Its status matters more than its end.
+
+    Args:
+        stream: the decoded body.
+        status: the response's status.
+        headers: the response's headers.
+        limit: the number of bytes that the body may have.
+
+    Raises:
+        _UnexpectedStatusError: there is no body to read, since this is no final response.
+        OversizedBodyError: the body is longer than the limit; the rest of it was not read.
+        aiohttp.ClientError: the body broke off, or cannot be decoded.
+    """
+    if status < 200:
+        raise _UnexpectedStatusError(status)
+    body = bytearray()
+    while len(body) <= limit:
+        try:
+            part = await stream.readany()
+        except RuntimeError:  # aiohttp's error if the connection ends before decoding does
+            raise aiohttp.ClientPayloadError from None
+        if not part:
+            return bytes(body)
+        body += part
+    if status < 300:
+        raise OversizedBodyError(status, headers.get("x-amzn-requestid"), limit)
+    return bytes(body[:limit])
 
 
 @frozen
@@ -290,8 +337,10 @@ def _mapped(error: Exception) -> LambdaCoreError:
                 status_code=error.status,
                 request_id=error.request_id,
             )
-        case UnexpectedStatusError():
-            return TransportError(f"the server sent status {error.status} instead of an answer")
+        case MalformedResponseError():
+            return TransportError(str(error))
+        case _UnexpectedStatusError():
+            return TransportError(f"the server sent status {error.status} instead of a response")
         case aiohttp.ConnectionTimeoutError():
             return TransportTimeoutError("no connection in time", not_executed=True)
         case aiohttp.ServerTimeoutError():
@@ -324,7 +373,7 @@ def _mapped(error: Exception) -> LambdaCoreError:
         case aiohttp.ServerDisconnectedError():
             return TransportError("the connection was closed before an answer came")
         case aiohttp.ClientPayloadError():
-            return TransportError("the answer was cut short or cannot be decoded")
+            return TransportError("the response was cut short or cannot be decoded")
         case aiohttp.ClientHttpProxyError():
             return TransportError(
                 f"the proxy refused: {_status(error.status)}",
@@ -332,7 +381,7 @@ def _mapped(error: Exception) -> LambdaCoreError:
                 transient=error.status in TRANSIENT_STATUSES,
             )
         case aiohttp.ClientResponseError() | HttpProcessingError():
-            return TransportError("the answer is not HTTP")
+            return TransportError("the response is not HTTP")
         case OSError():
             # With TLS 1.3, a server may refuse a handshake that the client has finished already.
             cause = _cause(error)
