@@ -571,7 +571,10 @@ def _read_timestamp(data: Any, wanted: Any) -> Any:
     of days in the middle of the text, numbers that are none in JSON, and booleans.
     """
     if isinstance(data, str):
-        time = _time_of_text(data)
+        try:  # as the service sends it
+            time = datetime.fromisoformat(data) if data[10:11] == "T" else _time_of_text(data)
+        except ValueError:
+            time = _time_of_text(data)
     elif isinstance(data, datetime):
         time = data
     elif isinstance(data, int | float) and not isinstance(data, bool):
@@ -584,11 +587,6 @@ def _read_timestamp(data: Any, wanted: Any) -> Any:
 
 
 def _time_of_text(text: str) -> datetime:
-    if text[10:11] == "T":  # as the service sends it
-        try:
-            return datetime.fromisoformat(text)
-        except ValueError:
-            pass
     capitals = text.strip().upper()
     if re.fullmatch(_NUMBER, capitals):
         return _EPOCH + timedelta(seconds=float(capitals))
