@@ -16,7 +16,7 @@ from lambdacore_async.protocol.http1 import (
     MalformedResponseError,
     OversizedBodyError,
     ResponseReader,
-    serialized,
+    serialize,
 )
 from lambdacore_async.protocol.messages import Request, Response
 from support.generation import thorough
@@ -304,7 +304,7 @@ def test_a_reader_reads_one_response_after_another() -> None:
 )
 def test_a_line_break_in_a_request_is_refused(request_: Request) -> None:
     with pytest.raises(ValueError, match="line break"):
-        serialized(request_)
+        serialize(request_)
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{}"])
@@ -312,7 +312,7 @@ def test_a_line_break_in_a_request_is_refused(request_: Request) -> None:
 def test_a_request_is_what_h11_reads(method: str, body: bytes | None) -> None:
     request = Request(method, "/a%20b?c=d", {"host": "x", "x-amz-date": "2026"}, body)
     connection = h11.Connection(h11.SERVER)
-    connection.receive_data(serialized(request))
+    connection.receive_data(serialize(request))
     head = connection.next_event()
     assert isinstance(head, h11.Request)
     assert (head.method, head.target) == (method.encode(), b"/a%20b?c=d")

@@ -212,7 +212,7 @@ async def test_a_connection_goes_back_as_it_came_unless_it_is_over(over: bool) -
     assert lease.transport.protocol is connection
     if over:
         connection.eof_received()
-    connection.give_back()
+    connection.release()
     assert lease.ended == ("closed" if over else "released")
     assert isinstance(lease.transport.protocol, DirectConnection if over else Guard)
 

@@ -201,7 +201,7 @@ async def test_an_answer_that_came_unasked_to_the_pool_is_no_later_requests_answ
         assert await answer(transport, peer.endpoint) == "1"
         direct = transport._direct
         assert direct is not None
-        direct._give_back()
+        direct._release_idle()
         peer.go.set()
         await settle()
         assert await answer(transport, peer.endpoint) == "2"
@@ -370,7 +370,7 @@ async def test_each_request_has_its_own_deadline() -> None:
             asyncio.create_task(transport.send(endpoint, get(endpoint), timeout))
             for endpoint, timeout in zip(ends, timeouts, strict=True)
         )
-        for call, problem in ((late, "no complete answer"), (slow, "stopped coming")):
+        for call, problem in ((late, "not complete"), (slow, "stopped arriving")):
             with pytest.raises(TransportTimeoutError, match=problem):
                 await call
         waiting.cancel()

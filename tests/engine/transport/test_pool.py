@@ -119,7 +119,7 @@ async def test_the_time_that_the_direct_transport_kept_a_connection_counts(
         assert await answer(transport, peer.endpoint) == "1"
         set_time_of_day(transport, 10)
         if transport._direct is not None:
-            transport._direct._give_back()
+            transport._direct._release_idle()
         set_time_of_day(transport, 21)
         assert await answer(transport, peer.endpoint) == "2"
         assert peer.connections == 2
@@ -143,7 +143,7 @@ async def test_what_comes_unasked_costs_no_request(
     async with wire(script, [http(b"2")], [http(b"3")], tls=context) as peer:
         assert await answer(transport, peer.endpoint) == "1"
         if keeper == "pool" and transport._direct is not None:
-            transport._direct._give_back()
+            transport._direct._release_idle()
         peer.go.set()
         await peer.hung_up()
         assert await answer(transport, peer.endpoint) == "2"
@@ -219,7 +219,9 @@ async def test_a_server_that_speaks_first_is_no_server_of_http(
 
     monkeypatch.setattr(aiohttp.TCPConnector, "connect", slowly)
     async with talking(greet) as host:
-        with pytest.raises(TransportError, match="of no use") as caught:
+        with pytest.raises(
+            TransportError, match="a new connection was closed or received data"
+        ) as caught:
             await answer(transport, Endpoint(f"http://{host}", host))
     assert (caught.value.transient, caught.value.not_executed) == (True, True)
 
@@ -229,13 +231,13 @@ async def test_cancelling_while_a_connection_is_looked_at_leaves_the_pool_usable
     async with wire(*[[http()]] * 20) as peer:
         await answer(transport, peer.endpoint)
         if transport._direct is not None:
-            transport._direct._give_back()
+            transport._direct._release_idle()
         set_time_of_day(transport, 1)
         step = 0
         while await cancel_at(step, answer(transport, peer.endpoint)):
             step += 1
             if transport._direct is not None:
-                transport._direct._give_back()
+                transport._direct._release_idle()
         assert step > 2
         assert await answer(transport, peer.endpoint) == "{}"
         await transport.close()

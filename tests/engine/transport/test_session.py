@@ -68,11 +68,11 @@ def signed(
     )
 
 
-@pytest.fixture(autouse=True, params=["short way", "session"])
+@pytest.fixture(autouse=True, params=["direct connection", "session"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Every test runs for both ways that a request can take."""
     way: str = request.param
-    monkeypatch.setattr(direct, "_KNOWN_SERIES", way == "short way")
+    monkeypatch.setattr(direct, "_KNOWN_SERIES", way == "direct connection")
     return way
 
 
@@ -267,7 +267,7 @@ def chunked(*parts: bytes) -> bytes:
     ("script", "text"),
     [
         pytest.param([Step.RESET], "the connection broke", id="reset before the head"),
-        pytest.param([Step.CLOSE], "closed before an answer", id="closed before the head"),
+        pytest.param([Step.CLOSE], "closed before a response", id="closed before the head"),
         pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.RESET], "broke", id="reset in the head"),
         pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.CLOSE], "closed", id="closed in the head"),
         pytest.param(
@@ -548,8 +548,8 @@ async def test_a_connection_that_does_not_come_about_times_out_with_nothing_exec
 @pytest.mark.parametrize(
     ("timeout", "text"),
     [
-        (Timeout(read=10), "the answer stopped coming"),
-        (Timeout(attempt=10), "no complete answer in time"),
+        (Timeout(read=10), "the response stopped arriving"),
+        (Timeout(attempt=10), "the response was not complete in time"),
     ],
 )
 @pytest.mark.parametrize(
@@ -755,7 +755,7 @@ async def test_https_goes_through_the_tunnel_of_a_proxy(
 @pytest.mark.parametrize(
     ("proxy", "problem"),
     [
-        ("socks5://someone:the-secret-key@127.0.0.1:9", "no socks5 proxies"),
+        ("socks5://someone:the-secret-key@127.0.0.1:9", "socks5 proxies are not supported"),
         ("http://someone:the-secret-key@127.0.0.1:port", "not a URL"),
     ],
 )
@@ -824,7 +824,7 @@ async def test_a_proxy_that_refuses_means_that_nothing_was_executed(
     assert peer.requests[0].startswith(b"CONNECT ")
     assert type(error) is TransportError
     assert (error.transient, error.not_executed) == (transient, True)
-    assert str(error) == f"the proxy refused: {status}"
+    assert str(error) == f"the proxy refused to connect: {status}"
 
 
 async def test_the_certificate_of_a_proxy_is_verified_too(monkeypatch: pytest.MonkeyPatch) -> None:
