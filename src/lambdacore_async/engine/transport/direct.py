@@ -62,8 +62,8 @@ def may_send(request: Request) -> bool:
 class DirectTransport:
     """Sends requests on direct connections, leased from a pool.
 
-    Leasing a connection is slow, so idle ones stay leased for the next request: for up to `KEEP`
-    seconds, and only while no other caller may be waiting for the pool.
+    Leasing a connection takes CPU time, so idle ones stay leased for the next request: for up to
+    `KEEP` seconds, and only while no other caller may be waiting for the pool.
 
     Args:
         pool: leases the connections. Closing the transport does not close it.
