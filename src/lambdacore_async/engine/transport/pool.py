@@ -1,7 +1,7 @@
 """Connection pool: aiohttp's, made safe against stale connections and unsolicited responses."""
 
-# The transport uses these parts of aiohttp that aiohttp's documentation does not describe. Only
-# series 3 of aiohttp is used in this way, and the tests run with its lowest supported version.
+# The transport uses these parts of aiohttp that aiohttp's documentation does not describe. The
+# tests run with the lowest supported aiohttp and with the newest.
 #
 # - `BaseConnector.connect(request, traces, timeout)`, called and overridden: documented with its
 #   first parameter only. It is the only way to get a connection, and to check pooled ones.
@@ -12,8 +12,8 @@
 # - `ClientSession._request`, compared and never called: tells whether test doubles or monitoring
 #   agents have replaced it.
 #
-# Everything else is documented by aiohttp or asyncio. `Guard` calls other methods of
-# `ResponseHandler` only as the methods of `asyncio.Protocol`.
+# Everything else is documented by aiohttp or asyncio. `Guard` otherwise uses `ResponseHandler` as
+# an `asyncio.Protocol`, and `client_proto`, `connector` and `tracing` are imported for types only.
 
 from __future__ import annotations
 
