@@ -30,7 +30,7 @@ from lambdacore_async.engine.profiles import SharedConfig
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from support import botocore_judge as judge
-from support.certificates import self_signed
+from support.certificates import authority_pem
 from support.generation import thorough
 from support.leaks import CREDENTIALS
 from support.threads import busy_executor
@@ -413,7 +413,7 @@ async def test_the_home_region_is_the_clients_and_else_the_first_of_its_views(
 
 
 async def test_a_busy_executor_delays_neither_profile_nor_certificates(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
     async with busy_executor():
         subject = configuration({"AWS_CONFIG_FILE": str(tmp_path / "config")})
@@ -432,7 +432,7 @@ async def test_no_file_is_read_where_nothing_is_left_open() -> None:
 
 
 async def test_files_are_opened_off_the_event_loop(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
     opened: list[tuple[str, int]] = []
     watching = True
@@ -459,7 +459,7 @@ async def test_a_ca_bundle_is_the_callers_else_the_environments_else_the_profile
     tmp_path: Path,
 ) -> None:
     for name in ("given", "variable", "profile"):
-        (tmp_path / name).write_text(self_signed().certificate * (1 + (name == "given")))
+        (tmp_path / name).write_text(authority_pem() * (1 + (name == "given")))
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'profile'}\n")
     environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
     read: list[str] = []
@@ -494,7 +494,7 @@ async def test_the_librarys_own_connections_trust_the_ca_bundle_even_beside_a_se
     tmp_path: Path, place: str
 ) -> None:
     path = str(tmp_path / "ca.pem")
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     (tmp_path / "config").write_text(
         f"[default]\nca_bundle = {path}\n" if place == "profile" else ""
     )

@@ -33,7 +33,7 @@ from lambdacore_async.engine.identity.chain import DefaultChain, as_provider, fr
 from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.local import LocalLambdaCore
 from support import botocore_judge as judge
-from support.certificates import self_signed
+from support.certificates import authority_pem
 from support.clocks import NOON, FakeClock
 from support.leaks import CREDENTIALS, assert_no_secret, assert_no_secret_in_frames
 from support.threads import busy_executor
@@ -609,7 +609,7 @@ async def test_roles_are_assumed_in_the_clients_region(
         os.environ["AWS_PROFILE"] = "dev"
         (tmp_path / "credentials").write_text("the-web-identity")
         os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     given: dict[str, Any] = {"region": region} if way == "argument" else {}
     profile = "dev" if identity == "role" else None
     async with LambdaCoreClient(profile=profile, ca_bundle=tmp_path / "ca.pem", **given) as client:
