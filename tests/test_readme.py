@@ -21,6 +21,7 @@ from lambdacore_async.cli import app
 from lambdacore_async.cli.demo import seed, seed_named
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import endpoints
+from support.commands import names_of_commands
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -115,6 +116,11 @@ def test_each_command_and_its_options_exist(line: str) -> None:
     shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert [option for option in options if option not in shown.output] == []
+
+
+def test_the_readme_shows_every_command() -> None:
+    text = "\n".join(LINES)
+    assert {name for name in names_of_commands() if f"lambdacore {name}" not in text} == set()
 
 
 async def test_the_commands_run_unchanged(

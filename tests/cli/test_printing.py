@@ -24,7 +24,7 @@ from lambdacore_async.cli import app, printing
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.messages import Request, Response
-from support.commands import COMMAND, Changes, answering
+from support.commands import COMMAND, Changes, answering, names_of_commands
 from support.transports import answer
 
 #: The control sequences that rich itself sends: styles, and cursor moves of progress and tables.
@@ -232,6 +232,11 @@ def test_json_round_trips_every_value(value: JSONValue) -> None:
         assert all(line.isascii() and line.isprintable() for line in shown.split("\n"))
         # JSON joins two adjacent surrogates, so compare with the standard library.
         assert json.loads(shown) == json.loads(json.dumps(value))
+
+
+def test_every_command_that_prints_text_of_others_is_tested() -> None:
+    tested = {words[0] for words in COMMANDS.values()}
+    assert names_of_commands() - tested == {"demo", "local"}  # these print only their own text
 
 
 def test_only_the_printing_module_writes_to_the_streams() -> None:

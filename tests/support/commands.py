@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Self
 
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from lambdacore_async import ConnectorChange, ConnectorDeleted, NetworkConnectorSummary
@@ -33,6 +34,11 @@ def variables(service: LocalLambdaCore) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": service.credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": service.credentials.secret_access_key,
     }
+
+
+def names_of_commands() -> set[str]:
+    """Return the names of all commands."""
+    return set(get_group(app).commands)
 
 
 async def run(*arguments: str, env: Mapping[str, str | None] | None = None) -> Result:
