@@ -32,7 +32,6 @@ NOT_NEEDED: Final = {
             "local",
             "models.reason_codes",
             "models.runtimes",
-            "protocol.arns",
             "protocol.operations.runtimes",
             "protocol.operations.table",
             "workflows.arguments",
@@ -46,11 +45,8 @@ NOT_NEEDED: Final = {
             "workflows.watching",
         )
     ),
-    "aws_requests_auth.aws_auth",
     "botocore",
     "configparser",
-    "importlib.metadata",
-    "requests",
     "rich",
     "typer",
 }

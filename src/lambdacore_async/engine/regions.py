@@ -5,8 +5,7 @@ from __future__ import annotations
 from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.escaping import escaped
-from lambdacore_async.protocol import arns
-from lambdacore_async.protocol.endpoints import is_region, partition_of
+from lambdacore_async.protocol.endpoints import is_region, parse_arn, partition_of
 
 
 class Regions:
@@ -38,7 +37,7 @@ class Regions:
                 unknown.
             ConfigurationError: the settings of the view cannot be used.
         """
-        arn = arns.parse(identifier)
+        arn = parse_arn(identifier)
         if arn is None or arn.service != "lambda" or not is_region(arn.region):
             return self._home
         settings = await self._home.resolve_settings(operation)
