@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async.errors import (
-    MODELLED_ERRORS,
+    ERRORS_BY_CODE,
     ApiError,
     ResourceNotFoundException,
     ResponseError,
@@ -404,7 +404,7 @@ def test_an_unreadable_answer_says_what_is_wrong_and_shows_its_start(
 
 def codes(operation: Operation[Any]) -> st.SearchStrategy[str]:
     unmodelled = ("AccessDeniedException", "ExpiredTokenException", "ThrottlingException", "X")
-    return st.sampled_from([*MODELLED_ERRORS, *unmodelled])
+    return st.sampled_from([*ERRORS_BY_CODE, *unmodelled])
 
 
 @st.composite
@@ -466,7 +466,7 @@ def test_an_error_means_what_botocore_reads_in_it(
     theirs = judged(operation, response)
     assert ours.code == theirs["Error"]["Code"]
     assert ours.message == theirs["Error"]["Message"]
-    assert type(ours) is MODELLED_ERRORS.get(ours.code, ApiError)
+    assert type(ours) is ERRORS_BY_CODE.get(ours.code, ApiError)
     assert (ours.status_code, ours.request_id) == (response.status, "id-1")
     assert ours.operation == operation.name
     # botocore reads the members of errors that the operation's model names, and of no others.
@@ -634,7 +634,7 @@ def test_a_reason_that_is_not_known_here_is_kept() -> None:
 # The service's side
 
 
-@pytest.mark.parametrize("kind", MODELLED_ERRORS.values())
+@pytest.mark.parametrize("kind", ERRORS_BY_CODE.values())
 @pytest.mark.parametrize("reason", [None, ThrottleReason.CALLER_RATE_LIMIT_EXCEEDED])
 @pytest.mark.parametrize("retry_after", [None, 1.5, 30.0])
 def test_an_error_that_the_service_states_arrives_the_same(

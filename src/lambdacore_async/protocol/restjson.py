@@ -18,13 +18,12 @@ from urllib.parse import quote, unquote
 from attrs import Factory, evolve, field, frozen
 
 from lambdacore_async.errors import (
-    MODELLED_ERRORS,
+    ERRORS_BY_CODE,
     ApiError,
     LambdaCoreError,
     ParameterError,
     ResponseError,
     ThrottleReason,
-    without_quoted_token,
 )
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import (
@@ -315,8 +314,8 @@ class Operation(Generic[Output]):
         content = _error_content(response)
         code = _error_code(response, content)
         reason = _text(content, ("Reason",))
-        return MODELLED_ERRORS.get(code, ApiError)(
-            without_quoted_token(_text(content, _MESSAGE_KEYS) or ""),
+        return ERRORS_BY_CODE.get(code, ApiError)(
+            _text(content, _MESSAGE_KEYS) or "",
             code=code,
             status_code=response.status,
             request_id=_request_id(response),
