@@ -20,7 +20,8 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.runtimes import Compatibility, Platform, Runtime, RuntimeVersion
 from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import from_dict, to_dict
+from lambdacore_async.protocol.reading import from_dict
+from lambdacore_async.protocol.writing import to_dict
 from support.generation import thorough
 from support.models import CLASSES, ENUMS, SHARED, instances
 from support.pickled import through_pickle

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from lambdacore_async.errors import ApiError, LambdaCoreError, ResponseError
 from lambdacore_async.models.network_connectors import NetworkConnector
 from lambdacore_async.models.shared import JSONValue, UnknownMember
-from lambdacore_async.protocol.codec import from_dict, is_array, is_object, to_dict, wire_name
 from lambdacore_async.protocol.messages import MAX_RESPONSE, Response
 from lambdacore_async.protocol.operations import (
     CREATE_NETWORK_CONNECTOR,
@@ -41,7 +40,9 @@ from lambdacore_async.protocol.operations import (
     RESTORE_RUNTIME,
     UPDATE_RUNTIME_ALIAS,
 )
+from lambdacore_async.protocol.reading import from_dict, is_array, is_object, wire_name
 from lambdacore_async.protocol.restjson import ListOperation, ModelOperation, Operation
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
 from support.generation import answers, thorough
 from support.pickled import through_pickle
@@ -245,7 +246,7 @@ def test_what_parsing_raises_of_its_own_is_an_error_of_this_call(
         raise fault
 
     for place in ("structure", "refuse_surrogates"):
-        monkeypatch.setattr(f"lambdacore_async.protocol.codec.{place}", fail)
+        monkeypatch.setattr(f"lambdacore_async.protocol.reading.{place}", fail)
     body = json.dumps({**CONNECTOR, "Name": "\N{SNOWMAN}"}).encode()
 
     with pytest.raises(
@@ -263,7 +264,7 @@ def test_what_ends_the_program_passes(
     def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr("lambdacore_async.protocol.codec.structure", fail)
+    monkeypatch.setattr("lambdacore_async.protocol.reading.structure", fail)
 
     with pytest.raises(fault):
         GET_NETWORK_CONNECTOR.parse_response(Response(200, {}, json.dumps(CONNECTOR).encode()))

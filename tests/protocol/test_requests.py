@@ -23,7 +23,6 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.runtimes import Compatibility, RuntimeReleaseLifecycle
 from lambdacore_async.models.shared import UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import to_dict
 from lambdacore_async.protocol.messages import Request
 from lambdacore_async.protocol.operations import (
     CREATE_NETWORK_CONNECTOR,
@@ -41,6 +40,7 @@ from lambdacore_async.protocol.operations import (
 )
 from lambdacore_async.protocol.restjson import Location, Operation
 from lambdacore_async.protocol.sigv4 import Credentials, sign
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
 from support.generation import as_arguments, calls, labels, thorough
 
@@ -213,7 +213,7 @@ def test_only_proper_text_is_sent_as_text(
             "configuration",
             UnknownMember("Other", {"A": 1}),
             "configuration",
-            "cannot send 'Other', a member not known here",
+            "cannot send the unknown member 'Other'",
         ),
         (
             UPDATE_NETWORK_CONNECTOR,

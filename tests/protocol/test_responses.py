@@ -29,7 +29,6 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.runtimes import RestoredRuntime, Runtime
 from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import from_dict, is_array, is_object, to_dict
 from lambdacore_async.protocol.messages import Response
 from lambdacore_async.protocol.operations import (
     DELETE_RUNTIME,
@@ -41,12 +40,14 @@ from lambdacore_async.protocol.operations import (
     OPERATIONS,
     RESTORE_RUNTIME,
 )
+from lambdacore_async.protocol.reading import from_dict, is_array, is_object
 from lambdacore_async.protocol.restjson import (
     ListOperation,
     ModelOperation,
     Operation,
     build_error,
 )
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
 from support.generation import answers, as_ours, texts, thorough
 

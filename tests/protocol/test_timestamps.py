@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.models.network_connectors import NetworkConnector
-from lambdacore_async.protocol.codec import from_dict, to_dict
+from lambdacore_async.protocol.reading import from_dict
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
 from support.generation import thorough
 from support.pickled import through_pickle

@@ -1,7 +1,7 @@
 """Hypothesis strategies for calls and responses, derived from AWS's model of the service.
 
 Strategies draw values in their wire format, as botocore accepts and returns them. `as_ours`
-converts them into the library's models by type annotations, without the library's codec.
+converts them into the library's models by type annotations, without the library's reader.
 """
 
 from __future__ import annotations

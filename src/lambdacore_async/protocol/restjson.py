@@ -32,8 +32,9 @@ from lambdacore_async.models.shared import (
     ResponseMetadata,
     UnknownValue,
 )
-from lambdacore_async.protocol import codec
+from lambdacore_async.protocol import reading, writing
 from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.reading import wire_name
 
 Output = TypeVar("Output")
 Model = TypeVar("Model")
@@ -111,7 +112,7 @@ class Member(NamedTuple):
         """
         if self.required and value is None:
             raise ParameterError(self.name, "required")
-        data = codec.unstructure(self.kind, value, self.name)
+        data = writing.unstructure(self.kind, value, self.name)
         if self.required and not self.blank and data == "":
             raise ParameterError(self.name, "must not be empty")
         if data in (".", "..") and self.location is Location.PATH:
@@ -121,12 +122,12 @@ class Member(NamedTuple):
 
 def path(name: str, kind: Any = str) -> Member:
     """A required member in the path; it names the resource."""
-    return Member(name, kind, Location.PATH, codec.wire_name(name), required=True, identifies=True)
+    return Member(name, kind, Location.PATH, wire_name(name), required=True, identifies=True)
 
 
 def query(name: str, kind: Any, wire: str | None = None) -> Member:
     """An optional member in the query."""
-    return Member(name, kind, Location.QUERY, wire or codec.wire_name(name))
+    return Member(name, kind, Location.QUERY, wire or wire_name(name))
 
 
 def header(name: str, kind: Any, wire: str) -> Member:
@@ -148,7 +149,7 @@ def body(
         name,
         kind,
         Location.BODY,
-        codec.wire_name(name),
+        wire_name(name),
         required,
         blank=blank,
         token=token,
@@ -363,7 +364,7 @@ class Operation(Generic[Output]):
                 case _:  # the body
                     data = content.get(member.wire)
             if data is not None:
-                arguments[member.name] = codec.restructure(member.kind, data, member.wire)
+                arguments[member.name] = reading.structure_argument(member.kind, data, member.wire)
             elif member.required:
                 raise ParameterError(member.wire, "required")
         return arguments
@@ -375,7 +376,7 @@ class Operation(Generic[Output]):
             content = json.loads(request.body or b"{}")
         except (ValueError, RecursionError):
             raise ParameterError("body", "is not JSON") from None
-        if not codec.is_object(content):
+        if not reading.is_object(content):
             raise ParameterError("body", "is not a JSON object")
         return content
 
@@ -398,14 +399,14 @@ class ModelOperation(Operation[Model]):
     ) -> Model:
         data = _read_object(response.body)
         data["ResponseMetadata"] = metadata
-        model = codec.structure(self.output, data)
+        model = reading.structure(self.output, data)
         for identifier in identifiers:
             if identifier != data.get("Name"):
                 _check_resource(data, identifier)
         return model
 
     def _build_output(self, output: Model) -> Mapping[str, JSONValue]:
-        return codec.to_dict(output)
+        return writing.to_dict(output)
 
 
 class EmptyOperation(Operation[None]):
@@ -449,7 +450,7 @@ class ListOperation(Operation[Page[Item]]):
     ) -> Page[Item]:
         data = _read_object(response.body)
         items, token = data.get(self.items), data.get(self.output_token)
-        if not codec.is_array(items):
+        if not reading.is_array(items):
             raise _UnreadableError(f"{self.items}: expected a list, got {type(items).__name__}")
         if len(items) > _MAX_ITEMS:
             raise _UnreadableError(f"{self.items}: expected at most {_MAX_ITEMS}, got {len(items)}")
@@ -459,7 +460,7 @@ class ListOperation(Operation[Page[Item]]):
             raise _UnreadableError(f"{self.output_token}: longer than {_MAX_TOKEN} characters")
         present = [item for item in items if item is not None]
         page = Page(
-            tuple([codec.structure(self.item, item) for item in present]), token or None, metadata
+            tuple([reading.structure(self.item, item) for item in present]), token or None, metadata
         )
         if present:  # all are of one resource, if of any
             for identifier in identifiers:
@@ -467,7 +468,7 @@ class ListOperation(Operation[Page[Item]]):
         return page
 
     def _build_output(self, output: Page[Item]) -> Mapping[str, JSONValue]:
-        page: dict[str, JSONValue] = {self.items: [codec.to_dict(item) for item in output.items]}
+        page: dict[str, JSONValue] = {self.items: [writing.to_dict(item) for item in output.items]}
         return page if output.next_token is None else {**page, self.output_token: output.next_token}
 
 
@@ -506,7 +507,7 @@ def _decoded(body: bytes) -> Any:
     elif "\\" not in text:  # nor any escaped surrogate
         return data
     try:
-        codec.refuse_surrogates(data)
+        reading.refuse_surrogates(data)
     except ValueError as error:
         raise _UnreadableError(f"the body {error}") from None
     return data
@@ -561,7 +562,7 @@ def _error_content(response: Response) -> Mapping[str, Any]:
         if not text or text.lower().startswith(("<html", "<!doctype")):
             text = _phrase(response.status)
         return {"message": text}
-    return content if codec.is_object(content) else {"message": _phrase(response.status)}
+    return content if reading.is_object(content) else {"message": _phrase(response.status)}
 
 
 def _phrase(status: int) -> str:
