@@ -250,7 +250,7 @@ def test_what_parsing_raises_of_its_own_is_an_error_of_this_call(
     body = json.dumps({**CONNECTOR, "Name": "\N{SNOWMAN}"}).encode()
 
     with pytest.raises(
-        ResponseError, match=r"^GetNetworkConnector: cannot read the answer: "
+        ResponseError, match=r"^GetNetworkConnector: cannot read the response: "
     ) as caught:
         GET_NETWORK_CONNECTOR.parse_response(Response(200, {}, body))
 
@@ -543,7 +543,7 @@ def is_accepted(operation: Operation[Any], content: object, *identifiers: str) -
     try:
         operation.parse_response(response, 1, identifiers)
     except ResponseError as error:
-        found = ("about another resource: asked for " in str(error), error.transient)
+        found = ("about another resource: requested " in str(error), error.transient)
         if found != (True, False):
             raise
         return False

@@ -392,7 +392,7 @@ def test_an_unreadable_answer_says_what_is_wrong_and_shows_its_start(
         operation.parse_response(Response(200, HEADERS, body))
 
     error = caught.value
-    assert str(error).startswith(f"{operation.name}: cannot read the answer: {problem}")
+    assert str(error).startswith(f"{operation.name}: cannot read the response: {problem}")
     assert error.operation == operation.name
     assert (error.status_code, error.request_id) == (200, "id-1")
     assert error.body_start == body[:256]

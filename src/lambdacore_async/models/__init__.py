@@ -1,1 +1,1 @@
-"""What is spoken of: attrs classes, enums and unions, one file a resource family."""
+"""Models: attrs classes, enums and unions; one module per resource family."""
