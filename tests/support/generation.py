@@ -251,13 +251,13 @@ def _content(shape: Any) -> st.SearchStrategy[Any]:
                 lambda drawn: {**drawn[0], **drawn[1]}
             )
         case "structure":
-            return answers(shape)
+            return responses(shape)
         case other:
             raise NotImplementedError(other)
 
 
 @cache
-def answers(shape: Any) -> st.SearchStrategy[dict[str, Any]]:
+def responses(shape: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Return a strategy for JSON objects of a structure.
 
     Optional members can be absent or null, and unknown members can be present.
