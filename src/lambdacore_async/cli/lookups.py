@@ -25,7 +25,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorSummary,
 )
-from lambdacore_async.protocol.codec import to_dict
+from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Lookup, Lookups
 
 #: A function that starts a run of lookups.

@@ -18,7 +18,7 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.shared import JSONValue
-from lambdacore_async.protocol.codec import to_dict
+from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Found, Lookup
 from lambdacore_async.workflows.waiters import WaiterFailedError
 

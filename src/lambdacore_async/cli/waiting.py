@@ -16,7 +16,7 @@ from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
-from lambdacore_async.protocol.codec import to_dict
+from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Found
 from lambdacore_async.workflows.watching import (
     ConnectorAdded,
