@@ -350,7 +350,7 @@ class ParameterError(LambdaCoreError, ValueError):
 
     Args:
         parameter: the parameter's name, or the path to the invalid part.
-        problem: what is wrong with it.
+        problem: the reason.
         operation: the API operation.
     """
 

@@ -173,7 +173,7 @@ class _UnreadableError(ValueError):
     """The body of a response cannot be read.
 
     Args:
-        problem: what is wrong with it.
+        problem: the reason.
         transient: whether the same request may well succeed a moment later.
     """
 
@@ -562,7 +562,10 @@ def _parts(text: object) -> list[str]:
 
 
 def _error_content(response: Response) -> Mapping[str, Any]:
-    """Return the members of an error's body; text or HTML counts as the message alone."""
+    """Return the members of an error's body.
+
+    Text other than JSON is the message. The status's phrase replaces HTML or an empty body.
+    """
     try:
         content = json.loads(response.body)
     except (ValueError, RecursionError):
