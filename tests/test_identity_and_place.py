@@ -33,7 +33,7 @@ from lambdacore_async import (
     Target,
 )
 from lambdacore_async import client as client_module
-from lambdacore_async.engine.identity.chain import CredentialsLike
+from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.local import LocalLambdaCore
 from support.certificates import self_signed, server_context, trusting_context
 from support.clocks import FakeClock
@@ -219,7 +219,7 @@ async def test_a_ca_bundle_counts_for_the_credentials_of_a_container_too(
         if way == "beside a session":
             given["http_session"] = session
         async with LambdaCoreClient(aws.region, endpoint_url=aws.endpoint_url, **given) as client:
-            client._pipeline.shared.credentials._provide._clock = FakeClock()  # type: ignore[union-attr] # the chain
+            client._pipeline.shared.credentials._provider._clock = FakeClock()  # type: ignore[union-attr] # the chain
             found = client._pipeline.shared.credentials.get()
             await client._pipeline.resolve_settings("GetNetworkConnector")
             if way == "none":
@@ -550,7 +550,7 @@ async def test_closing_a_client_ends_the_refreshes_of_views_that_are_gone(
     assert ended == []
     await client.close()
     assert sorted(ended) == ["a", "b"]
-    assert not {task for task in other_tasks() if "_ask" in repr(task)}
+    assert not {task for task in other_tasks() if "_call_provider" in repr(task)}
 
 
 async def test_a_close_that_is_cancelled_closes_the_connections_all_the_same(

@@ -33,11 +33,11 @@ from lambdacore_async.engine.configuration import (
     as_url,
     check_flag,
 )
-from lambdacore_async.engine.identity.chain import (
+from lambdacore_async.engine.identity.chain import DefaultChain
+from lambdacore_async.engine.identity.providers import (
     CredentialsLike,
-    DefaultChain,
     as_provider,
-    is_async,
+    is_async_callable,
 )
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
@@ -1442,7 +1442,7 @@ def _as_timeout(timeout: float | Timeout | None) -> Timeout:
 def _check_listener(listener: object) -> None:
     if listener is not None and not callable(listener):
         raise ParameterError("on_attempt", f"must be a function, got {type(listener).__name__}")
-    if is_async(listener):
+    if is_async_callable(listener):
         raise ParameterError("on_attempt", "must not be async: it is called and never awaited")
 
 

@@ -122,7 +122,7 @@ def test_a_block_is_settings_of_its_own_and_no_text(environ: dict[str, str]) -> 
 def test_the_services_section_of_a_profile_tells_of_this_service(environ: dict[str, str]) -> None:
     assert load(environ, "dev").service == {"endpoint_url": "http://127.0.0.1:9"}
     assert load(environ, "plain").service == {}
-    with pytest.raises(ConfigurationError, match="'nowhere', which is not there"):
+    with pytest.raises(ConfigurationError, match="'nowhere', named by profile 'astray', not found"):
         load(environ, "astray")
 
 

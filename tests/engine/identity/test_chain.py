@@ -29,7 +29,9 @@ from lambdacore_async import (
     LambdaCoreClient,
     ParameterError,
 )
-from lambdacore_async.engine.identity.chain import DefaultChain, as_provider, from_environment
+from lambdacore_async.engine.identity.chain import DefaultChain
+from lambdacore_async.engine.identity.environment import from_environment
+from lambdacore_async.engine.identity.providers import as_provider
 from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.local import LocalLambdaCore
 from support import botocore_judge as judge
@@ -788,7 +790,7 @@ async def test_a_mock_of_a_provider_is_a_provider() -> None:
     ],
 )
 def test_anything_else_is_refused_by_name_and_not_shown(credentials: Any) -> None:
-    with pytest.raises(ParameterError, match="credentials: expected") as caught:
+    with pytest.raises(ParameterError, match="credentials: must be") as caught:
         LambdaCoreClient("us-east-1", credentials=credentials)
     assert_no_secret(caught.value)
 

@@ -18,11 +18,11 @@ from lambdacore_async import (
     CredentialsError,
     LambdaCoreClient,
 )
+from lambdacore_async.engine.identity.redaction import redact
 from lambdacore_async.engine.identity.refresh import (
     CredentialsProvider,
     RefreshingCredentials,
-    same_keys,
-    told,
+    keys_equal,
 )
 from lambdacore_async.protocol.messages import Request
 from support.clocks import NOON, FakeClock
@@ -133,9 +133,9 @@ def test_jitter_only_makes_the_refresh_earlier_and_by_a_fifth_at_most(
         given = source(Provider(clock, life), jitter)
         await key(given)
         early = min(900, life / 2)
-        seconds = (given._soon - NOON).total_seconds()
+        seconds = (given._background_at - NOON).total_seconds()
         assert life - early - 1e-3 <= seconds <= life - early * 0.8 + 1e-3
-        assert given._soon <= given._due
+        assert given._background_at <= given._blocking_at
 
     asyncio.run(run())
 
@@ -240,13 +240,13 @@ async def test_a_background_refresh_that_fails_is_logged_once_with_its_cause(
     ],
 )
 def test_others_text_is_told_without_keys_on_one_line_and_cut(text: str, shown: str) -> None:
-    assert told(text) == shown
+    assert redact(text) == shown
 
 
 @given(st.text(max_size=300), st.text(min_size=8, max_size=20))
 def test_what_is_told_has_no_secret_that_is_known(text: str, secret: str) -> None:
     assume(secret.isprintable() and "*" not in secret)
-    shown = told(f"{text}{secret}{text}{secret}", secret)
+    shown = redact(f"{text}{secret}{text}{secret}", secret)
     assert shown.isprintable()
     assert len(shown) <= 203
     assert secret not in shown or secret in f"{text}***{text}***"
@@ -282,7 +282,7 @@ async def test_a_provider_that_gives_something_else_is_told_so() -> None:
     async def provide() -> Any:
         return {"AccessKeyId": "the-secret-key"}
 
-    with pytest.raises(CredentialsError, match="gave no Credentials, but dict"):
+    with pytest.raises(CredentialsError, match="must return Credentials, got dict"):
         await RefreshingCredentials(provide).get()
 
 
@@ -325,7 +325,7 @@ async def test_a_source_that_gives_refused_keys_again_is_not_asked_for_a_while(
     first = await given.get()
     assert [given.renew(first) for _ in range(1000)] == [True] * 1000
     again = await asyncio.gather(*[given.get() for _ in range(1000)])
-    assert {same_keys(first, each) for each in again} == {True}
+    assert {keys_equal(first, each) for each in again} == {True}
     assert asked == 2
     for _ in range(1000):
         assert given.renew(again[0]) is False
@@ -372,7 +372,7 @@ async def test_refused_credentials_that_were_never_had_are_renewed_by_the_first_
     ],
 )
 def test_keys_are_the_same_whenever_they_expire(other: Credentials | None, *, same: bool) -> None:
-    assert same_keys(CREDENTIALS, other) is same
+    assert keys_equal(CREDENTIALS, other) is same
 
 
 async def cancelling_itself() -> Credentials:
@@ -466,7 +466,7 @@ async def test_no_end_is_too_far_away_to_refresh_by(end: str, zone: int) -> None
         credentials = await given.get()
         assert given.current() is credentials
         assert given.renew(credentials) is True
-        assert same_keys(await given.get(), credentials)
+        assert keys_equal(await given.get(), credentials)
         await given.close()
 
 
