@@ -29,7 +29,7 @@ from lambdacore_async.engine.clock import LAG, Clock
 from lambdacore_async.engine.configuration import (
     Configuration,
     Options,
-    as_text,
+    as_plain_str,
     as_url,
     check_flag,
 )
@@ -155,7 +155,7 @@ class LambdaCoreClient:
             max_attempts=max_attempts,
             timeout=_as_timeout(timeout),
         )
-        profile = as_text("profile", profile) or None
+        profile = as_plain_str("profile", profile) or None
         configuration = Configuration(
             os.environ,
             SharedConfig(os.environ, profile),

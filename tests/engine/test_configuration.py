@@ -226,13 +226,13 @@ async def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
-        ("AWS_USE_FIPS_ENDPOINT", "yes", "must be true or false, is 'yes'"),
-        ("AWS_USE_DUALSTACK_ENDPOINT", "1", "must be true or false, is '1'"),
-        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "on", "must be true or false, is 'on'"),
-        ("AWS_RETRY_MODE", "turbo", "must be one of ('standard', 'adaptive'), is 'turbo'"),
-        ("AWS_MAX_ATTEMPTS", "0", "must be a whole number from 1, is '0'"),
-        ("AWS_MAX_ATTEMPTS", "2.5", "must be a whole number from 1, is '2.5'"),
-        ("AWS_MAX_ATTEMPTS", "٣", "must be a whole number from 1, is '٣'"),
+        ("AWS_USE_FIPS_ENDPOINT", "yes", "must be true or false, got 'yes'"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1", "must be true or false, got '1'"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "on", "must be true or false, got 'on'"),
+        ("AWS_RETRY_MODE", "turbo", "must be one of ('standard', 'adaptive'), got 'turbo'"),
+        ("AWS_MAX_ATTEMPTS", "0", "must be a whole number from 1, got '0'"),
+        ("AWS_MAX_ATTEMPTS", "2.5", "must be a whole number from 1, got '2.5'"),
+        ("AWS_MAX_ATTEMPTS", "٣", "must be a whole number from 1, got '٣'"),
     ],
 )
 async def test_nonsense_is_refused_by_the_name_of_where_it_stands(
