@@ -26,7 +26,7 @@ _BACKGROUND: Final = timedelta(minutes=15)
 _BACKGROUND_PART: Final = 0.5
 _BLOCKING: Final = timedelta(minutes=1)
 _BLOCKING_PART: Final = 0.1
-#: The background refresh starts earlier by up to this part, so that many processes spread out.
+#: A random delay of up to this part of the lead spreads the refreshes of many processes.
 _SPREAD: Final = 0.2
 #: Minimum time between two refreshes, if the first one failed or returned the same keys.
 _COOLDOWN: Final = timedelta(seconds=30)
