@@ -111,11 +111,11 @@ async def failure(found: Any) -> CredentialsError:
 # Containers
 
 
-async def test_without_its_variables_there_is_no_container() -> None:
+async def test_without_its_variables_the_container_has_no_credentials() -> None:
     assert await container({}) is None
 
 
-async def test_a_container_gives_credentials_with_their_end() -> None:
+async def test_a_container_returns_credentials_with_their_expiration() -> None:
     async with wire([ANSWER]) as peer:
         assert await container(full(peer)) == FOUND
     assert peer.requests[0].startswith(b"GET /get?id=1 HTTP/1.1\r\n")
@@ -123,7 +123,7 @@ async def test_a_container_gives_credentials_with_their_end() -> None:
     assert other_tasks() == set()
 
 
-async def test_a_relative_address_is_on_the_host_of_ecs() -> None:
+async def test_a_relative_uri_is_on_the_host_of_ecs() -> None:
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     assert await container(RELATIVE, transport) == FOUND
     assert transport.endpoints[0].url == "http://169.254.170.2"
@@ -131,7 +131,7 @@ async def test_a_relative_address_is_on_the_host_of_ecs() -> None:
     assert transport.closed
 
 
-async def test_an_address_without_a_path_is_asked_for_its_root() -> None:
+async def test_a_uri_without_a_path_is_requested_at_its_root() -> None:
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://example.com"}
     await container(environ, transport)
@@ -153,7 +153,7 @@ async def test_an_address_without_a_path_is_asked_for_its_root() -> None:
         "https://anywhere.example/a",
     ],
 )
-async def test_a_token_goes_to_this_machine_or_over_tls(url: str) -> None:
+async def test_a_token_is_sent_to_this_machine_or_over_tls(url: str) -> None:
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     environ = {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": url,
@@ -192,7 +192,7 @@ async def test_a_token_goes_to_this_machine_or_over_tls(url: str) -> None:
         "https://example.com/a?b={c}",
     ],
 )
-async def test_a_token_goes_nowhere_else(url: str) -> None:
+async def test_a_token_is_sent_to_no_other_url(url: str) -> None:
     transport = FakeTransport()
     environ = {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": url,
@@ -217,13 +217,13 @@ async def test_a_token_goes_nowhere_else(url: str) -> None:
         ("/a\r\nb", "must be "),
     ],
 )
-async def test_a_relative_address_is_a_path(uri: str, problem: str) -> None:
+async def test_a_relative_uri_must_be_a_path(uri: str, problem: str) -> None:
     error = await failure(container({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": uri}))
     assert str(error).startswith(f"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: {problem}")
 
 
 @given(st.text() | st.text(st.sampled_from("http://[]:@?#%12.a \r\n")))
-def test_any_address_is_asked_or_refused_in_words(url: str) -> None:
+def test_any_uri_is_requested_or_rejected_with_an_error(url: str) -> None:
     assume(url)
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
@@ -238,7 +238,7 @@ def test_any_address_is_asked_or_refused_in_words(url: str) -> None:
     assert all(re.fullmatch(r"/[!-~]*", target) for target in targets)
 
 
-async def test_the_clients_certificates_are_read_for_https_alone() -> None:
+async def test_the_trusted_certificates_are_loaded_for_https_only() -> None:
     read = 0
 
     async def trust() -> None:
@@ -253,7 +253,7 @@ async def test_the_clients_certificates_are_read_for_https_alone() -> None:
         assert read == times
 
 
-async def test_a_token_file_is_read_for_each_refresh_and_counts_before_the_variable(
+async def test_a_token_file_is_read_at_each_refresh_and_precedes_the_variable(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "token"
@@ -278,7 +278,7 @@ async def test_a_token_file_is_read_for_each_refresh_and_counts_before_the_varia
         ("the-secret-keyä".encode(), "the token is not printable ASCII"),
     ],
 )
-async def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it(
+async def test_the_error_of_an_invalid_token_file_does_not_show_the_token(
     tmp_path: Path, content: bytes | None, problem: str
 ) -> None:
     file = tmp_path / "token"
@@ -290,14 +290,14 @@ async def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it(
     assert_no_secret_in_frames(error)
 
 
-async def test_a_token_in_the_environment_that_cannot_be_sent_is_an_error() -> None:
+async def test_the_error_of_an_invalid_token_variable_does_not_show_the_token() -> None:
     environ = {**RELATIVE, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "the-secret-key\nb"}
     error = await failure(container(environ))
     assert str(error) == ("AWS_CONTAINER_AUTHORIZATION_TOKEN: the token is not printable ASCII")
     assert_no_secret_in_frames(error)
 
 
-async def test_a_token_file_is_read_in_a_thread_of_its_own(tmp_path: Path) -> None:
+async def test_a_token_file_is_read_in_a_dedicated_thread(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("abc")
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
@@ -338,7 +338,7 @@ async def test_a_token_file_is_read_in_a_thread_of_its_own(tmp_path: Path) -> No
         ([http(json.dumps({**KEYS, "Code": ["x"]}).encode())], "['x']"),
     ],
 )
-async def test_an_answer_that_cannot_be_used_is_an_error(script: Script, problem: str) -> None:
+async def test_an_invalid_response_is_an_error(script: Script, problem: str) -> None:
     async with wire(script) as peer:
         error = await failure(container(full(peer)))
     assert problem in str(error)
@@ -346,13 +346,13 @@ async def test_an_answer_that_cannot_be_used_is_an_error(script: Script, problem
     assert_no_secret_in_frames(error)
 
 
-async def test_an_end_without_a_zone_is_in_utc() -> None:
+async def test_an_expiration_without_a_zone_is_in_utc() -> None:
     body = json.dumps({**KEYS, "Expiration": "2026-11-24T18:00:00"}).encode()
     async with wire([http(body)]) as peer:
         assert await container(full(peer)) == FOUND
 
 
-#: What a service may say: a forged line, a terminal's commands, keys, and far too much.
+#: A hostile message: a forged line, terminal escapes, keys, and too much text.
 HOSTILE: Final = (
     "no\r\nforged: line \x1b[2J\u202e the-secret-key the-session-token Basic the-container "
     + "x" * 10_000
@@ -363,7 +363,7 @@ HOSTILE: Final = (
     ("status", "names"),
     [("200 OK", ("Code", "Message")), ("403 No", ("code", "message")), ("500 No", ("Message",))],
 )
-async def test_what_a_service_says_is_told_on_one_line_cut_and_without_keys(
+async def test_the_message_of_a_service_is_shown_on_one_line_cut_and_without_keys(
     status: str, names: tuple[str, ...]
 ) -> None:
     body = json.dumps({**KEYS, **dict.fromkeys(names, HOSTILE)}).encode()
@@ -378,7 +378,7 @@ async def test_what_a_service_says_is_told_on_one_line_cut_and_without_keys(
     assert_no_secret_in_frames(error)
 
 
-async def test_an_answer_that_is_too_large_is_refused_and_not_shown() -> None:
+async def test_a_response_that_is_too_large_is_an_error_and_not_shown() -> None:
     start = json.dumps(KEYS).encode()
     refused = ResponseError("the body is too large", status_code=200, body_start=start)
     transport = FakeTransport(*[refused] * 3)
@@ -398,7 +398,7 @@ async def test_an_answer_that_is_too_large_is_refused_and_not_shown() -> None:
         ([b"garbage\r\n\r\n"], "not HTTP"),
     ],
 )
-async def test_a_service_that_fails_is_asked_three_times(script: Script, problem: str) -> None:
+async def test_a_service_that_fails_gets_three_attempts(script: Script, problem: str) -> None:
     clock = FakeClock()
     async with wire(*[script] * 3) as peer:
         error = await failure(container(full(peer), clock=clock))
@@ -406,12 +406,12 @@ async def test_a_service_that_fails_is_asked_three_times(script: Script, problem
     assert (len(peer.requests), clock.sleeps) == (3, [1.0, 1.0])
 
 
-async def test_a_service_that_recovers_is_forgiven() -> None:
+async def test_a_service_that_recovers_returns_credentials() -> None:
     async with wire([Step.CLOSE], [http(b"", status="503 No")], [ANSWER]) as peer:
         assert await container(full(peer)) == FOUND
 
 
-async def test_a_request_has_two_seconds_and_goes_through_no_proxy() -> None:
+async def test_a_request_times_out_after_two_seconds() -> None:
     transport = FakeTransport(*[TransportError("nothing comes")] * 3)
     error = await failure(container(RELATIVE, transport))
     assert "nothing comes" in str(error)
@@ -477,7 +477,7 @@ async def test_an_instance_gives_the_credentials_of_its_role() -> None:
         ),
     ],
 )
-async def test_a_setting_of_the_metadata_service_is_refused_by_name(
+async def test_an_invalid_setting_of_the_metadata_service_is_named(
     variable: str, value: str, name: str
 ) -> None:
     transport = FakeTransport()
@@ -489,7 +489,7 @@ async def test_a_setting_of_the_metadata_service_is_refused_by_name(
     assert transport.requests == []
 
 
-async def test_the_metadata_service_can_be_switched_off() -> None:
+async def test_the_metadata_service_can_be_disabled() -> None:
     error = await failure(instance({"AWS_EC2_METADATA_DISABLED": "True"}))
     assert "AWS_EC2_METADATA_DISABLED" in str(error)
 
@@ -512,18 +512,18 @@ async def test_the_metadata_service_can_be_switched_off() -> None:
         ),
     ],
 )
-async def test_where_the_service_is_can_be_set(
+async def test_the_endpoint_of_the_service_can_be_set(
     environ: dict[str, str], settings: dict[str, str], url: str
 ) -> None:
-    transport = FakeTransport(TransportError("nobody there"))
+    transport = FakeTransport(TransportError("connection refused"))
     error = await failure(instance(environ, transport, Profile("default", settings)))
     assert transport.endpoints[0].url == url
-    assert str(error) == f"the EC2 metadata service at {url}: nobody there"
+    assert str(error) == f"the EC2 metadata service at {url}: connection refused"
     assert transport.timeouts[0].attempt == 1
 
 
 async def test_timeout_and_attempts_can_be_set() -> None:
-    transport = FakeTransport(*[TransportError("nobody there")] * 4)
+    transport = FakeTransport(*[TransportError("connection refused")] * 4)
     environ = {"AWS_METADATA_SERVICE_TIMEOUT": "3"}
     profile = Profile("default", {"metadata_service_num_attempts": "4"})
     await failure(instance(environ, transport, profile))
@@ -531,7 +531,7 @@ async def test_timeout_and_attempts_can_be_set() -> None:
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "1000", "²", "0001" + "0" * 5000])
-async def test_a_number_out_of_its_bounds_is_refused(value: str) -> None:
+async def test_a_number_out_of_bounds_is_an_error(value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         await instance({"AWS_METADATA_SERVICE_TIMEOUT": value})
     assert str(caught.value).startswith(
@@ -561,7 +561,7 @@ async def test_an_instance_that_has_no_credentials_says_why(
     assert_no_secret_in_frames(error, "the-secret-key", "a-token==")
 
 
-async def test_credentials_of_the_machine_show_no_secret() -> None:
+async def test_credentials_of_an_instance_show_no_secret() -> None:
     async with wire(PUT, [http(b"role")], [ANSWER]) as peer:
         found = await instance(base(peer))
     assert_no_secret(found)
