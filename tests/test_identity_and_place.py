@@ -192,7 +192,7 @@ async def test_a_ca_bundle_replaces_the_trusted_certificates(
     assert len(peer.requests) == 2
 
 
-@pytest.mark.parametrize("way", ["argument", "variable", "profile", "beside a session", "none"])
+@pytest.mark.parametrize("way", ["argument", "variable", "profile", "with a session", "none"])
 async def test_a_ca_bundle_applies_to_container_credentials(
     aws: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
@@ -207,7 +207,7 @@ async def test_a_ca_bundle_applies_to_container_credentials(
     if way == "profile":
         (tmp_path / "config").write_text(f"[default]\nca_bundle = {bundle}\n")
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    if way in ("variable", "beside a session"):
+    if way in ("variable", "with a session"):
         monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
     given: dict[str, Any] = {"ca_bundle": bundle} if way == "argument" else {}
     async with (
@@ -216,7 +216,7 @@ async def test_a_ca_bundle_applies_to_container_credentials(
     ):
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", peer.endpoint.url)
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # it is not for these services
-        if way == "beside a session":
+        if way == "with a session":
             given["http_session"] = session
         async with LambdaCoreClient(aws.region, endpoint_url=aws.endpoint_url, **given) as client:
             client._pipeline.shared.credentials._provider._clock = FakeClock()  # type: ignore[union-attr] # the chain
