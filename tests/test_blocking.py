@@ -35,7 +35,7 @@ async def main():
     sys.addaudithook(watch)
     async with LambdaCoreClient() as client:
         await client.get_network_connector("prod")
-        source = client._pipeline.shared.credentials
+        source = client._core.pipeline.shared.credentials
         assert source.renew(source.current())
         await client.get_network_connector("prod")
 

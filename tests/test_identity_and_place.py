@@ -32,7 +32,7 @@ from lambdacore_async import (
     ResourceNotFoundException,
     Target,
 )
-from lambdacore_async import client as client_module
+from lambdacore_async.engine import core
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.local import LocalLambdaCore
 from support.certificates import self_signed, server_context, trusting_context
@@ -77,7 +77,7 @@ async def test_region_endpoint_and_retries_come_from_a_profile(
     async with LambdaCoreClient(profile="local", credentials=aws.credentials) as client:
         assert (await client.get_network_connector("a")).name == "a"
         assert (await client.with_options(timeout=60).get_network_connector("a")).name == "a"
-    assert client._pipeline.settings.policy.max_attempts == 5
+    assert client._core.pipeline.settings.policy.max_attempts == 5
     async with LambdaCoreClient(profile="gone", credentials=aws.credentials) as client:
         with pytest.raises(ConfigurationError, match=r"^GetNetworkConnector: .*'gone'"):
             await client.get_network_connector("a")
@@ -164,7 +164,7 @@ async def test_plain_http_to_other_machines_must_be_allowed(aws: LocalLambdaCore
         with pytest.raises(ConfigurationError, match="unless allow_plain_http is set"):
             await client.get_network_connector("a")
     async with aws.client(endpoint_url=url, allow_plain_http=True) as client:
-        assert (await client._pipeline.resolve_settings("x")).allow_plain_http
+        assert (await client._core.pipeline.resolve_settings("x")).allow_plain_http
 
 
 async def test_a_ca_bundle_replaces_the_trusted_certificates(
@@ -219,9 +219,9 @@ async def test_a_ca_bundle_applies_to_container_credentials(
         if way == "with a session":
             given["http_session"] = session
         async with LambdaCoreClient(aws.region, endpoint_url=aws.endpoint_url, **given) as client:
-            client._pipeline.shared.credentials._provider._clock = FakeClock()  # type: ignore[union-attr] # the chain
-            found = client._pipeline.shared.credentials.get()
-            await client._pipeline.resolve_settings("GetNetworkConnector")
+            client._core.pipeline.shared.credentials._provider._clock = FakeClock()  # type: ignore[union-attr] # the chain
+            found = client._core.pipeline.shared.credentials.get()
+            await client._core.pipeline.resolve_settings("GetNetworkConnector")
             if way == "none":
                 with pytest.raises(CredentialsError, match="the container's .*: TLS failed"):
                     await found
@@ -388,9 +388,9 @@ async def test_only_views_with_equal_credentials_share_rate_limiters_and_quota(
         same = client.with_options(credentials=aws.credentials)
         one = client.with_options(credentials=OTHER, region="eu-west-1")
         two = one.with_options(credentials=Credentials(OTHER.access_key_id, "another-secret-key"))
-        mine, theirs = client._pipeline.shared, one._pipeline.shared
-        assert same._pipeline.shared is mine
-        assert two._pipeline.shared is theirs
+        mine, theirs = client._core.pipeline.shared, one._core.pipeline.shared
+        assert same._core.pipeline.shared is mine
+        assert two._core.pipeline.shared is theirs
         assert theirs.transport is mine.transport
         assert theirs.rate_limiters is not mine.rate_limiters
         assert theirs.quota is not mine.quota
@@ -447,8 +447,8 @@ async def test_equal_providers_share_one_account(aws: LocalLambdaCore, form: str
         async with client.lookup_across(where, ["a"]) as run:
             assert [type(lookup) async for _, lookup in run] == [Found] * 10
         views = [client.with_options(credentials=SAME[form](vault)) for _ in range(10)]
-        assert len({id(view._pipeline.shared) for view in views}) == 1
-        assert views[0]._pipeline.shared is not client._pipeline.shared
+        assert len({id(view._core.pipeline.shared) for view in views}) == 1
+        assert views[0]._core.pipeline.shared is not client._core.pipeline.shared
     assert vault.calls == 1
 
 
@@ -458,7 +458,7 @@ async def test_views_with_one_auth_object_share_rate_limiters_and_quota(
     auth: Any = Auth(aws.credentials)
     async with aws.client(credentials=OTHER) as client:
         views = [client.with_options(credentials=auth) for _ in range(10)]
-        assert len({id(view._pipeline.shared) for view in views}) == 1
+        assert len({id(view._core.pipeline.shared) for view in views}) == 1
         for view in views:
             await view.get_network_connector("a")
     assert auth.calls == 1
@@ -472,7 +472,7 @@ async def test_unequal_providers_share_nothing(aws: LocalLambdaCore) -> None:
     providers: list[CredentialsLike] = [*vaults, *calls, *unhashable]
     async with aws.client(credentials=OTHER) as client:
         views = [client.with_options(credentials=provider) for provider in providers]
-        assert len({id(view._pipeline.shared) for view in views}) == 6
+        assert len({id(view._core.pipeline.shared) for view in views}) == 6
 
 
 async def test_views_created_for_each_call_reuse_the_credentials_of_a_provider(
@@ -509,20 +509,21 @@ async def test_a_new_provider_is_not_mistaken_for_a_deleted_one(
 async def test_the_latest_accounts_and_those_in_use_are_remembered(
     aws: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_REMEMBERED", 3)
+    monkeypatch.setattr(core, "_REMEMBERED", 3)
     vaults = [Vault(aws.credentials) for _ in range(5)]
     async with aws.client(credentials=OTHER) as client:
-        own = client._pipeline.shared
+        own = client._core.pipeline.shared
         in_use = client.with_options(credentials=vaults[0])
         for vault in vaults * 2:
             await client.with_options(credentials=vault).get_network_connector("a")
         gc.collect()
-        assert len(client._accounts._latest) == 3
-        assert len(client._accounts._known) == 5  # three, the client's own, and the one in use
+        assert len(client._core._accounts._latest) == 3
+        # Three, the client's, and the one in use.
+        assert len(client._core._accounts._known) == 5
         assert [vault.calls for vault in vaults] == [1, 2, 2, 2, 2]
         again = client.with_options(credentials=vaults[0])
-        assert again._pipeline.shared is in_use._pipeline.shared
-        assert client.with_options(credentials=OTHER)._pipeline.shared is own
+        assert again._core.pipeline.shared is in_use._core.pipeline.shared
+        assert client.with_options(credentials=OTHER)._core.pipeline.shared is own
 
 
 async def test_closing_a_client_cancels_the_refreshes_of_deleted_views(
@@ -661,7 +662,9 @@ async def test_targets_and_views_show_no_secret() -> None:
     target = Target("us-east-1", CREDENTIALS, "prod")
     async with LambdaCoreClient("us-east-1", credentials=CREDENTIALS) as client:
         view = client.with_options(credentials=CREDENTIALS)
-        assert_no_secret(target, client, view, view._pipeline.shared, view._pipeline.settings)
+        assert_no_secret(
+            target, client, view, view._core.pipeline.shared, view._core.pipeline.settings
+        )
 
 
 @pytest.mark.parametrize("region", ["", "us east", None, 3])

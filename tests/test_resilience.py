@@ -134,9 +134,7 @@ class World:
         client = self.aws.client(
             endpoint_url=self.proxy.endpoint_url, on_attempt=self.attempts.append, **options
         )
-        pipeline = client._pipeline
-        shared = evolve(pipeline.shared, clock=self.clock, jitter=lambda: 0.5)
-        client._set_up(shared, client._options)
+        client._core = client._core.replace(clock=self.clock, jitter=lambda: 0.5)
         return client
 
     @property

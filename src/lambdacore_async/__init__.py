@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from lambdacore_async import models, workflows
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
@@ -88,54 +89,12 @@ if TYPE_CHECKING:
         NetworkConnectorWatch,
     )
 else:
-    # What a service that looks at single connectors does without.
     __getattr__, __dir__ = names_of(
         __name__,
         {
-            "lambdacore_async.workflows.lookups": (
-                "Failed",
-                "Found",
-                "Lookup",
-                "LookupReport",
-                "Lookups",
-            ),
+            "lambdacore_async.models": models.__all__,
             "lambdacore_async.models.reason_codes": ("Cause",),
-            "lambdacore_async.models.runtimes": (
-                "Compatibility",
-                "CompatibilityPolicy",
-                "IntegrationModel",
-                "Platform",
-                "RestoredRuntime",
-                "Runtime",
-                "RuntimeAlias",
-                "RuntimeAliasState",
-                "RuntimeArchitecture",
-                "RuntimeReleaseLifecycle",
-                "RuntimeReleaseState",
-                "RuntimeState",
-                "RuntimeVersion",
-                "RuntimeVersionState",
-            ),
-            "lambdacore_async.workflows.pagination": ("Pager",),
-            "lambdacore_async.workflows.provisioning": (
-                "Drift",
-                "DriftValue",
-                "diff_network_connector",
-            ),
-            "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
-            "lambdacore_async.workflows.waiters": (
-                "WaiterError",
-                "WaiterFailedError",
-                "WaiterTimeoutError",
-            ),
-            "lambdacore_async.workflows.watching": (
-                "ConnectorAdded",
-                "ConnectorChange",
-                "ConnectorDeleted",
-                "ConnectorStateChanged",
-                "ConnectorUpdated",
-                "NetworkConnectorWatch",
-            ),
+            "lambdacore_async.workflows": workflows.__all__,
         },
     )
 

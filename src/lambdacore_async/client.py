@@ -2,49 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
 import os
 from collections.abc import (
-    AsyncGenerator,
     AsyncIterable,
     Callable,
     Collection,
     Coroutine,
-    Hashable,
     Iterable,
     Mapping,
 )
-from functools import cached_property, partial
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, NoReturn, Self, TypeVar
-from weakref import WeakSet, WeakValueDictionary
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import aiohttp
 from attrs import evolve
 from yarl import URL
 
-import lambdacore_async
-from lambdacore_async.engine.clock import LAG, Clock
-from lambdacore_async.engine.configuration import (
-    Configuration,
-    Options,
-    as_plain_str,
-    as_url,
-    check_flag,
-)
-from lambdacore_async.engine.identity.chain import DefaultChain
-from lambdacore_async.engine.identity.providers import (
-    CredentialsLike,
-    as_provider,
-    is_async_callable,
-)
-from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
-from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
-from lambdacore_async.engine.profiles import SharedConfig
-from lambdacore_async.engine.transport.session import AiohttpTransport
+from lambdacore_async import models, workflows
+from lambdacore_async.engine.configuration import Options, as_plain_str, as_url, check_flag
+from lambdacore_async.engine.core import Core
+from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
+from lambdacore_async.engine.pipeline import Attempt
 from lambdacore_async.engine.transport.timeouts import Timeout
-from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
@@ -56,24 +36,17 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.protocol import operations
-from lambdacore_async.protocol.restjson import ListOperation, Operation
-from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.protocol.restjson import Operation
 
 if TYPE_CHECKING:
-    # Imported where it is used. Public methods annotate with the package's names instead, which
-    # `typing.get_type_hints` finds as it imports them on demand.
-    from lambdacore_async.engine.regions import Regions
-    from lambdacore_async.workflows.lookups import Lookup
-    from lambdacore_async.workflows.polling import Poller
-    from lambdacore_async.workflows.provisioning import Provisioning
+    # All workflows are imported together at their first use. Public methods annotate with the names
+    # of the packages `models` and `workflows`, which import on demand: `typing.get_type_hints`
+    # resolves them.
+    from lambdacore_async.workflows.factory import Workflows
     from lambdacore_async.workflows.targets import Target
-    from lambdacore_async.workflows.waiters import ConnectorWait, Model, RuntimeWait
 
 Output = TypeVar("Output")
 Item = TypeVar("Item")
-
-#: How many accounts a client remembers of which it has no view any more.
-_REMEMBERED: Final = 1000
 
 
 class LambdaCoreClient:
@@ -141,75 +114,48 @@ class LambdaCoreClient:
         user_agent_extra: str | None = None,
         on_attempt: Callable[[Attempt], None] | None = None,
     ) -> None:
-        if http_session is not None and ca_bundle is not None:
-            raise ParameterError("ca_bundle", "a session of your own has TLS settings of its own")
         check_flag("trust_env", trust_env, optional=False)
         _check_listener(on_attempt)
-        options = Options(
-            region=region,
-            endpoint_url=as_url(endpoint_url),
-            use_fips=use_fips_endpoint,
-            use_dualstack=use_dualstack_endpoint,
-            allow_plain_http=allow_plain_http,
-            retry_mode=retry_mode,
-            max_attempts=max_attempts,
-            timeout=_as_timeout(timeout),
-        )
-        profile = as_plain_str("profile", profile) or None
-        configuration = Configuration(
-            os.environ,
-            SharedConfig(os.environ, profile),
-            ca_bundle=ca_bundle,
-            verifies=http_session is None,
-        )
-        transport = AiohttpTransport(
+        self._core = Core.of_client(
+            Options(
+                region=region,
+                endpoint_url=as_url(endpoint_url),
+                use_fips=use_fips_endpoint,
+                use_dualstack=use_dualstack_endpoint,
+                allow_plain_http=allow_plain_http,
+                retry_mode=retry_mode,
+                max_attempts=max_attempts,
+                timeout=_as_timeout(timeout),
+            ),
+            profile=as_plain_str("profile", profile) or None,
+            credentials=credentials,
             max_connections=max_connections,
-            session=http_session,
+            ca_bundle=ca_bundle,
             trust_env=trust_env,
-            ssl_context=lambda: configuration.ssl_context,
-        )
-        clock = Clock()
-        origin = (
-            DefaultChain(
-                os.environ,
-                lambda: AiohttpTransport(ssl_context=lambda: configuration.ssl_context),
-                clock,
-                profile,
-                region=partial(configuration.home_region, options),
-                ca_bundle=configuration.ca_bundle,
-                trust=configuration.trust,
-            )
-            if credentials is None
-            else as_provider(credentials)
-        )
-        shared = Shared(
-            transport=transport,
-            credentials=RefreshingCredentials(origin, clock=clock),
-            clock=clock,
-            user_agent=UserAgent(user_agent_extra, os.environ.get("AWS_EXECUTION_ENV")),
-            max_in_flight=max_connections,
+            http_session=http_session,
+            user_agent_extra=user_agent_extra,
             on_attempt=on_attempt,
         )
-        #: What views that act for the same account share.
-        self._accounts = _Accounts()
-        self._accounts.get(origin, lambda: shared)
-        self._configuration = configuration
         self._is_view = False
-        self._set_up(shared, options)
 
-    def _set_up(self, shared: Shared, options: Options) -> None:
-        self._options = options
-        self._pipeline = Pipeline(
-            shared,
-            Settings(timeout=options.timeout),
-            partial(self._configuration.resolve, options),
-        )
+    @classmethod
+    def of_core(cls, core: Core, *, is_view: bool = False) -> Self:
+        """Return a client of a core that was made elsewhere, such as one with another transport.
+
+        Args:
+            core: makes the calls.
+            is_view: whether the core's connections belong to another client, which closes them.
+        """
+        client = object.__new__(cls)
+        client._core = core
+        client._is_view = is_view
+        return client
 
     @cached_property
-    def _regions(self) -> Regions:
-        from lambdacore_async.engine.regions import Regions
+    def _workflows(self) -> Workflows:
+        from lambdacore_async.workflows.factory import Workflows
 
-        return Regions(self._pipeline)
+        return Workflows(self._core)
 
     async def __aenter__(self) -> Self:
         return self
@@ -228,10 +174,7 @@ class LambdaCoreClient:
     async def close(self) -> None:
         """Close all connections and forget all credentials; a view's `close` does nothing."""
         if not self._is_view:
-            try:
-                await self._accounts.close()
-            finally:
-                await self._pipeline.shared.transport.close()
+            await self._core.close()
 
     def with_options(
         self,
@@ -259,29 +202,18 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is of a wrong type, or out of its bounds.
         """
-        old = self._options
-        view = object.__new__(type(self))
-        view._accounts = self._accounts
-        view._configuration = self._configuration
-        view._is_view = True
-        view._set_up(
-            self._pipeline.shared if credentials is None else self._shared_of(credentials),
-            evolve(
-                old,
-                region=old.region if region is None else region,
-                timeout=old.timeout if timeout is None else _as_timeout(timeout),
-                retry_mode=old.retry_mode if retry_mode is None else retry_mode,
-                max_attempts=old.max_attempts if max_attempts is None else max_attempts,
-            ),
+        old = self._core.options
+        options = evolve(
+            old,
+            region=old.region if region is None else region,
+            timeout=old.timeout if timeout is None else _as_timeout(timeout),
+            retry_mode=old.retry_mode if retry_mode is None else retry_mode,
+            max_attempts=old.max_attempts if max_attempts is None else max_attempts,
         )
-        return view
+        return self.of_core(self._core.view(options, credentials), is_view=True)
 
-    def _shared_of(self, credentials: CredentialsLike) -> Shared:
-        origin, mine = as_provider(credentials), self._pipeline.shared
-        return self._accounts.get(
-            origin,
-            lambda: evolve(mine, credentials=RefreshingCredentials(origin, clock=mine.clock)),
-        )
+    def _view_of(self, target: Target) -> Self:
+        return self.with_options(region=target.region, credentials=target.credentials)
 
     # Network connectors
 
@@ -310,16 +242,16 @@ class LambdaCoreClient:
             ResourceConflictException: the name is taken, or the token was used for another request.
             NetworkConnectorLimitExceededException: the account has no room for more.
         """
-        created = await self._call(
+        return await self._core.write(
             operations.CREATE_NETWORK_CONNECTOR,
-            name=name,
-            configuration=configuration,
-            operator_role=operator_role,
-            client_token=client_token,
-            tags=tags,
+            {
+                "name": name,
+                "configuration": configuration,
+                "operator_role": operator_role,
+                "client_token": client_token,
+                "tags": tags,
+            },
         )
-        self._note_write(created.id, created.name, created.arn)
-        return created
 
     async def get_network_connector(self, identifier: str) -> NetworkConnector:
         """Get a network connector: its configuration, its state, and why it failed if it did.
@@ -330,7 +262,7 @@ class LambdaCoreClient:
         Raises:
             ResourceNotFoundException: there is no such connector or version.
         """
-        return await self._send(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier})
+        return await self._core.call(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier})
 
     async def update_network_connector(
         self,
@@ -356,15 +288,15 @@ class LambdaCoreClient:
             ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
             NetworkConnectorLimitExceededException: it has no room for more versions.
         """
-        updated = await self._call(
+        return await self._core.write(
             operations.UPDATE_NETWORK_CONNECTOR,
-            identifier=identifier,
-            configuration=configuration,
-            operator_role=operator_role,
-            client_token=client_token,
+            {
+                "identifier": identifier,
+                "configuration": configuration,
+                "operator_role": operator_role,
+                "client_token": client_token,
+            },
         )
-        self._note_write(updated.id, updated.name, updated.arn)
-        return updated
 
     async def delete_network_connector(self, identifier: str) -> NetworkConnector:
         """Start to delete a connector with all its versions, or one old version of it.
@@ -388,7 +320,7 @@ class LambdaCoreClient:
         state: NetworkConnectorState | UnknownValue | None = None,
         max_items: int | None = None,
         prefetch: bool = False,
-    ) -> lambdacore_async.Pager[NetworkConnectorSummary]:
+    ) -> workflows.Pager[NetworkConnectorSummary]:
         """List the network connectors of the account in the region.
 
         Args:
@@ -396,7 +328,7 @@ class LambdaCoreClient:
             max_items: connectors a page, 1 to 100; the service returns 50 at most.
             prefetch: request the next page while the current one is consumed.
         """
-        return self._list(
+        return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTORS, prefetch=prefetch, state=state, max_items=max_items
         )
 
@@ -407,7 +339,7 @@ class LambdaCoreClient:
         state: NetworkConnectorState | UnknownValue | None = None,
         max_items: int | None = None,
         prefetch: bool = False,
-    ) -> lambdacore_async.Pager[NetworkConnectorVersionSummary]:
+    ) -> workflows.Pager[NetworkConnectorVersionSummary]:
         """List the versions of a network connector.
 
         Args:
@@ -419,7 +351,7 @@ class LambdaCoreClient:
         Raises (on iteration):
             ResourceNotFoundException: there is no such connector.
         """
-        return self._list(
+        return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTOR_VERSIONS,
             prefetch=prefetch,
             identifier=identifier,
@@ -433,7 +365,7 @@ class LambdaCoreClient:
         *,
         concurrency: int = 64,
         deadline: float | None = None,
-    ) -> lambdacore_async.Lookups:
+    ) -> workflows.Lookups:
         """Get many network connectors at once, each `Found` or `Failed` as it completes.
 
         Iterate over the run inside `async with`, or `await` its `report()`. An identifier that
@@ -452,26 +384,7 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        return self._lookups(identifiers, concurrency=concurrency, deadline=deadline)
-
-    def _lookups(
-        self,
-        identifiers: Iterable[str] | AsyncIterable[str],
-        *,
-        concurrency: int,
-        deadline: float | None = None,
-        fail_fast: bool = True,
-    ) -> lambdacore_async.Lookups:
-        from lambdacore_async.workflows.lookups import Lookups
-
-        return Lookups(
-            self._look_up,
-            identifiers,
-            concurrency=concurrency,
-            deadline=deadline,
-            clock=self._pipeline.shared.clock,
-            fail_fast=fail_fast,
-        )
+        return self._workflows.lookups(identifiers, concurrency=concurrency, deadline=deadline)
 
     async def ensure_network_connector(
         self,
@@ -517,10 +430,9 @@ class LambdaCoreClient:
             NetworkConnectorLimitExceededException: there is no room for another connector, or for
                 another version of it; see `prune_network_connector_versions`.
         """
-        from lambdacore_async.workflows.provisioning import Wanted
-
-        wanted = Wanted(name, configuration, operator_role, tags)
-        return await self._provisioning(timeout, poll_interval, on_change).ensure(wanted)
+        wanted = self._workflows.wanted(name, configuration, operator_role, tags)
+        provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
+        return await provisioning.ensure(wanted)
 
     async def update_network_connector_and_wait(
         self,
@@ -553,7 +465,7 @@ class LambdaCoreClient:
             WaiterTimeoutError: it does not end in time.
             ParameterError: an argument is out of its bounds.
         """
-        provisioning = self._provisioning(timeout, poll_interval, on_change)
+        provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
         return await provisioning.update(identifier, configuration, operator_role)
 
     async def delete_network_connector_and_wait(
@@ -583,7 +495,8 @@ class LambdaCoreClient:
             WaiterFailedError: the deletion failed, and why.
             WaiterTimeoutError: it is not gone in time.
         """
-        await self._provisioning(timeout, poll_interval, on_change).delete(identifier)
+        provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
+        await provisioning.delete(identifier)
 
     async def prune_network_connector_versions(
         self, identifier: str, *, keep: int
@@ -605,22 +518,7 @@ class LambdaCoreClient:
             ResourceNotFoundException: there is no such connector.
             ExceptionGroup: of the errors, if some versions could not be deleted.
         """
-        from lambdacore_async.workflows.provisioning import prune
-
-        return await prune(self, identifier, keep)
-
-    def _provisioning(
-        self, timeout: float, poll_interval: float, on_change: OnChange | None
-    ) -> Provisioning:
-        from lambdacore_async.workflows.provisioning import Provisioning
-
-        return Provisioning(
-            self,
-            self._pipeline.shared.clock,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-        )
+        return await self._workflows.prune(identifier, keep)
 
     async def wait_until_network_connector_active(
         self,
@@ -649,7 +547,7 @@ class LambdaCoreClient:
             WaiterFailedError: it failed, and why; or it is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        wait = await self._wait(identifier, timeout, poll_interval, on_change)
+        wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
         return await wait.until_active()
 
     async def wait_until_network_connector_updated(
@@ -680,11 +578,7 @@ class LambdaCoreClient:
             WaiterFailedError: the update failed, and why; or the connector is being deleted.
             WaiterTimeoutError: the update does not end in time.
         """
-        from lambdacore_async.workflows.arguments import check_count
-
-        if version is not None:
-            check_count("version", version)
-        wait = await self._wait(identifier, timeout, poll_interval, on_change)
+        wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
         return await wait.until_updated(version)
 
     async def wait_until_network_connector_deleted(
@@ -711,7 +605,9 @@ class LambdaCoreClient:
             WaiterFailedError: the deletion failed, and why.
             WaiterTimeoutError: it is not gone in time.
         """
-        wait = await self._wait(identifier, timeout, poll_interval, on_change, gone=True)
+        wait = await self._workflows.connector_wait(
+            identifier, timeout, poll_interval, on_change, gone=True
+        )
         await wait.until_deleted()
 
     async def wait_until_runtime_version_active(
@@ -721,8 +617,8 @@ class LambdaCoreClient:
         *,
         timeout: float = 900.0,
         poll_interval: float = 10.0,
-        on_change: Callable[[lambdacore_async.RuntimeVersion], object] | None = None,
-    ) -> lambdacore_async.RuntimeVersion:
+        on_change: Callable[[models.RuntimeVersion], object] | None = None,
+    ) -> models.RuntimeVersion:
         """Wait until a version of a runtime is `ACTIVE`.
 
         A version that this client created or updated in the last minute may be missing from reads
@@ -742,8 +638,13 @@ class LambdaCoreClient:
             WaiterFailedError: it failed, or is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        operation = operations.GET_RUNTIME_VERSION
-        wait = self._runtime_wait(operation, runtime_name, name, timeout, poll_interval, on_change)
+        wait = self._workflows.runtime_wait(
+            operations.GET_RUNTIME_VERSION,
+            {"runtime_name": runtime_name, "name": name},
+            timeout,
+            poll_interval,
+            on_change,
+        )
         return await wait.until_active()
 
     async def wait_until_runtime_alias_active(
@@ -753,8 +654,8 @@ class LambdaCoreClient:
         *,
         timeout: float = 900.0,
         poll_interval: float = 10.0,
-        on_change: Callable[[lambdacore_async.RuntimeAlias], object] | None = None,
-    ) -> lambdacore_async.RuntimeAlias:
+        on_change: Callable[[models.RuntimeAlias], object] | None = None,
+    ) -> models.RuntimeAlias:
         """Wait until an alias of a runtime is `ACTIVE`.
 
         An alias that this client created or updated in the last minute may be missing from reads
@@ -774,121 +675,21 @@ class LambdaCoreClient:
             WaiterFailedError: it is being deleted.
             WaiterTimeoutError: it is not active in time.
         """
-        operation = operations.GET_RUNTIME_ALIAS
-        wait = self._runtime_wait(operation, runtime_name, name, timeout, poll_interval, on_change)
+        wait = self._workflows.runtime_wait(
+            operations.GET_RUNTIME_ALIAS,
+            {"runtime_name": runtime_name, "name": name},
+            timeout,
+            poll_interval,
+            on_change,
+        )
         return await wait.until_active()
-
-    async def _wait(
-        self,
-        connector: str | NetworkConnector,
-        timeout: float,
-        poll_interval: float,
-        on_change: OnChange | None,
-        *,
-        gone: bool = False,
-    ) -> ConnectorWait:
-        from lambdacore_async.workflows.arguments import check_wait
-        from lambdacore_async.workflows.waiters import ConnectorWait
-
-        check_wait(timeout, poll_interval, on_change)
-        identifier = connector.id if isinstance(connector, NetworkConnector) else connector
-        # Refuses what cannot be sent.
-        operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
-        return ConnectorWait(
-            await self._poller_of(connector),
-            connector,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-            exists=not gone and (identifier is not connector or self._was_written(identifier)),
-        )
-
-    def _runtime_wait(
-        self,
-        operation: Operation[Model],
-        runtime_name: str,
-        name: str,
-        timeout: float,
-        poll_interval: float,
-        on_change: Callable[[Model], object] | None,
-    ) -> RuntimeWait[Model]:
-        from lambdacore_async.workflows.arguments import check_wait
-        from lambdacore_async.workflows.waiters import RuntimeWait
-
-        check_wait(timeout, poll_interval, on_change)
-        arguments = {"runtime_name": runtime_name, "name": name}
-        operation.build_request(arguments)  # refuses what cannot be sent
-        get = partial(self._send, operation, arguments, outlasts_throttling=True)
-        return RuntimeWait(
-            get,
-            operation.name,
-            self._poller,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-            exists=self._was_written((operation.name, runtime_name, name)),
-        )
-
-    async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
-        """The poller of the region that an ARN names; the client's own for all else."""
-        arn = connector.arn if isinstance(connector, NetworkConnector) else connector
-        pipeline = self._pipeline
-        if arn.startswith("arn:"):
-            try:
-                pipeline = await self._regions.pipeline_of(
-                    arn, operations.GET_NETWORK_CONNECTOR.name
-                )
-            except ParameterError:
-                if arn is connector:  # else an emulator may name its ARNs as it likes
-                    raise
-        if pipeline is self._pipeline:
-            return self._poller
-        if pipeline not in self._pollers:
-            self._pollers[pipeline] = self._new_poller(pipeline)
-        return self._pollers[pipeline]
-
-    @cached_property
-    def _poller(self) -> Poller:
-        return self._new_poller(self._pipeline)
-
-    @cached_property
-    def _pollers(self) -> dict[Pipeline, Poller]:
-        """Those of other regions."""
-        return {}
-
-    def _new_poller(self, pipeline: Pipeline) -> Poller:
-        from lambdacore_async.workflows.pagination import Pager
-        from lambdacore_async.workflows.polling import Poller
-
-        call = partial(pipeline.call, outlasts_throttling=True)
-
-        def get(identifier: str) -> Coroutine[None, None, NetworkConnector]:
-            return call(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier})
-
-        listing = Pager(call, operations.LIST_NETWORK_CONNECTORS, {"max_items": 100})
-        # The phase keeps clients from polling at the same moments.
-        shared = pipeline.shared
-        return Poller(get, listing, shared.clock, phase=3600 * shared.jitter())
-
-    def _note_write(self, *keys: Hashable) -> None:
-        """Remember for a minute what was created or updated, for reads may not show it yet."""
-        written, now = self._pipeline.shared.written, self._pipeline.shared.clock.monotonic()
-        while written and now - written[oldest := next(iter(written))] > LAG:
-            del written[oldest]
-        for key in keys:
-            written.pop(key, None)
-            written[key] = now
-
-    def _was_written(self, key: Hashable) -> bool:
-        shared = self._pipeline.shared
-        return shared.clock.monotonic() - shared.written.get(key, -math.inf) <= LAG
 
     def watch_network_connectors(
         self,
         snapshot: Iterable[NetworkConnectorSummary] | None = None,
         *,
         poll_interval: float = 10.0,
-    ) -> lambdacore_async.NetworkConnectorWatch:
+    ) -> workflows.NetworkConnectorWatch:
         """Watch the network connectors of the account in the region, as a stream of changes.
 
         Iterate over it inside `async with`; it has no end. Watches and waiters of a client share
@@ -903,25 +704,18 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        from lambdacore_async.workflows.watching import NetworkConnectorWatch
-
-        return NetworkConnectorWatch(self._poller, snapshot, poll_interval)
-
-    def _look_up(self, identifier: str) -> Coroutine[None, None, NetworkConnector]:
-        return self._send(
-            operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}, outlasts_throttling=True
-        )
+        return self._workflows.watch(snapshot, poll_interval)
 
     # Many accounts
 
     def lookup_across(
         self,
-        targets: Iterable[lambdacore_async.Target],
+        targets: Iterable[workflows.Target],
         identifiers: Collection[str],
         *,
         concurrency: int = 10,
         targets_at_once: int = 10,
-    ) -> lambdacore_async.MultiTargetRun[lambdacore_async.Lookup]:
+    ) -> workflows.MultiTargetRun[workflows.Lookup]:
         """Get network connectors in many accounts and regions: pairs of a target and a lookup.
 
         Iterate over the run inside `async with`. Each identifier is `Found` or `Failed` once for
@@ -939,34 +733,21 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        from lambdacore_async.workflows.targets import MultiTargetRun
-
-        # An iterator would be shared out among the targets, and may be endless.
-        if isinstance(identifiers, str | bytes) or not isinstance(identifiers, Collection):
-            raise ParameterError(
-                "identifiers",
-                "expected a collection such as a list, to be looked up for each target; "
-                f"got {type(identifiers).__name__}",
-            )
-        listed = tuple(identifiers)
-        self._lookups(listed, concurrency=concurrency)  # validates the arguments early
-
-        async def look_up(target: Target) -> AsyncGenerator[Lookup]:
-            view = self.with_options(region=target.region, credentials=target.credentials)
-            run = view._lookups(listed, concurrency=concurrency, fail_fast=False)  # noqa: SLF001 - one of us
-            async with run:
-                async for lookup in run:
-                    yield lookup
-
-        return MultiTargetRun(targets, look_up, targets_at_once=targets_at_once)
+        return self._workflows.lookup_across(
+            targets,
+            identifiers,
+            lambda target: self._view_of(target)._workflows,  # noqa: SLF001 - it is a client's
+            concurrency=concurrency,
+            targets_at_once=targets_at_once,
+        )
 
     def list_across(
         self,
-        targets: Iterable[lambdacore_async.Target],
+        targets: Iterable[workflows.Target],
         listing: Callable[[LambdaCoreClient], AsyncIterable[Item]],
         *,
         targets_at_once: int = 10,
-    ) -> lambdacore_async.MultiTargetRun[Item | LambdaCoreError]:
+    ) -> workflows.MultiTargetRun[Item | LambdaCoreError]:
         """List in many accounts and regions: pairs of a target and an item, or its error.
 
         Iterate over the run inside `async with`. A target whose listing fails yields the error as
@@ -982,30 +763,9 @@ class LambdaCoreClient:
         Raises:
             ParameterError: an argument is out of its bounds.
         """
-        from lambdacore_async.workflows.arguments import check_function
-        from lambdacore_async.workflows.targets import MultiTargetRun
-
-        check_function("listing", listing)
-
-        async def list_there(target: Target) -> AsyncGenerator[Item | LambdaCoreError]:
-            try:
-                view = self.with_options(region=target.region, credentials=target.credentials)
-                listed = listing(view)
-                if not isinstance(listed, AsyncIterable):
-                    raise ParameterError(
-                        "listing", f"must return an async iterable, got {type(listed).__name__}"
-                    )
-                items = aiter(listed)
-                try:
-                    async for item in items:
-                        yield item
-                finally:
-                    if isinstance(items, AsyncGenerator):
-                        await items.aclose()
-            except LambdaCoreError as error:
-                yield error
-
-        return MultiTargetRun(targets, list_there, targets_at_once=targets_at_once)
+        return self._workflows.list_across(
+            targets, listing, self._view_of, targets_at_once=targets_at_once
+        )
 
     # Runtimes
 
@@ -1016,8 +776,8 @@ class LambdaCoreClient:
         tags: Mapping[str, str] | None = None,
         description: str | None = None,
         license_info: str | None = None,
-        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
-    ) -> lambdacore_async.Runtime:
+        release_lifecycle: models.RuntimeReleaseLifecycle | None = None,
+    ) -> models.Runtime:
         """Create a customer-managed runtime, the parent of versions and aliases.
 
         Args:
@@ -1041,7 +801,7 @@ class LambdaCoreClient:
             release_lifecycle=release_lifecycle,
         )
 
-    async def get_runtime(self, runtime_name: str) -> lambdacore_async.Runtime:
+    async def get_runtime(self, runtime_name: str) -> models.Runtime:
         """Get a runtime.
 
         Args:
@@ -1058,8 +818,8 @@ class LambdaCoreClient:
         *,
         description: str | None = None,
         license_info: str | None = None,
-        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
-    ) -> lambdacore_async.Runtime:
+        release_lifecycle: models.RuntimeReleaseLifecycle | None = None,
+    ) -> models.Runtime:
         """Change what is said of a runtime.
 
         Args:
@@ -1109,7 +869,7 @@ class LambdaCoreClient:
         *,
         runtime_version: str | None = None,
         runtime_alias: str | None = None,
-    ) -> lambdacore_async.RestoredRuntime:
+    ) -> models.RestoredRuntime:
         """Call off the scheduled deletion of a runtime, or of one of its versions or aliases.
 
         To restore what is `ACTIVE` changes nothing and succeeds.
@@ -1132,14 +892,16 @@ class LambdaCoreClient:
 
     def list_runtimes(
         self, *, max_items: int | None = None, prefetch: bool = False
-    ) -> lambdacore_async.Pager[lambdacore_async.Runtime]:
+    ) -> workflows.Pager[models.Runtime]:
         """List the runtimes of the account in the region.
 
         Args:
             max_items: runtimes a page, 1 to 100.
             prefetch: request the next page while the current one is consumed.
         """
-        return self._list(operations.LIST_RUNTIMES, prefetch=prefetch, max_results=max_items)
+        return self._workflows.pager(
+            operations.LIST_RUNTIMES, prefetch=prefetch, max_results=max_items
+        )
 
     # Runtime versions
 
@@ -1151,7 +913,7 @@ class LambdaCoreClient:
         *,
         release_notes: str | None = None,
         dry_run: bool | None = None,
-    ) -> lambdacore_async.RuntimeVersion:
+    ) -> models.RuntimeVersion:
         """Create a version of a runtime from a container image; it never changes afterwards.
 
         Args:
@@ -1175,12 +937,10 @@ class LambdaCoreClient:
             dry_run=dry_run,
         )
         if not dry_run:
-            self._note_write((operations.GET_RUNTIME_VERSION.name, runtime_name, name))
+            self._core.note_write((operations.GET_RUNTIME_VERSION.name, runtime_name, name))
         return result
 
-    async def get_runtime_version(
-        self, runtime_name: str, name: str
-    ) -> lambdacore_async.RuntimeVersion:
+    async def get_runtime_version(self, runtime_name: str, name: str) -> models.RuntimeVersion:
         """Get a version of a runtime.
 
         Args:
@@ -1196,7 +956,7 @@ class LambdaCoreClient:
 
     async def update_runtime_version(
         self, runtime_name: str, name: str, release_notes: str
-    ) -> lambdacore_async.RuntimeVersion:
+    ) -> models.RuntimeVersion:
         """Change the release notes of a version that is `ACTIVE`; nothing else of it can change.
 
         Args:
@@ -1214,7 +974,7 @@ class LambdaCoreClient:
             name=name,
             release_notes=release_notes,
         )
-        self._note_write((operations.GET_RUNTIME_VERSION.name, runtime_name, name))
+        self._core.note_write((operations.GET_RUNTIME_VERSION.name, runtime_name, name))
         return result
 
     async def delete_runtime_version(
@@ -1242,7 +1002,7 @@ class LambdaCoreClient:
 
     def list_runtime_versions(
         self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
-    ) -> lambdacore_async.Pager[lambdacore_async.RuntimeVersion]:
+    ) -> workflows.Pager[models.RuntimeVersion]:
         """List the versions of a runtime.
 
         Args:
@@ -1253,7 +1013,7 @@ class LambdaCoreClient:
         Raises (on iteration):
             ResourceNotFoundException: there is no such runtime.
         """
-        return self._list(
+        return self._workflows.pager(
             operations.LIST_RUNTIME_VERSIONS,
             prefetch=prefetch,
             runtime_name=runtime_name,
@@ -1269,8 +1029,8 @@ class LambdaCoreClient:
         name: str,
         *,
         description: str | None = None,
-        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
-    ) -> lambdacore_async.RuntimeAlias:
+        release_lifecycle: models.RuntimeReleaseLifecycle | None = None,
+    ) -> models.RuntimeAlias:
         """Create an alias, a named pointer to a version, through which functions use a runtime.
 
         Args:
@@ -1293,12 +1053,10 @@ class LambdaCoreClient:
             description=description,
             release_lifecycle=release_lifecycle,
         )
-        self._note_write((operations.GET_RUNTIME_ALIAS.name, runtime_name, name))
+        self._core.note_write((operations.GET_RUNTIME_ALIAS.name, runtime_name, name))
         return result
 
-    async def get_runtime_alias(
-        self, runtime_name: str, name: str
-    ) -> lambdacore_async.RuntimeAlias:
+    async def get_runtime_alias(self, runtime_name: str, name: str) -> models.RuntimeAlias:
         """Get an alias of a runtime.
 
         Args:
@@ -1317,8 +1075,8 @@ class LambdaCoreClient:
         runtime_version: str,
         *,
         description: str | None = None,
-        release_lifecycle: lambdacore_async.RuntimeReleaseLifecycle | None = None,
-    ) -> lambdacore_async.RuntimeAlias:
+        release_lifecycle: models.RuntimeReleaseLifecycle | None = None,
+    ) -> models.RuntimeAlias:
         """Point an alias to another version, or change what is said of it.
 
         Args:
@@ -1341,7 +1099,7 @@ class LambdaCoreClient:
             description=description,
             release_lifecycle=release_lifecycle,
         )
-        self._note_write((operations.GET_RUNTIME_ALIAS.name, runtime_name, name))
+        self._core.note_write((operations.GET_RUNTIME_ALIAS.name, runtime_name, name))
         return result
 
     async def delete_runtime_alias(
@@ -1369,7 +1127,7 @@ class LambdaCoreClient:
 
     def list_runtime_aliases(
         self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
-    ) -> lambdacore_async.Pager[lambdacore_async.RuntimeAlias]:
+    ) -> workflows.Pager[models.RuntimeAlias]:
         """List the aliases of a runtime.
 
         Args:
@@ -1380,7 +1138,7 @@ class LambdaCoreClient:
         Raises (on iteration):
             ResourceNotFoundException: there is no such runtime.
         """
-        return self._list(
+        return self._workflows.pager(
             operations.LIST_RUNTIME_ALIASES,
             prefetch=prefetch,
             runtime_name=runtime_name,
@@ -1390,44 +1148,7 @@ class LambdaCoreClient:
     def _call(
         self, operation: Operation[Output], **arguments: object
     ) -> Coroutine[None, None, Output]:
-        return self._send(operation, arguments)
-
-    def _send(
-        self,
-        operation: Operation[Output],
-        arguments: Mapping[str, object],
-        *,
-        outlasts_throttling: bool = False,
-    ) -> Coroutine[None, None, Output]:
-        """Make a call, in the region that an ARN names if the resource is given by one."""
-        resource = arguments.get("identifier")
-        if resource is None:
-            resource = arguments.get("runtime_name")
-        if isinstance(resource, str) and resource.startswith("arn:"):
-            return self._send_to_region(
-                operation, resource, arguments, outlasts_throttling=outlasts_throttling
-            )
-        return self._pipeline.call(operation, arguments, outlasts_throttling=outlasts_throttling)
-
-    async def _send_to_region(
-        self,
-        operation: Operation[Output],
-        arn: str,
-        arguments: Mapping[str, object],
-        *,
-        outlasts_throttling: bool,
-    ) -> Output:
-        operation.build_request(arguments)  # refuses what cannot be sent, before files are read
-        parameter = "identifier" if "identifier" in arguments else "runtime_name"
-        pipeline = await self._regions.pipeline_of(arn, operation.name, parameter)
-        return await pipeline.call(operation, arguments, outlasts_throttling=outlasts_throttling)
-
-    def _list(
-        self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
-    ) -> lambdacore_async.Pager[Item]:
-        from lambdacore_async.workflows.pagination import Pager
-
-        return Pager(self._send, operation, arguments, prefetch=prefetch)
+        return self._core.call(operation, arguments)
 
 
 def _as_timeout(timeout: float | Timeout | None) -> Timeout:
@@ -1444,61 +1165,3 @@ def _check_listener(listener: object) -> None:
         raise ParameterError("on_attempt", f"must be a function, got {type(listener).__name__}")
     if is_async_callable(listener):
         raise ParameterError("on_attempt", "must not be async: it is called and never awaited")
-
-
-class _Accounts:
-    """What the views of one client share for each account; equal credentials are one account.
-
-    The latest accounts are remembered after their last view is gone, with their credentials.
-    """
-
-    def __init__(self) -> None:
-        self._latest: dict[object, Shared] = {}
-        self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
-        self._credentials: WeakSet[RefreshingCredentials] = WeakSet()
-
-    def get(self, origin: Credentials | CredentialsProvider, make: Callable[[], Shared]) -> Shared:
-        """Return what belongs to credentials or to a provider, made at their first use."""
-        key = _key(origin)
-        shared = self._latest.pop(key, None) or self._known.get(key)
-        if shared is None:
-            shared = self._known[key] = make()
-            self._credentials.add(shared.credentials)
-        self._latest[key] = shared
-        if len(self._latest) > _REMEMBERED:
-            del self._latest[next(iter(self._latest))]
-        return shared
-
-    async def close(self) -> None:
-        """Cancel all refreshes, and forget all credentials."""
-        self._latest.clear()
-        self._known.clear()
-        await asyncio.gather(*[credentials.close() for credentials in self._credentials])
-
-
-def _key(origin: object) -> object:
-    """What is equal for equal credentials and for equal providers, and keeps them alive."""
-    identity = _Identity(origin)
-    try:
-        if isinstance(origin, partial):  # one that is made anew for each view equals no other
-            keywords = frozenset(origin.keywords.items())
-            key: object = (partial, _key(origin.func), origin.args, keywords)
-        else:
-            key = origin
-        hash(key)
-    except TypeError:
-        return identity
-    return key
-
-
-class _Identity:
-    """Compares an object that has no hash by which one it is."""
-
-    def __init__(self, it: object) -> None:
-        self._it = it
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other._it is self._it
-
-    def __hash__(self) -> int:
-        return id(self._it)

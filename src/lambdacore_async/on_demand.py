@@ -7,12 +7,12 @@ imports under `TYPE_CHECKING`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 
 
 def names_of(
-    module: str, places: Mapping[str, tuple[str, ...]]
+    module: str, places: Mapping[str, Iterable[str]]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """Make the `__getattr__` and the `__dir__` of a module.
 

@@ -151,7 +151,8 @@ async def test_no_password_of_an_endpoint_is_repeated(command: tuple[str, ...], 
     }
     given = await run(*command, "--endpoint-url", url, env=env)
     configured = await run(*command, env={**env, "AWS_ENDPOINT_URL_LAMBDA_CORE": url})
-    for result in (given, configured):
+    sources = ((given, "endpoint_url"), (configured, "AWS_ENDPOINT_URL_LAMBDA_CORE"))
+    for result, source in sources:
         assert result.exit_code == 2
         assert "PASSWORD" not in result.output
-        assert result.stderr.startswith("lambdacore: endpoint_url: ")
+        assert result.stderr.startswith(f"lambdacore: {source}: ")

@@ -109,7 +109,7 @@ class InProcess:
 
 def inject(client: LambdaCoreClient, **parts: Any) -> None:
     """Replace a new client's transport, clock or other fields of `Shared`."""
-    client._set_up(evolve(client._pipeline.shared, **parts), client._options)
+    client._core = client._core.replace(**parts)
 
 
 class World:
@@ -144,7 +144,7 @@ class World:
         client = LambdaCoreClient(region, credentials=CREDENTIALS, endpoint_url=url)
         inject(client, transport=self.transport, clock=self.clock, jitter=lambda: 0.5)
         # Resolved settings: reading files takes a thread, which the simulated clock does not see.
-        client._pipeline = Pipeline(client._pipeline.shared, Settings(region, url))
+        client._core.pipeline = Pipeline(client._core.pipeline.shared, Settings(region, url))
         return client
 
     @property

@@ -447,9 +447,9 @@ class Flapping:
         self._here = World()
         self.clock = self._here.clock
         self.client = self._here.client()
-        shared = evolve(self.client._pipeline.shared, transport=self)
+        shared = evolve(self.client._core.pipeline.shared, transport=self)
         policy = RetryPolicy(max_attempts=1)
-        self.client._pipeline = Pipeline(shared, Settings("us-east-1", policy=policy))
+        self.client._core.pipeline = Pipeline(shared, Settings("us-east-1", policy=policy))
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         """See `Transport.send`."""

@@ -23,7 +23,6 @@ from lambdacore_async import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.engine.pipeline import Pipeline, Settings
-from lambdacore_async.engine.regions import Regions
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol.endpoints import Endpoint
@@ -101,8 +100,8 @@ class Recorder:
 
 def client_of(transport: Any, endpoint_url: str | None = None) -> LambdaCoreClient:
     client = LambdaCoreClient(HOME, credentials=CREDENTIALS, endpoint_url=endpoint_url)
-    shared = evolve(client._pipeline.shared, transport=transport, clock=EventClock())
-    client._pipeline = Pipeline(shared, Settings(HOME, endpoint_url))
+    shared = evolve(client._core.pipeline.shared, transport=transport, clock=EventClock())
+    client._core.pipeline = Pipeline(shared, Settings(HOME, endpoint_url))
     return client
 
 
@@ -258,9 +257,8 @@ class TwoRegions:
 
     def client(self) -> LambdaCoreClient:
         client = self.home.client()
-        shared = evolve(client._pipeline.shared, transport=self)
-        client._pipeline = Pipeline(shared, Settings(HOME))
-        client._regions = Regions(client._pipeline)
+        client._core = client._core.replace(transport=self)
+        client._core.pipeline = Pipeline(client._core.shared, Settings(HOME))
         return client
 
 

@@ -322,7 +322,7 @@ async def test_a_client_remembers_for_a_minute_what_it_created() -> None:
     early = await create(client, "early")
     await here.clock.sleep(61)
     late = await create(client, "late")
-    assert set(client._pipeline.shared.written) == {late.id, late.name, late.arn}
+    assert set(client._core.pipeline.shared.written) == {late.id, late.name, late.arn}
     Hidden(here, seconds=1e9)
     start = here.clock.monotonic()
     for each, seconds in ((early, 0), (late, 60)):
@@ -336,8 +336,8 @@ async def test_what_is_written_again_keeps_nothing_older_in_memory() -> None:
     client = here.client()
     for at, name in ((0, "a"), (1, "b"), (50, "a"), (62, "c")):
         here.clock.advance(at - here.clock.monotonic())
-        client._note_write(name)
-    assert list(client._pipeline.shared.written) == ["a", "c"]
+        client._core.note_write(name)
+    assert list(client._core.pipeline.shared.written) == ["a", "c"]
 
 
 async def test_a_view_knows_what_another_view_created() -> None:
@@ -346,7 +346,7 @@ async def test_a_view_knows_what_another_view_created() -> None:
     created = await create(client)
     Hidden(here, seconds=20)
     view = client.with_options(timeout=5)
-    view._pipeline = client._pipeline
+    view._core.pipeline = client._core.pipeline
     assert (await view.wait_until_network_connector_active(created.id)).state == "ACTIVE"
 
 
@@ -479,6 +479,18 @@ async def test_an_answer_that_cannot_be_read_ends_the_wait_for_its_connector_alo
     assert [connector.state for connector in others if isinstance(connector, NetworkConnector)] == (
         ["ACTIVE"] * (count - 1)
     )
+
+
+async def test_a_defect_in_a_poll_ends_the_wait() -> None:
+    client = world().client()
+    created = await create(client, "c")
+
+    async def get(identifier: str) -> NetworkConnector:
+        raise OverflowError("a defect")
+
+    client._workflows._poller(client._core.pipeline).get = get
+    with pytest.raises(OverflowError, match="a defect"):
+        await client.wait_until_network_connector_active(created)
 
 
 # What passes

@@ -161,7 +161,7 @@ async def test_what_a_page_left_out_is_not_gone() -> None:
     client = here.client()
     async with client.watch_network_connectors() as watch:
         await take(watch, 1)
-        poller = client._poller
+        poller = client._workflows._poller(client._core.pipeline)
         list_all = poller.list_all
         hidden = True
 

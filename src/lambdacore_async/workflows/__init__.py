@@ -1,1 +1,83 @@
-"""Workflows made of many calls: listings, fan-outs, waiters, watches and provisioning."""
+"""Workflows made of many calls: listings, fan-outs, waiters, watches and provisioning.
+
+Their public names are imported on demand.
+"""
+
+from typing import TYPE_CHECKING
+
+from lambdacore_async.on_demand import names_of
+
+if TYPE_CHECKING:
+    from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
+    from lambdacore_async.workflows.pagination import Pager
+    from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.workflows.targets import MultiTargetRun, Target
+    from lambdacore_async.workflows.waiters import (
+        WaiterError,
+        WaiterFailedError,
+        WaiterTimeoutError,
+    )
+    from lambdacore_async.workflows.watching import (
+        ConnectorAdded,
+        ConnectorChange,
+        ConnectorDeleted,
+        ConnectorStateChanged,
+        ConnectorUpdated,
+        NetworkConnectorWatch,
+    )
+else:
+    __getattr__, __dir__ = names_of(
+        __name__,
+        {
+            "lambdacore_async.workflows.lookups": (
+                "Failed",
+                "Found",
+                "Lookup",
+                "LookupReport",
+                "Lookups",
+            ),
+            "lambdacore_async.workflows.pagination": ("Pager",),
+            "lambdacore_async.workflows.provisioning": (
+                "Drift",
+                "DriftValue",
+                "diff_network_connector",
+            ),
+            "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
+            "lambdacore_async.workflows.waiters": (
+                "WaiterError",
+                "WaiterFailedError",
+                "WaiterTimeoutError",
+            ),
+            "lambdacore_async.workflows.watching": (
+                "ConnectorAdded",
+                "ConnectorChange",
+                "ConnectorDeleted",
+                "ConnectorStateChanged",
+                "ConnectorUpdated",
+                "NetworkConnectorWatch",
+            ),
+        },
+    )
+
+__all__ = [
+    "ConnectorAdded",
+    "ConnectorChange",
+    "ConnectorDeleted",
+    "ConnectorStateChanged",
+    "ConnectorUpdated",
+    "Drift",
+    "DriftValue",
+    "Failed",
+    "Found",
+    "Lookup",
+    "LookupReport",
+    "Lookups",
+    "MultiTargetRun",
+    "NetworkConnectorWatch",
+    "Pager",
+    "Target",
+    "WaiterError",
+    "WaiterFailedError",
+    "WaiterTimeoutError",
+    "diff_network_connector",
+]

@@ -8,12 +8,12 @@ that was cancelled, or runs twice at once, continues from the state that it find
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol, TypeAlias, TypeVar
 
 from attrs import asdict, evolve, fields, frozen
 
-from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.core import Core
 from lambdacore_async.errors import (
     InvalidParameterValueException,
     LambdaCoreError,
@@ -34,7 +34,8 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.protocol import operations
 from lambdacore_async.workflows.arguments import check_count, check_wait
-from lambdacore_async.workflows.waiters import WaiterFailedError, WaiterTimeoutError
+from lambdacore_async.workflows.pagination import Pager
+from lambdacore_async.workflows.waiters import ConnectorWait, WaiterFailedError, WaiterTimeoutError
 
 DriftValue: TypeAlias = (
     str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None
@@ -183,75 +184,19 @@ class Wanted:
         return wanted, role
 
 
-class Connectors(Protocol):
-    """The client's methods that the verbs are made of."""
+class StartWait(Protocol):
+    """Starts a wait for a connector; see `Workflows.connector_wait`."""
 
-    async def create_network_connector(
+    async def __call__(
         self,
-        name: str,
-        configuration: NetworkConnectorConfiguration,
-        *,
-        operator_role: str | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> NetworkConnector:
-        """See `LambdaCoreClient`."""
-        ...
-
-    async def get_network_connector(self, identifier: str) -> NetworkConnector:
-        """See `LambdaCoreClient`."""
-        ...
-
-    async def update_network_connector(
-        self,
-        identifier: str,
-        *,
-        configuration: NetworkConnectorConfiguration | None = None,
-        operator_role: str | None = None,
-    ) -> NetworkConnector:
-        """See `LambdaCoreClient`."""
-        ...
-
-    async def delete_network_connector(self, identifier: str) -> NetworkConnector:
-        """See `LambdaCoreClient`."""
-        ...
-
-    def list_network_connector_versions(
-        self, identifier: str
-    ) -> AsyncIterable[NetworkConnectorVersionSummary]:
-        """See `LambdaCoreClient`."""
-        ...
-
-    async def wait_until_network_connector_active(
-        self,
-        identifier: str | NetworkConnector,
-        *,
+        connector: str | NetworkConnector,
         timeout: float,
         poll_interval: float,
         on_change: OnChange | None,
-    ) -> NetworkConnector:
-        """See `LambdaCoreClient`."""
-        ...
-
-    async def wait_until_network_connector_updated(
-        self,
-        identifier: str | NetworkConnector,
         *,
-        timeout: float,
-        poll_interval: float,
-        on_change: OnChange | None,
-    ) -> NetworkConnector:
-        """See `LambdaCoreClient`."""
-        ...
-
-    async def wait_until_network_connector_deleted(
-        self,
-        identifier: str | NetworkConnector,
-        *,
-        timeout: float,
-        poll_interval: float,
-        on_change: OnChange | None,
-    ) -> None:
-        """See `LambdaCoreClient`."""
+        gone: bool = False,
+    ) -> ConnectorWait:
+        """See `Workflows.connector_wait`."""
         ...
 
 
@@ -259,8 +204,8 @@ class Provisioning:
     """One run of a verb: what it acts on, how long it may take, and whom it tells of changes.
 
     Args:
-        connectors: the client.
-        clock: the client's.
+        core: makes the calls.
+        start_wait: starts a wait for a connector.
         timeout: seconds for the whole run, more than 0.
         poll_interval: seconds between two polls, and between two rounds, more than 0.
         on_change: see the waiters.
@@ -271,17 +216,18 @@ class Provisioning:
 
     def __init__(
         self,
-        connectors: Connectors,
-        clock: Clock,
+        core: Core,
+        start_wait: StartWait,
         *,
         timeout: float,
         poll_interval: float,
         on_change: OnChange | None,
     ) -> None:
         check_wait(timeout, poll_interval, on_change)
-        self._connectors = connectors
-        self._clock = clock
-        self._deadline = clock.monotonic() + timeout
+        self._core = core
+        self._start_wait = start_wait
+        self._clock = core.clock
+        self._deadline = core.clock.monotonic() + timeout
         self._poll_interval = poll_interval
         self._on_change = on_change
 
@@ -322,23 +268,25 @@ class Provisioning:
     ) -> NetworkConnector:
         """See `LambdaCoreClient.update_network_connector_and_wait`."""
         updated = await self._while_role_spreads(
-            lambda: self._connectors.update_network_connector(
-                identifier, configuration=configuration, operator_role=operator_role
+            lambda: self._core.write(
+                operations.UPDATE_NETWORK_CONNECTOR,
+                {
+                    "identifier": identifier,
+                    "configuration": configuration,
+                    "operator_role": operator_role,
+                },
             )
         )
-        return await self._connectors.wait_until_network_connector_updated(
-            updated,
-            timeout=self._left(updated),
-            poll_interval=self._poll_interval,
-            on_change=self._on_change,
-        )
+        return await (await self._wait(updated, updated)).until_updated(None)
 
     async def delete(self, identifier: str) -> None:
         """See `LambdaCoreClient.delete_network_connector_and_wait`."""
         was_idle = False
         while True:
             try:
-                deleted = await self._connectors.delete_network_connector(identifier)
+                deleted = await self._core.call(
+                    operations.DELETE_NETWORK_CONNECTOR, {"identifier": identifier}
+                )
                 break
             except ResourceNotFoundException:
                 return
@@ -355,18 +303,17 @@ class Provisioning:
 
     async def _create(self, wanted: Wanted) -> NetworkConnector:
         created = await self._while_role_spreads(
-            lambda: self._connectors.create_network_connector(
-                wanted.name,
-                wanted.configuration,
-                operator_role=wanted.operator_role,
-                tags=wanted.tags,
+            lambda: self._core.write(
+                operations.CREATE_NETWORK_CONNECTOR, asdict(wanted, recurse=False)
             )
         )
         return await self._wait_until_active(created)
 
     async def _find(self, identifier: str) -> NetworkConnector | None:
         try:
-            return await self._connectors.get_network_connector(identifier)
+            return await self._core.call(
+                operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
+            )
         except ResourceNotFoundException:
             return None
 
@@ -384,29 +331,26 @@ class Provisioning:
     async def _wait_for_others(self, connector: NetworkConnector) -> NetworkConnector:
         """Wait until an update by another caller ends, whether it succeeds or fails."""
         try:
-            return await self._connectors.wait_until_network_connector_updated(
-                connector.id,
-                timeout=self._left(connector),
-                poll_interval=self._poll_interval,
-                on_change=self._on_change,
-            )
+            return await (await self._wait(connector.id, connector)).until_updated(None)
         except WaiterFailedError:
             return connector
 
     async def _wait_until_active(self, connector: NetworkConnector) -> NetworkConnector:
-        return await self._connectors.wait_until_network_connector_active(
-            connector,
-            timeout=self._left(connector),
-            poll_interval=self._poll_interval,
-            on_change=self._on_change,
-        )
+        return await (await self._wait(connector, connector)).until_active()
 
     async def _wait_until_deleted(self, connector: str | NetworkConnector) -> None:
-        await self._connectors.wait_until_network_connector_deleted(
-            connector,
-            timeout=self._left(None),
-            poll_interval=self._poll_interval,
-            on_change=self._on_change,
+        await (await self._wait(connector, None, gone=True)).until_deleted()
+
+    async def _wait(
+        self,
+        connector: str | NetworkConnector,
+        last: NetworkConnector | None,
+        *,
+        gone: bool = False,
+    ) -> ConnectorWait:
+        left = self._left(last)
+        return await self._start_wait(
+            connector, left, self._poll_interval, self._on_change, gone=gone
         )
 
     async def _pause(self, last: NetworkConnector | None, reason: LambdaCoreError | None) -> None:
@@ -434,16 +378,19 @@ class Provisioning:
 
 
 async def prune(
-    connectors: Connectors, identifier: str, keep: int
+    core: Core, identifier: str, keep: int
 ) -> tuple[NetworkConnectorVersionSummary, ...]:
     """See `LambdaCoreClient.prune_network_connector_versions`."""
     check_count("keep", keep)
-    versions = [v async for v in connectors.list_network_connector_versions(identifier)]
+    listing = Pager(
+        core.call, operations.LIST_NETWORK_CONNECTOR_VERSIONS, {"identifier": identifier}
+    )
+    versions = [version async for version in listing]
     versions.sort(key=lambda version: version.version)
     old = [v for v in versions[:-keep] if v.state != NetworkConnectorState.DELETING]
     if not old:
         return ()
-    connector = await connectors.get_network_connector(old[0].arn)
+    connector = await core.call(operations.GET_NETWORK_CONNECTOR, {"identifier": old[0].arn})
     latest = {connector.version, connector.latest_version}
     deleted: list[NetworkConnectorVersionSummary] = []
     errors: list[LambdaCoreError] = []
@@ -451,7 +398,9 @@ async def prune(
         if version.version in latest:
             continue
         try:
-            await connectors.delete_network_connector(version.version_arn)
+            await core.call(
+                operations.DELETE_NETWORK_CONNECTOR, {"identifier": version.version_arn}
+            )
         except ResourceNotFoundException:
             pass  # somebody else deleted it
         except LambdaCoreError as error:

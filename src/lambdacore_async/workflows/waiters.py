@@ -21,6 +21,7 @@ from lambdacore_async.models.network_connectors import (
 from lambdacore_async.models.reason_codes import CAUSES, Cause
 from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
 from lambdacore_async.protocol import operations
+from lambdacore_async.workflows.arguments import check_count
 from lambdacore_async.workflows.polling import Poller
 
 Model = TypeVar("Model", bound=RuntimeVersion | RuntimeAlias)
@@ -251,6 +252,8 @@ class ConnectorWait(_Wait):
 
     async def until_updated(self, version: int | None) -> NetworkConnector:
         """See `LambdaCoreClient.wait_until_network_connector_updated`."""
+        if version is not None:
+            check_count("version", version)
         given = self._given
         update = (
             Update(version)

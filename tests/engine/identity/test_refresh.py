@@ -441,7 +441,7 @@ async def test_any_expiration_can_be_scheduled(end: str, zone: int) -> None:
 
 def test_neither_a_client_nor_a_view_can_be_pickled_with_its_secrets() -> None:
     client = LambdaCoreClient("us-east-1", credentials=CREDENTIALS)
-    source = client._pipeline.shared.credentials
+    source = client._core.pipeline.shared.credentials
     for each in (client, client.with_options(region="eu-west-1"), source):
         with pytest.raises(TypeError, match="cannot be pickled"):
             pickle.dumps(each)

@@ -1,23 +1,23 @@
-"""An ARN is asked for where it is."""
+"""The region of a call: an ARN names it."""
 
 from __future__ import annotations
 
 import pytest
 
 from lambdacore_async import ConfigurationError, ParameterError
-from lambdacore_async.engine.identity.refresh import RefreshingCredentials
-from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
-from lambdacore_async.engine.regions import Regions
+from lambdacore_async.engine.configuration import Options
+from lambdacore_async.engine.core import Core
+from lambdacore_async.engine.pipeline import Pipeline, Settings
 from support.leaks import CREDENTIALS
 from support.transports import FakeTransport
 
 OPERATION = "GetNetworkConnector"
 
 
-def make(region: str, endpoint_url: str | None = None) -> tuple[Pipeline, Regions]:
-    shared = Shared(transport=FakeTransport(), credentials=RefreshingCredentials(CREDENTIALS))
-    home = Pipeline(shared, Settings(region, endpoint_url))
-    return home, Regions(home)
+def make(region: str, endpoint_url: str | None = None) -> Core:
+    core = Core.of_client(Options(region), credentials=CREDENTIALS, transport=FakeTransport())
+    core.pipeline = Pipeline(core.shared, Settings(region, endpoint_url))
+    return core
 
 
 def arn(region: str, partition: str = "aws", service: str = "lambda") -> str:
@@ -38,8 +38,8 @@ def arn(region: str, partition: str = "aws", service: str = "lambda") -> str:
     ],
 )
 async def test_what_names_no_other_region_is_asked_for_at_home(identifier: str) -> None:
-    home, regions = make("us-east-1")
-    assert await regions.pipeline_of(identifier, OPERATION) is home
+    core = make("us-east-1")
+    assert await core.pipeline_of(identifier, OPERATION) is core.pipeline
 
 
 @pytest.mark.parametrize(
@@ -51,15 +51,15 @@ async def test_what_names_no_other_region_is_asked_for_at_home(identifier: str) 
         ("us-gov-west-1", "aws-us-gov", "us-gov-east-1"),
     ],
 )
-async def test_another_region_of_the_partition_has_a_pipeline_and_a_pace_of_its_own(
+async def test_another_region_of_the_partition_has_its_own_pipeline_and_rate_limiter(
     home: str, partition: str, other: str
 ) -> None:
-    pipeline, regions = make(home)
-    elsewhere = await regions.pipeline_of(arn(other, partition), OPERATION)
-    assert elsewhere is await regions.pipeline_of(arn(other, partition), OPERATION)
-    assert elsewhere.shared is pipeline.shared
+    core = make(home)
+    elsewhere = await core.pipeline_of(arn(other, partition), OPERATION)
+    assert elsewhere is await core.pipeline_of(arn(other, partition), OPERATION)
+    assert elsewhere.shared is core.shared
     assert (await elsewhere.resolve_settings(OPERATION)).region == other
-    assert len(pipeline.shared.rate_limiters) == 2
+    assert len(core.shared.rate_limiters) == 2
 
 
 @pytest.mark.parametrize(
@@ -76,28 +76,28 @@ async def test_another_region_of_the_partition_has_a_pipeline_and_a_pace_of_its_
     ],
 )
 async def test_another_partition_is_refused_by_name(home: str, identifier: str) -> None:
-    _, regions = make(home)
+    core = make(home)
     with pytest.raises(ParameterError, match="is not in the client's partition, aws") as raised:
-        await regions.pipeline_of(identifier, OPERATION)
+        await core.pipeline_of(identifier, OPERATION)
     assert (raised.value.parameter, raised.value.operation) == ("identifier", OPERATION)
 
 
 async def test_a_custom_endpoint_gets_what_is_in_any_region() -> None:
-    home, regions = make("us-east-1", "https://localhost:1")
-    assert await regions.pipeline_of(arn("eu-west-1"), OPERATION) is home
+    core = make("us-east-1", "https://localhost:1")
+    assert await core.pipeline_of(arn("eu-west-1"), OPERATION) is core.pipeline
 
 
 async def test_an_error_names_the_parameter_and_escapes_the_arn() -> None:
-    _, regions = make("us-east-1")
+    core = make("us-east-1")
     with pytest.raises(ParameterError) as raised:
-        await regions.pipeline_of(arn("cn-north-1") + "\n" * 1000, OPERATION, "runtime_name")
+        await core.pipeline_of(arn("cn-north-1") + "\n" * 1000, OPERATION, "runtime_name")
     assert raised.value.parameter == "runtime_name"
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 600
 
 
 async def test_settings_that_cannot_be_used_are_told_as_at_a_call() -> None:
-    _, regions = make("")
+    core = make("")
     with pytest.raises(ConfigurationError) as raised:
-        await regions.pipeline_of(arn("us-east-1"), OPERATION)
+        await core.pipeline_of(arn("us-east-1"), OPERATION)
     assert raised.value.operation == OPERATION

@@ -1,0 +1,262 @@
+"""Starts workflows: all of them are imported together, when a client first uses one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import TypeVar
+
+from lambdacore_async.engine.core import Core
+from lambdacore_async.engine.pipeline import Pipeline
+from lambdacore_async.errors import LambdaCoreError, ParameterError
+from lambdacore_async.models.network_connectors import (
+    NetworkConnector,
+    NetworkConnectorConfiguration,
+    NetworkConnectorSummary,
+    NetworkConnectorVersionSummary,
+    OnChange,
+)
+from lambdacore_async.protocol import operations
+from lambdacore_async.protocol.restjson import ListOperation, Operation
+from lambdacore_async.workflows.arguments import check_function, check_wait
+from lambdacore_async.workflows.lookups import Lookup, Lookups
+from lambdacore_async.workflows.pagination import Pager
+from lambdacore_async.workflows.polling import Poller
+from lambdacore_async.workflows.provisioning import Provisioning, Wanted, prune
+from lambdacore_async.workflows.targets import MultiTargetRun, Target
+from lambdacore_async.workflows.waiters import ConnectorWait, Model, RuntimeWait
+from lambdacore_async.workflows.watching import NetworkConnectorWatch
+
+Item = TypeVar("Item")
+View = TypeVar("View")
+
+
+class Workflows:
+    """The workflows of one view of a client; waiters and watches share its pollers.
+
+    Args:
+        core: makes the calls.
+    """
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._pollers: dict[Pipeline, Poller] = {}
+
+    def pager(
+        self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
+    ) -> Pager[Item]:
+        """Return the items of a listing."""
+        return Pager(self._core.call, operation, arguments, prefetch=prefetch)
+
+    def lookups(
+        self,
+        identifiers: Iterable[str] | AsyncIterable[str],
+        *,
+        concurrency: int,
+        deadline: float | None = None,
+        fail_fast: bool = True,
+    ) -> Lookups:
+        """Return a run of lookups."""
+        return Lookups(
+            lambda identifier: self._core.call(
+                operations.GET_NETWORK_CONNECTOR,
+                {"identifier": identifier},
+                outlasts_throttling=True,
+            ),
+            identifiers,
+            concurrency=concurrency,
+            deadline=deadline,
+            clock=self._core.clock,
+            fail_fast=fail_fast,
+        )
+
+    def lookup_across(
+        self,
+        targets: Iterable[Target],
+        identifiers: Collection[str],
+        view: Callable[[Target], Workflows],
+        *,
+        concurrency: int,
+        targets_at_once: int,
+    ) -> MultiTargetRun[Lookup]:
+        """Return a run of lookups in many accounts and regions.
+
+        Args:
+            targets: the accounts and regions.
+            identifiers: IDs, names and ARNs.
+            view: returns the workflows of a target.
+            concurrency: the maximum number of concurrent lookups for one target.
+            targets_at_once: the maximum number of concurrent targets.
+        """
+        # An iterator would be divided among the targets, and it may be endless.
+        if isinstance(identifiers, str | bytes) or not isinstance(identifiers, Collection):
+            raise ParameterError(
+                "identifiers",
+                "expected a collection such as a list, to be looked up for each target; "
+                f"got {type(identifiers).__name__}",
+            )
+        listed = tuple(identifiers)
+        self.lookups(listed, concurrency=concurrency)  # validates the arguments early
+
+        async def look_up(target: Target) -> AsyncGenerator[Lookup]:
+            run = view(target).lookups(listed, concurrency=concurrency, fail_fast=False)
+            async with run:
+                async for lookup in run:
+                    yield lookup
+
+        return MultiTargetRun(targets, look_up, targets_at_once=targets_at_once)
+
+    def list_across(
+        self,
+        targets: Iterable[Target],
+        listing: Callable[[View], AsyncIterable[Item]],
+        view: Callable[[Target], View],
+        *,
+        targets_at_once: int,
+    ) -> MultiTargetRun[Item | LambdaCoreError]:
+        """Return a run of listings in many accounts and regions.
+
+        Args:
+            targets: the accounts and regions.
+            listing: starts the listing of a view.
+            view: returns the view of a target.
+            targets_at_once: the maximum number of concurrent targets.
+        """
+        check_function("listing", listing)
+
+        async def list_there(target: Target) -> AsyncGenerator[Item | LambdaCoreError]:
+            try:
+                listed = listing(view(target))
+                if not isinstance(listed, AsyncIterable):
+                    raise ParameterError(
+                        "listing", f"must return an async iterable, got {type(listed).__name__}"
+                    )
+                iterator = aiter(listed)
+                try:
+                    async for item in iterator:
+                        yield item
+                finally:
+                    if isinstance(iterator, AsyncGenerator):
+                        await iterator.aclose()
+            except LambdaCoreError as error:
+                yield error
+
+        return MultiTargetRun(targets, list_there, targets_at_once=targets_at_once)
+
+    @staticmethod
+    def wanted(
+        name: str,
+        configuration: NetworkConnectorConfiguration,
+        operator_role: str | None,
+        tags: Mapping[str, str] | None,
+    ) -> Wanted:
+        """Return the desired state of a connector."""
+        return Wanted(name, configuration, operator_role, tags)
+
+    async def prune(self, identifier: str, keep: int) -> tuple[NetworkConnectorVersionSummary, ...]:
+        """See `LambdaCoreClient.prune_network_connector_versions`."""
+        return await prune(self._core, identifier, keep)
+
+    def provisioning(
+        self, timeout: float, poll_interval: float, on_change: OnChange | None
+    ) -> Provisioning:
+        """Return one run of a provisioning workflow."""
+        return Provisioning(
+            self._core,
+            self.connector_wait,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+        )
+
+    async def connector_wait(
+        self,
+        connector: str | NetworkConnector,
+        timeout: float,
+        poll_interval: float,
+        on_change: OnChange | None,
+        *,
+        gone: bool = False,
+    ) -> ConnectorWait:
+        """Return a wait for a connector.
+
+        Args:
+            connector: the connector, or its ID, name or ARN.
+            timeout: seconds to wait.
+            poll_interval: seconds between two polls.
+            on_change: is called with the connector on each change.
+            gone: whether the wait is for the end of the connector.
+        """
+        check_wait(timeout, poll_interval, on_change)
+        identifier = connector.id if isinstance(connector, NetworkConnector) else connector
+        # Validates the identifier early.
+        operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
+        return ConnectorWait(
+            await self._poller_of(connector),
+            connector,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+            exists=not gone and (identifier is not connector or self._core.was_written(identifier)),
+        )
+
+    def runtime_wait(
+        self,
+        operation: Operation[Model],
+        arguments: Mapping[str, str],
+        timeout: float,
+        poll_interval: float,
+        on_change: Callable[[Model], object] | None,
+    ) -> RuntimeWait[Model]:
+        """Return a wait for a version or an alias of a runtime.
+
+        Args:
+            operation: reads it.
+            arguments: of the operation.
+            timeout: seconds to wait.
+            poll_interval: seconds between two polls.
+            on_change: is called with the resource on each change.
+        """
+        check_wait(timeout, poll_interval, on_change)
+        operation.build_request(arguments)  # validates the arguments early
+        return RuntimeWait(
+            partial(self._core.call, operation, arguments, outlasts_throttling=True),
+            operation.name,
+            self._poller(self._core.pipeline),
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+            exists=self._core.was_written((operation.name, *arguments.values())),
+        )
+
+    def watch(
+        self, snapshot: Iterable[NetworkConnectorSummary] | None, poll_interval: float
+    ) -> NetworkConnectorWatch:
+        """Return a watch of all connectors."""
+        return NetworkConnectorWatch(self._poller(self._core.pipeline), snapshot, poll_interval)
+
+    async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
+        """Return the poller of the region that an ARN names; the view's own for all else."""
+        arn = connector.arn if isinstance(connector, NetworkConnector) else connector
+        pipeline = self._core.pipeline
+        if arn.startswith("arn:"):
+            try:
+                pipeline = await self._core.pipeline_of(arn, operations.GET_NETWORK_CONNECTOR.name)
+            except ParameterError:
+                if arn is connector:  # the ARN of a model may be an emulator's
+                    raise
+        return self._poller(pipeline)
+
+    def _poller(self, pipeline: Pipeline) -> Poller:
+        if pipeline not in self._pollers:
+            call = partial(pipeline.call, outlasts_throttling=True)
+            shared = pipeline.shared
+            self._pollers[pipeline] = Poller(
+                lambda identifier: call(
+                    operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
+                ),
+                Pager(call, operations.LIST_NETWORK_CONNECTORS, {"max_items": 100}),
+                shared.clock,
+                phase=3600 * shared.jitter(),  # so that clients do not poll at the same moments
+            )
+        return self._pollers[pipeline]
