@@ -55,7 +55,7 @@ from lambdacore_async.engine.retry import RetryQuota
 from lambdacore_async.models import network_connectors as models
 from lambdacore_async.models.network_connectors import NetworkConnectorConfiguration
 from lambdacore_async.models.shared import UnknownValue
-from lambdacore_async.protocol import codec, sigv4
+from lambdacore_async.protocol import reading, sigv4
 from lambdacore_async.protocol.http1 import ResponseReader
 from lambdacore_async.protocol.messages import Response
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
@@ -308,7 +308,7 @@ def parts() -> list[Part]:
     response = Response(200, HEADERS, BODY)
     serializer: Any = botocore.serialize.create_serializer("rest-json")
     converter = plain_cattrs()
-    assert converter.structure(CONNECTOR, NetworkConnector) == codec.structure(
+    assert converter.structure(CONNECTOR, NetworkConnector) == reading.structure(
         NetworkConnector, CONNECTOR
     )
     rows: list[tuple[str, str, Work, int]] = [
@@ -318,7 +318,7 @@ def parts() -> list[Part]:
         (
             "read the model",
             "this library",
-            repeated(lambda: codec.structure(NetworkConnector, CONNECTOR)),
+            repeated(lambda: reading.structure(NetworkConnector, CONNECTOR)),
             10_000,
         ),
         (

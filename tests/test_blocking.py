@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from lambdacore_async.local import LocalLambdaCore
-from support.certificates import self_signed
+from support.certificates import authority_pem
 
 #: Makes a client with no argument, calls, forgets the credentials, and calls again; then tells what
 #: was opened, asked for or waited for on the loop's own thread, modules aside.
@@ -55,7 +55,7 @@ async def test_no_file_is_opened_and_no_name_resolved_on_the_loop(tmp_path: Path
         contents = {
             "config": f"[default]\nregion = {aws.region}\nendpoint_url = {aws.endpoint_url}\n",
             "credentials": f"[default]\n{keys}",
-            "bundle": self_signed().certificate,
+            "bundle": authority_pem(),
         }
         for name, content in contents.items():
             await asyncio.to_thread((tmp_path / name).write_text, content)

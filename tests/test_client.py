@@ -38,7 +38,7 @@ from lambdacore_async import (
 )
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import operations
-from lambdacore_async.protocol.codec import is_array, is_object
+from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.restjson import ListOperation
 from support.aws_sdk import Sdk, SdkError, method_name
 

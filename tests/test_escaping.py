@@ -1,4 +1,4 @@
-"""Text of other parties: what is shown of it, and how much."""
+"""Text of other parties is escaped and bounded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_escaped_text_is_printable_and_can_be_encoded(text: str) -> None:
 
 
 @given(ANY_TEXT.filter(str.isprintable))
-def test_printable_text_stays_as_it_is(text: str) -> None:
+def test_printable_text_is_unchanged(text: str) -> None:
     assert escaped(text) == text
 
 
@@ -32,7 +32,7 @@ def test_printable_text_stays_as_it_is(text: str) -> None:
         ("\u2028\ud800\U000e0041", r"\u2028\ud800\U000e0041"),
     ],
 )
-def test_what_is_not_printable_is_escaped(text: str, shown: str) -> None:
+def test_unprintable_characters_are_escaped(text: str, shown: str) -> None:
     assert escaped(text) == shown
 
 

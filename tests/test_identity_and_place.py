@@ -35,7 +35,7 @@ from lambdacore_async import (
 from lambdacore_async.engine import core
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.local import LocalLambdaCore
-from support.certificates import self_signed, server_context, trusting_context
+from support.certificates import authority_pem, server_context, trusting_context
 from support.clocks import FakeClock
 from support.leaks import (
     CREDENTIALS,
@@ -171,7 +171,7 @@ async def test_a_ca_bundle_replaces_the_trusted_certificates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "ca.pem"
-    bundle.write_text(self_signed().certificate)
+    bundle.write_text(authority_pem())
     async with wire(*[[CONNECTOR]] * 2, tls=server_context()) as peer:
         url = peer.endpoint.url
         async with LambdaCoreClient(
@@ -197,7 +197,7 @@ async def test_a_ca_bundle_applies_to_container_credentials(
     aws: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     bundle = tmp_path / "ca.pem"
-    bundle.write_text(self_signed().certificate)
+    bundle.write_text(authority_pem())
     keys = {
         "AccessKeyId": aws.credentials.access_key_id,
         "SecretAccessKey": aws.credentials.secret_access_key,

@@ -46,11 +46,8 @@ NOT_NEEDED: Final = {
             "workflows.watching",
         )
     ),
-    "aws_requests_auth.aws_auth",
     "botocore",
     "configparser",
-    "importlib.metadata",
-    "requests",
     "rich",
     "typer",
 }

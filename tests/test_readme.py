@@ -1,4 +1,4 @@
-"""Python and commands in README and docs run as they stand, against an embedded service."""
+"""The Python blocks and commands of the README and docs run unchanged against the emulator."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from lambdacore_async.cli import app
 from lambdacore_async.cli.demo import seed, seed_named
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import endpoints
+from support.commands import names_of_commands
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -31,7 +32,7 @@ DOCUMENTS = {
 
 
 def blocks(language: str) -> list[Any]:
-    """The blocks in a language, each with the place where it begins as its name."""
+    """Return the blocks in a language, each with its document and line as its id."""
     return [
         pytest.param(match[1], id=f"{name}:{text.count(chr(10), 0, match.start()) + 1}")
         for name, text in DOCUMENTS.items()
@@ -41,7 +42,7 @@ def blocks(language: str) -> list[Any]:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaCore]:
-    """What stands in for AWS: below the client, and with what the README's names stand for."""
+    """Replace AWS, below the client, by an emulator with the connectors that the README uses."""
     async with LocalLambdaCore() as service:
         local = endpoints.resolve(service.region, endpoint_url=service.endpoint_url)
         resolve = endpoints.resolve
@@ -63,7 +64,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaC
 
 
 @pytest.mark.parametrize("code", blocks("python"))
-async def test_the_code_runs_as_it_stands(
+async def test_each_block_of_python_runs_unchanged(
     code: str,
     service: LocalLambdaCore,
     tmp_path: Path,
@@ -92,11 +93,11 @@ async def test_the_code_runs_as_it_stands(
     assert "1 passed" in users.stdout
 
 
-def test_the_code_covers_what_the_contents_promise() -> None:
+def test_the_documents_contain_python() -> None:
     assert len(blocks("python")) >= 10
 
 
-#: The blocks of commands for a shell that uses `lambdacore local`.
+#: The blocks of commands that use `lambdacore`.
 COMMANDS = [
     match[1].replace("\\\n", "")
     for match in re.finditer(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
@@ -106,7 +107,7 @@ LINES = [line for block in COMMANDS for line in block.splitlines()]
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_each_command_exists_with_its_options(line: str) -> None:
+def test_each_command_and_its_options_exist(line: str) -> None:
     words = shlex.split(line, comments=True)
     if "lambdacore" not in words:
         return
@@ -117,7 +118,12 @@ def test_each_command_exists_with_its_options(line: str) -> None:
     assert [option for option in options if option not in shown.output] == []
 
 
-async def test_the_commands_run_as_they_stand(
+def test_the_readme_shows_every_command() -> None:
+    text = "\n".join(LINES)
+    assert {name for name in names_of_commands() if f"lambdacore {name}" not in text} == set()
+
+
+async def test_the_commands_run_unchanged(
     service: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA_CORE", service.endpoint_url)
@@ -127,19 +133,19 @@ async def test_the_commands_run_as_they_stand(
         before, named, after = line.partition("lambdacore ")
         arguments = shlex.split(after, comments=True)
         if named and arguments[0] in ("watch", "local"):
-            continue  # without end
+            continue  # runs until Ctrl-C
         shell = before.rstrip(" |") or "true"
         writer = await asyncio.create_subprocess_exec("bash", "-c", shell, stdout=subprocess.PIPE)
         piped, _ = await writer.communicate()
         if named:
             result = await asyncio.to_thread(run_with_input, arguments, piped)
             assert result.exit_code == 0, f"{line}\n{result.output}"
-    assert service.calls["UpdateNetworkConnector"] == 0  # it was as the command wants it
+    assert service.calls["UpdateNetworkConnector"] == 0  # the connector did not differ
     assert service.calls["DeleteNetworkConnector"] == 1
 
 
 def run_with_input(arguments: list[str], data: bytes) -> Result:
-    """Run a command with what another one has piped into it."""
+    """Run a command with this data on standard input."""
     reading, writing = os.pipe()
     os.write(writing, data)
     os.close(writing)
@@ -153,7 +159,7 @@ def run_with_input(arguments: list[str], data: bytes) -> Result:
             os.close(descriptor)
 
 
-async def test_the_ensure_command_creates_a_new_connector_too(
+async def test_the_ensure_command_also_creates_a_connector(
     service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA_CORE", service.endpoint_url)
@@ -166,7 +172,7 @@ async def test_the_ensure_command_creates_a_new_connector_too(
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
-def test_each_link_leads_somewhere(name: str) -> None:
+def test_each_link_has_a_target(name: str) -> None:
     text = DOCUMENTS[name]
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
     anchors = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}

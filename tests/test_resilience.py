@@ -189,7 +189,7 @@ async def world() -> AsyncGenerator[World]:
         (Reset("during_answer"), TransportError, None, ""),
         (Truncated(), TransportError, None, "cut short"),
         (Truncated(0), TransportError, None, "cut short"),
-        (Truncated(0, "head"), TransportError, None, "closed before an answer came"),
+        (Truncated(0, "head"), TransportError, None, "closed before a response arrived"),
         (Truncated(0.5, "head"), TransportError, None, ""),
         (EndlessChunks(), TransportError, None, "cut short"),
         (GarbageGzip(), TransportError, None, "cannot be decoded"),
@@ -461,7 +461,7 @@ async def test_a_slow_line_is_no_error(world: World) -> None:
 async def test_a_stalled_line_is_a_timeout(world: World) -> None:
     world.proxy.stall()
     async with world.client(timeout=Timeout(read=10), max_attempts=2) as client:
-        with pytest.raises(TransportTimeoutError, match="stopped coming") as raised:
+        with pytest.raises(TransportTimeoutError, match="stopped arriving") as raised:
             await client.get_network_connector("prod")
         world.proxy.resume()
         assert (await client.get_network_connector("prod")).name == "prod"

@@ -50,8 +50,9 @@ from lambdacore_async.models.shared import (
     UnknownValue,
 )
 from lambdacore_async.on_demand import names_of
-from lambdacore_async.protocol.codec import from_dict, to_dict
+from lambdacore_async.protocol.reading import from_dict
 from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.protocol.writing import to_dict
 
 if TYPE_CHECKING:
     from lambdacore_async.models.reason_codes import Cause

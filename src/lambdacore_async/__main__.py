@@ -1,4 +1,4 @@
-"""`python -m lambdacore_async`, and the command `lambdacore`."""
+"""Entry point of `python -m lambdacore_async` and of the `lambdacore` command."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import sys
 
 
 def main() -> None:
-    """Run the command line, or say what it lacks."""
+    """Run the command line; exit with status 2 if the extra `cli` is not installed."""
     try:
-        # Here, not above: without the extra, there is still this one line to print.
+        # Imported here because without the extra this function still has to print a message.
         from lambdacore_async.cli import app
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         if missing not in ("typer", "rich"):
             raise
-        print(f"lambdacore needs {missing}: pip install 'lambdacore-async[cli]'", file=sys.stderr)
+        print(
+            f"lambdacore: {missing} is not installed; run: pip install 'lambdacore-async[cli]'",
+            file=sys.stderr,
+        )
         sys.exit(2)
     app(prog_name="lambdacore")
 

@@ -1,32 +1,24 @@
-"""Every exception of the library, and the facts about itself that a retry decision reads.
+"""Exceptions of the library, with the facts that a retry decision reads.
 
-The facts are properties of the error, not of the policy that reads them: whether the service
-throttled, whether the failure is passing, whether the request can have had an effect, and how long
-the service asked to wait.
+These facts are properties of the error, not of the retry policy: whether the service throttled,
+whether the failure is transient, whether the request can have had an effect, and how long the
+service asked to wait.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
 from lambdacore_async.escaping import escaped
 
-#: Characters of an error's text, and of the parts of it that others wrote.
+#: Bounds in characters: of an error's text, and of the parts of it that the service sent.
 _MAX_TEXT: Final = 2000
 _MAX_MESSAGE: Final = 1000
 _MAX_NAME: Final = 100
-#: A session token that an answer quotes: the header's name, what divides it from the value (white
-#: space, quotes, signs, an HTML tag), and the value. The name is also in lists of signed headers.
-_QUOTED_HEADER: Final = (
-    r"((?i:(?<!</)x-amz-security-token)(?:<[^>]{0,40}>|[^\w;\n]){1,16}+)"
-    r"[^\s\"'<>,]+"
-)
 
-#: Codes by which AWS services say "slow down", as in botocore's standard retry mode.
+#: Throttling codes of AWS services, as in botocore's standard retry mode.
 THROTTLING_CODES = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -47,7 +39,7 @@ THROTTLING_CODES = frozenset(
 )
 TRANSIENT_CODES = frozenset({"RequestTimeout", "RequestTimeoutException"})
 TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
-#: Codes that a wrong clock can cause; whether it did is for the `Date` of the answer to tell.
+#: Codes that a wrong clock can cause; the `Date` of the response tells whether it did.
 CLOCK_SKEW_CODES = frozenset(
     {
         "AuthFailure",
@@ -58,11 +50,10 @@ CLOCK_SKEW_CODES = frozenset(
         "SignatureDoesNotMatch",
     }
 )
-#: Codes that end with new credentials.
+#: Codes that new credentials resolve.
 EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
-#: Codes by which AWS services refuse keys that they do not know, as keys that were replaced. A
-#: signature that is wrong at the right time may come of a secret key that was; a lack of permission
-#: never does.
+#: Codes with which AWS services refuse unknown keys, such as keys that were replaced. A replaced
+#: secret key can also cause a wrong signature, but never a lack of permission.
 REPLACED_CODES = frozenset(
     {
         "AuthFailure",
@@ -80,7 +71,7 @@ REPLACED_CODES = frozenset(
 
 
 class ThrottleReason(StrEnum):
-    """Which limit a throttled call ran into."""
+    """The limit that a throttled call exceeded."""
 
     CONCURRENT_INVOCATION_LIMIT_EXCEEDED = "ConcurrentInvocationLimitExceeded"
     FUNCTION_INVOCATION_RATE_LIMIT_EXCEEDED = "FunctionInvocationRateLimitExceeded"
@@ -92,42 +83,29 @@ class ThrottleReason(StrEnum):
     CONCURRENT_SNAPSHOT_CREATE_LIMIT_EXCEEDED = "ConcurrentSnapshotCreateLimitExceeded"
 
 
-def without_quoted_token(text: str) -> str:
-    """The text without session tokens that it names as such.
-
-    The service answers a wrong signature with what should have been signed; other servers and
-    debug pages repeat the headers of the request.
-    """
-    return re.sub(_QUOTED_HEADER, r"\1...", text)
-
-
 class LambdaCoreError(Exception):
-    """The root of all errors that this library raises on purpose.
+    """Base class of all errors that this library raises on purpose.
 
-    Its text is safe to print and to log: control characters and line breaks in it are escaped, and
-    it ends after 2,000 characters. The attributes hold what the service sent, unchanged.
-
-    Attributes:
-        operation: the API operation's name, such as `GetNetworkConnector`; `None` where the error
-            belongs to no operation.
-        attempts: how many requests were sent before the error was raised; 0 if none was.
-        request_id: the service's id of the request, for AWS Support; `None` if no answer told it.
+    The text is safe to print and to log: it is at most 2,000 characters long before control
+    characters and line breaks are escaped. The attributes hold what the service sent, unchanged.
     """
 
     operation: str | None = None
+    """The API operation, such as `GetNetworkConnector`; `None` if the error belongs to none."""
     attempts: int = 0
+    """The number of requests sent before the error was raised."""
     request_id: str | None = None
-
-    #: The service asked for fewer calls.
+    """The service's id of the request, for AWS Support; `None` if no response had one."""
     throttling: bool = False
-    #: The same request may well succeed a moment later.
+    """The service asked for fewer calls."""
     transient: bool = False
-    #: The service cannot have acted on the request, so that even a write can be sent again.
+    """The same request may well succeed a moment later."""
     not_executed: bool = False
-    #: Seconds that the service asked to wait (`Retry-After`), at least 0.
+    """The service cannot have executed the request, so even a write can be repeated safely."""
     retry_after: float | None = None
-    #: Seconds that the service asked to wait in the SDKs' own header, `x-amz-retry-after`.
+    """Seconds that the service asked to wait in `Retry-After`, at least 0."""
     backoff_hint: float | None = None
+    """Seconds that the service asked to wait in `x-amz-retry-after`, the SDKs' own header."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(escaped(message, _MAX_TEXT))
@@ -156,31 +134,57 @@ class LambdaCoreError(Exception):
 def _rebuild(
     kind: type[LambdaCoreError], args: tuple[object, ...], state: Mapping[str, object]
 ) -> LambdaCoreError:
-    """Make an unpickled error; past `__init__`, whose keyword arguments pickle cannot give."""
+    """Create an unpickled error without `__init__`: pickle cannot pass keyword arguments."""
     error = kind.__new__(kind, *args)
     error.args = args
     error.__dict__.update(state)
     return error
 
 
-class ApiError(LambdaCoreError):
-    """The service answered with an error; also the class of every code that has none of its own.
+#: The class of each error code. Defining a subclass of `ApiError` in this module adds it.
+ERRORS_BY_CODE: Final[dict[str, type[ApiError]]] = {}
 
-    Attributes:
-        code: the error's code, such as `AccessDeniedException`; the status as text if none came.
-        message: the service's text, possibly empty.
-        status_code: the HTTP status; unless given, the one that the API has for this class.
-        request_id: the service's id of the request, for AWS Support.
-        fault: whose fault the service says it is: `User` or `Service`.
-        reason: which limit was hit, where a throttled answer tells.
-        retry_after: seconds that the service asked to wait.
+
+class ApiError(LambdaCoreError):
+    """The service answered with an error; the subclass, if there is one, is named like the code.
 
     A 429 counts as a throttle whatever its code, unless the operation models that code
     (`modelled`).
+
+    Args:
+        message: the service's text.
+        code: the error code. Defaults to the name of the class.
+        status_code: the HTTP status. Defaults to the status of this error in the API's model.
+        request_id: the service's id of the request.
+        fault: the party at fault.
+        reason: the limit that a throttled call exceeded.
+        retry_after: seconds that the service asked to wait in `Retry-After`.
+        backoff_hint: seconds that the service asked to wait in `x-amz-retry-after`.
+        modelled: whether the API's model lists the code for this operation.
+        operation: the API operation.
     """
 
-    #: The status that the API's model has for the error.
+    code: str
+    """The error code, such as `AccessDeniedException`; the status as text if there was none."""
+    message: str
+    """The service's text; may be empty."""
+    status_code: int
+    """The HTTP status."""
+    fault: str | None
+    """The party at fault according to the service: `User` or `Service`."""
+    reason: ThrottleReason | str | None
+    """The limit that was exceeded, if a throttled response says so."""
+
     usual_status: ClassVar[int] = 400
+    """The HTTP status of this error in the API's model."""
+    in_model: ClassVar[bool] = True
+    """Whether the API's model has this error; AWS sends some errors that no model has."""
+
+    def __init_subclass__(cls, *, in_model: bool = True) -> None:
+        super().__init_subclass__()
+        cls.in_model = in_model
+        if cls.__module__ == __name__:  # subclasses elsewhere do not change what a client raises
+            ERRORS_BY_CODE[cls.__name__] = cls
 
     def __init__(
         self,
@@ -217,16 +221,16 @@ class ApiError(LambdaCoreError):
 
     @property
     def details(self) -> tuple[str, ...]:
-        """See `LambdaCoreError.details`."""
+        """Details appended to the message; see `LambdaCoreError.details`."""
         return (f"HTTP {self.status_code}", *self._request_details, *super().details)
 
 
 class InvalidParameterValueException(ApiError):  # noqa: N818 - AWS's own name
-    """A parameter of the request is not valid."""
+    """A parameter of the request is invalid."""
 
 
 class NetworkConnectorLimitExceededException(ApiError):  # noqa: N818 - AWS's own name
-    """The account has as many network connectors, or the connector as many versions, as allowed."""
+    """The account has the most network connectors allowed, or the connector the most versions."""
 
 
 class ResourceConflictException(ApiError):  # noqa: N818 - AWS's own name
@@ -242,7 +246,7 @@ class ResourceNotFoundException(ApiError):  # noqa: N818 - AWS's own name
 
 
 class ServiceException(ApiError):  # noqa: N818 - AWS's own name
-    """The service met an internal error."""
+    """The service had an internal error."""
 
     usual_status = 500
 
@@ -259,30 +263,14 @@ class TooManyRequestsException(ApiError):  # noqa: N818 - AWS's own name
     usual_status = 429
 
 
-#: The errors that the API models, by their code on the wire.
-MODELLED_ERRORS: Mapping[str, type[ApiError]] = MappingProxyType(
-    {
-        kind.__name__: kind
-        for kind in (
-            InvalidParameterValueException,
-            NetworkConnectorLimitExceededException,
-            ResourceConflictException,
-            ResourceNotFoundException,
-            ServiceException,
-            ServiceQuotaExceededException,
-            TooManyRequestsException,
-        )
-    }
-)
-
-
 class TransportError(LambdaCoreError):
-    """No complete answer came: the name did not resolve, TLS or the connection failed, or broke.
+    """No complete response arrived: name resolution, TLS or the connection failed.
 
-    Attributes:
-        not_executed: the request cannot have reached the service.
-        transient: the same request may well succeed a moment later.
-        request_id: the service's id of the request, where the head of an answer came.
+    Args:
+        message: the problem.
+        not_executed: whether the request cannot have reached the service.
+        transient: whether the same request may well succeed a moment later.
+        request_id: the service's id of the request, if the head of a response arrived.
     """
 
     def __init__(
@@ -300,23 +288,30 @@ class TransportError(LambdaCoreError):
 
     @property
     def details(self) -> tuple[str, ...]:
-        """See `LambdaCoreError.details`."""
+        """Details appended to the message; see `LambdaCoreError.details`."""
         return (*self._request_details, *super().details)
 
 
 class TransportTimeoutError(TransportError, TimeoutError):
-    """No complete answer came in time."""
+    """No complete response arrived in time."""
 
 
 class ResponseError(LambdaCoreError):
-    """The service answered, but the answer cannot be read.
+    """The response cannot be read.
 
-    Attributes:
+    Args:
+        message: the problem.
         status_code: the HTTP status.
-        request_id: the service's id of the request, for AWS Support.
-        body_start: the first bytes of the body, at most 256, without a session token that they
-            quote.
+        request_id: the service's id of the request.
+        body_start: the body, or the start of it.
+        transient: whether the same request may well succeed a moment later.
+        operation: the API operation.
     """
+
+    status_code: int
+    """The HTTP status."""
+    body_start: bytes
+    """The first bytes of the body, at most 256."""
 
     def __init__(
         self,
@@ -332,32 +327,35 @@ class ResponseError(LambdaCoreError):
         self.transient = transient
         self.status_code = status_code
         self.request_id = request_id
-        start = without_quoted_token(body_start[:256].decode("latin-1"))
-        self.body_start = start.encode("latin-1")[:256]
+        self.body_start = body_start[:256]
         self.operation = operation
 
     @property
     def details(self) -> tuple[str, ...]:
-        """See `LambdaCoreError.details`; here also the start of the body."""
+        """Details appended to the message; among them the start of the body."""
         start = (f"body starts {self.body_start[:64]!r}",) if self.body_start else ()
         return (f"HTTP {self.status_code}", *self._request_details, *start, *super().details)
 
 
 class CredentialsError(LambdaCoreError):
-    """No credentials were found, or they cannot be used."""
+    """Credentials are missing or unusable."""
 
 
 class ConfigurationError(LambdaCoreError):
-    """The client is not set up so that it can make this call."""
+    """The client's configuration does not allow this call."""
 
 
 class ParameterError(LambdaCoreError, ValueError):
-    """A parameter was refused before anything was sent.
+    """A parameter is invalid; nothing was sent.
 
-    Attributes:
-        parameter: the parameter's name, with a path into it where the fault lies inside, such as
-            `configuration.subnet_ids[0]`.
+    Args:
+        parameter: the parameter's name, or the path to the invalid part.
+        problem: what is wrong with it.
+        operation: the API operation.
     """
+
+    parameter: str
+    """The parameter's name, or the path to the invalid part: `configuration.subnet_ids[0]`."""
 
     def __init__(self, parameter: str, problem: str, *, operation: str | None = None) -> None:
         super().__init__(f"{parameter}: {problem}")

@@ -1,17 +1,17 @@
-"""Escapes characters that would change how a terminal or a log shows the text around them."""
+"""Escapes characters that change how a terminal or a log shows the text around them."""
 
 from __future__ import annotations
 
 
 def escaped(text: str, limit: int | None = None) -> str:
-    r"""Make text from elsewhere safe to print: on one line, and with nothing invisible in it.
+    r"""Return text that is safe to print: on one line, without invisible characters.
 
-    Control characters, line breaks, bidirectional overrides, surrogates and all else that is not
-    printable become backslash escapes, such as `\x1b` and `\u202e`.
+    Control characters, line breaks, bidirectional overrides, surrogates and all other unprintable
+    characters become backslash escapes, such as `\x1b` and `\u202e`.
 
     Args:
-        text: what another party sent.
-        limit: the number of characters to keep; longer text ends with `...`. Unlimited by default.
+        text: text from another party.
+        limit: the number of characters to keep; longer text ends with `...`. Defaults to no limit.
     """
     if limit is not None and len(text) > limit:
         return escaped(text[:limit]) + "..."

@@ -1,4 +1,4 @@
-"""A service that the environment leads to, and time and input that a test controls."""
+"""Fixtures: a service that the environment points to, and control of time and input."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
 )
-from support.commands import unwait, variables
+from support.commands import skip_waiting, variables
 
-NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
+OUT_OF_ADDRESSES = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No colour, and no width but what a test asks for."""
+    """Unset the colour and the width of the terminal."""
     for name in ("FORCE_COLOR", "COLUMNS", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
@@ -27,7 +27,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaCore]:
-    """A service that the environment leads to."""
+    """A service that the environment variables point to."""
     async with LocalLambdaCore(
         provisioning_seconds=0, update_seconds=0, deletion_seconds=0
     ) as service:
@@ -35,20 +35,20 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaC
             monkeypatch.setenv(name, value)
         service.state.put_network_connector("prod")
         service.state.put_network_connector(
-            "full", state=NetworkConnectorState.FAILED, state_reason_code=NO_ROOM
+            "full", state=NetworkConnectorState.FAILED, state_reason_code=OUT_OF_ADDRESSES
         )
         yield service
 
 
 @pytest.fixture
-def unwaited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command's time goes on to the end of the next sleep, once no request is under way."""
-    unwait(monkeypatch)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the command's sleeps end at once while no request is in progress."""
+    skip_waiting(monkeypatch)
 
 
 @pytest.fixture
 def standard_input() -> Iterator[int]:
-    """The writing end of a pipe to this process's standard input."""
+    """The write end of a pipe connected to this process's standard input."""
     before = os.dup(0)
     reading, writing = os.pipe()
     os.dup2(reading, 0)

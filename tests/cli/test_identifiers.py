@@ -1,4 +1,4 @@
-"""Files and pipes of identifiers: encodings, ends of lines, and lines that are no identifier."""
+"""Files and pipes of identifiers: encodings, line endings and invalid lines."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from support.commands import run
 NAMES = st.text(st.sampled_from("aZ09-_:é界\N{ROCKET}\x1b\u202e[]"), min_size=1, max_size=20)
 ENCODINGS = {
     "utf-8": b"",
-    "utf-8-sig": b"",  # Python's codec writes the mark
+    "utf-8-sig": b"",  # Python's codec writes the byte order mark
     "utf-16-le": codecs.BOM_UTF16_LE,
     "utf-16-be": codecs.BOM_UTF16_BE,
 }
 
 
 def read(data: bytes, chunk: int = 65_536) -> list[str | Failed]:
-    """What a pipe with this data holds."""
+    """Return the lines read from a pipe with this data."""
 
     async def collect() -> list[str | Failed]:
         reading, writing = os.pipe()
@@ -60,15 +60,15 @@ def problem(line: str | Failed) -> str:
     st.booleans(),
     st.integers(1, 7),
 )
-def test_identifiers_are_read_as_they_were_written(
-    names: list[str], encoding: str, end: str, closed: bool, chunk: int
+def test_identifiers_are_read_as_written_in_every_encoding_and_line_ending(
+    names: list[str], encoding: str, end: str, end_at_last: bool, chunk: int
 ) -> None:
-    text = end.join(names) + (end if closed else "")
+    text = end.join(names) + (end if end_at_last else "")
     assert read(ENCODINGS[encoding] + text.encode(encoding), chunk) == names
 
 
 @given(st.binary(max_size=60), st.integers(1, 7))
-def test_whatever_a_file_holds_each_line_is_an_identifier_or_a_failure_with_its_number(
+def test_each_line_of_any_file_is_an_identifier_or_a_failure_with_its_line_number(
     data: bytes, chunk: int
 ) -> None:
     for line in read(data, chunk):
@@ -80,56 +80,60 @@ def test_whatever_a_file_holds_each_line_is_an_identifier_or_a_failure_with_its_
             assert not line.startswith("\N{ZERO WIDTH NO-BREAK SPACE}")
 
 
-def test_marks_of_joined_files_are_no_part_of_an_identifier() -> None:
+def test_byte_order_marks_of_joined_files_are_not_part_of_identifiers() -> None:
     one = codecs.BOM_UTF8 + b"a\n"
     assert read(one + one + codecs.BOM_UTF8) == ["a", "a"]
     assert read("\ufeffa\n\ufeffb\n".encode("utf-16-le")) == ["a", "b"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
-def test_encodings_that_cannot_be_told_are_named_for_each_line(encoding: str) -> None:
+def test_each_line_in_an_unsupported_encoding_fails_and_names_the_supported_ones(
+    encoding: str,
+) -> None:
     lines = read("prod\nfull\n".encode(encoding))
     assert lines
     for line in lines:
-        assert "a file is UTF-8, or UTF-16 with a byte order mark" in problem(line)
+        assert "files must be UTF-8, or UTF-16 with a byte order mark" in problem(line)
 
 
 @pytest.mark.parametrize(
-    ("line", "complaint"),
+    ("line", "message"),
     [
         (b"caf\xe9", "line 2: not valid UTF-8"),
         (b"\xed\xa0\x80", "line 2: not valid UTF-8"),
-        (b"a\0b", "line 2: has a NUL character"),
+        (b"a\0b", "line 2: contains a NUL character"),
         (b".", "line 2: identifier: '.' cannot be sent in a URL's path"),
         (b"..", "line 2: identifier: '..' cannot be sent in a URL's path"),
         (b"n" * 2_049, "line 2: longer than 2,048 characters"),
         (b" " * 3_000 + b"n" * 2_049, "line 2: longer than 2,048 characters"),
     ],
 )
-def test_a_line_that_is_no_identifier_fails_alone_with_its_number(
-    line: bytes, complaint: str
+def test_an_invalid_line_fails_with_its_number_and_the_others_are_read(
+    line: bytes, message: str
 ) -> None:
     before, failed, after = read(b"before\n" + line + b"\nafter")
     assert (before, after) == ("before", "after")
-    assert complaint in problem(failed)
+    assert message in problem(failed)
 
 
-def test_a_line_may_have_as_many_characters_as_the_longest_arn_whatever_surrounds_it() -> None:
+def test_an_identifier_may_be_as_long_as_the_longest_arn_whatever_white_space_surrounds_it() -> (
+    None
+):
     name = "n" * 2_048
     assert read(f"{' ' * 5_000}{name}\n{' ' * 5_000}\n".encode(), 100) == [name]
 
 
-def test_half_a_character_at_the_end_is_a_failure() -> None:
+def test_a_truncated_character_at_the_end_is_a_failure() -> None:
     (failed,) = read(codecs.BOM_UTF16_LE + b"a")
     assert "line 1: not valid UTF-8, or UTF-16" in problem(failed)
 
 
 @pytest.mark.parametrize("data", [b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, b"\n", b" "])
-def test_a_file_without_identifiers_has_none(data: bytes) -> None:
+def test_a_blank_file_has_no_identifiers(data: bytes) -> None:
     assert read(data) == []
 
 
-def test_a_line_without_end_takes_bounded_memory_and_is_shown_cut(tmp_path: Path) -> None:
+def test_a_huge_line_takes_bounded_memory_and_is_cut_in_messages(tmp_path: Path) -> None:
     file = tmp_path / "identifiers"
     with file.open("wb") as writing:
         for _ in range(20):
@@ -152,7 +156,7 @@ def test_a_line_without_end_takes_bounded_memory_and_is_shown_cut(tmp_path: Path
 
 
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])
-async def test_all_other_lines_are_looked_up(
+async def test_the_valid_lines_of_a_file_are_looked_up(
     service: LocalLambdaCore, tmp_path: Path, output: str
 ) -> None:
     file = tmp_path / "identifiers"
@@ -160,11 +164,11 @@ async def test_all_other_lines_are_looked_up(
     result = await run("lookup", str(file), "--output", output)
     assert (result.exit_code, result.stderr) == (1, "")
     assert service.calls == {"GetNetworkConnector": 2}
-    for complaint in ("line 2: identifier: '..'", "line 3: not valid", "line 5: longer than"):
-        assert complaint in result.stdout
+    for message in ("line 2: identifier: '..'", "line 3: not valid", "line 5: longer than"):
+        assert message in result.stdout
 
 
-async def test_json_keeps_refused_lines_in_their_place(
+async def test_json_reports_invalid_lines_in_input_order(
     service: LocalLambdaCore, tmp_path: Path
 ) -> None:
     file = tmp_path / "identifiers"
@@ -179,7 +183,7 @@ async def test_json_keeps_refused_lines_in_their_place(
     }
 
 
-async def test_a_file_of_refused_lines_only_is_status_1(
+async def test_a_file_of_only_invalid_lines_exits_with_1(
     service: LocalLambdaCore, tmp_path: Path
 ) -> None:
     file = tmp_path / "identifiers"

@@ -19,7 +19,7 @@ from support.commands import answering, run, start
 from support.transports import CONNECTOR, refusal
 
 
-async def test_get_shows_all_members_of_a_connector(service: LocalLambdaCore) -> None:
+async def test_get_prints_all_members_of_a_connector(service: LocalLambdaCore) -> None:
     result = await run("get", "prod")
     connector = service.state.get_network_connector("prod")
     assert (result.exit_code, result.stderr) == (0, "")
@@ -28,7 +28,9 @@ async def test_get_shows_all_members_of_a_connector(service: LocalLambdaCore) ->
     assert re.search(r"State +ACTIVE *\n", result.stdout)
 
 
-async def test_get_exits_with_1_and_says_why_if_a_lookup_failed(service: LocalLambdaCore) -> None:
+async def test_get_exits_with_1_and_prints_the_error_if_a_lookup_fails(
+    service: LocalLambdaCore,
+) -> None:
     result = await run("get", "prod", "[red]none")
     assert result.exit_code == 1
     assert re.search(
@@ -37,7 +39,7 @@ async def test_get_exits_with_1_and_says_why_if_a_lookup_failed(service: LocalLa
     )
 
 
-async def test_get_as_json_keeps_the_order_and_asks_once_for_repeats(
+async def test_get_as_json_keeps_the_order_and_looks_up_duplicates_once(
     service: LocalLambdaCore,
 ) -> None:
     result = await run("get", "none", "prod", "none", "--output", "json")
@@ -54,7 +56,9 @@ async def test_get_as_json_keeps_the_order_and_asks_once_for_repeats(
     assert re.fullmatch(r"[0-9a-f-]{36}", failed["error"]["request_id"])
 
 
-async def test_an_error_of_this_library_has_its_class_for_a_code(service: LocalLambdaCore) -> None:
+async def test_the_code_of_an_error_of_this_library_is_its_class_name(
+    service: LocalLambdaCore,
+) -> None:
     result = await run("get", "..", "--output", "jsonl")
     assert json.loads(result.stdout) == {
         "identifier": "..",
@@ -66,7 +70,7 @@ async def test_an_error_of_this_library_has_its_class_for_a_code(service: LocalL
     }
 
 
-async def test_lookup_reads_a_file_of_one_identifier_a_line(
+async def test_lookup_reads_a_file_with_one_identifier_per_line(
     service: LocalLambdaCore, tmp_path: Path
 ) -> None:
     file = tmp_path / "identifiers"
@@ -87,14 +91,14 @@ async def test_lookup_reads_standard_input(service: LocalLambdaCore, standard_in
     assert [found["identifier"] for found in json.loads(result.stdout)] == ["prod", "full"]
 
 
-async def test_nothing_to_look_up_prints_nothing(tmp_path: Path) -> None:
+async def test_an_empty_file_prints_nothing(tmp_path: Path) -> None:
     file = tmp_path / "identifiers"
     file.touch()
     result = await run("lookup", str(file))
     assert (result.exit_code, result.output) == (0, "")
 
 
-async def test_a_deadline_fails_what_is_not_done_by_then(
+async def test_lookups_not_done_by_the_deadline_fail(
     service: LocalLambdaCore, tmp_path: Path
 ) -> None:
     file = tmp_path / "identifiers"
@@ -105,14 +109,16 @@ async def test_a_deadline_fails_what_is_not_done_by_then(
 
 
 @pytest.mark.parametrize("output", ["table", "jsonl"])
-async def test_what_cannot_be_read_is_one_line_and_status_2(tmp_path: Path, output: str) -> None:
+async def test_a_file_that_cannot_be_read_is_a_one_line_error_and_status_2(
+    tmp_path: Path, output: str
+) -> None:
     for path in (tmp_path, tmp_path / "none"):
         result = await run("lookup", str(path), "--output", output)
         assert (result.exit_code, result.stdout) == (2, "")
         assert re.fullmatch(r"lambdacore: .*directory.*\n", result.stderr)
 
 
-async def test_a_pipe_without_end_has_its_results_at_once_and_ctrl_c_ends_it_quietly(
+async def test_an_open_pipe_is_served_line_by_line_until_ctrl_c(
     service: LocalLambdaCore,
 ) -> None:
     process = await start("lookup", "-", "--output", "jsonl")
@@ -123,11 +129,11 @@ async def test_a_pipe_without_end_has_its_results_at_once_and_ctrl_c_ends_it_qui
         result = json.loads(await process.stdout.readline())
         assert (result["identifier"], result["connector"]["State"]) == (name, state)
     process.send_signal(signal.SIGINT)
-    rest, complaints = await process.communicate()
-    assert (process.returncode, rest, complaints) == (130, b"", b"")
+    rest, errors = await process.communicate()
+    assert (process.returncode, rest, errors) == (130, b"", b"")
 
 
-async def test_a_terminal_has_colours_and_progress(
+async def test_a_terminal_shows_colours_and_progress(
     service: LocalLambdaCore, tmp_path: Path
 ) -> None:
     file = tmp_path / "identifiers"
@@ -140,7 +146,7 @@ async def test_a_terminal_has_colours_and_progress(
     assert "1 failed" in result.stderr
 
 
-async def test_list_shows_a_row_for_each_connector(service: LocalLambdaCore) -> None:
+async def test_list_prints_a_row_for_each_connector(service: LocalLambdaCore) -> None:
     result = await run("list")
     assert (result.exit_code, result.stderr) == (0, "")
     assert re.search(r"^Name +Id +State +Version +Last modified *$", result.stdout, re.MULTILINE)
@@ -151,13 +157,13 @@ async def test_list_shows_a_row_for_each_connector(service: LocalLambdaCore) -> 
     assert {"prod", "full"} <= {json.loads(line)["Name"] for line in lines}
 
 
-async def test_list_of_nothing_is_nothing(service: LocalLambdaCore) -> None:
+async def test_an_empty_listing_prints_nothing(service: LocalLambdaCore) -> None:
     result = await run("list", "--state", "DELETE_FAILED")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize("output", ["table", "json"])
-def test_what_ends_a_run_takes_no_earlier_result_along(
+def test_results_before_an_error_that_ends_the_run_are_printed(
     output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lookup(request: Request) -> Response:
@@ -173,7 +179,7 @@ def test_what_ends_a_run_takes_no_earlier_result_along(
 
 
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])
-def test_a_listing_that_the_service_refuses_is_status_1_and_names_the_code(
+def test_a_refused_listing_exits_with_1_and_prints_the_code(
     output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answering(monkeypatch, lambda _: refusal("AccessDeniedException", 403))

@@ -1,4 +1,4 @@
-"""What reaches the terminal: nothing that drives it, whatever the service and files hold."""
+"""Output never controls the terminal, whatever text the service and files contain."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from lambdacore_async.cli import app, printing
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.messages import Request, Response
-from support.commands import COMMAND, Changes, answering
+from support.commands import COMMAND, Changes, answering, names_of_commands
 from support.transports import answer
 
-#: What rich itself sends to a terminal: styles, and what keeps progress and tables in their place.
+#: The control sequences that rich itself sends: styles, and cursor moves of progress and tables.
 RICH = re.compile(r"\x1b\[[0-9;]*m|\x1b\[2K|\x1b\[1A|\x1b\[\?25[lh]|\r")
 TERMINAL = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "COLUMNS": "200"}
 
@@ -54,7 +54,7 @@ TEXTS = st.one_of(
     st.tuples(st.sampled_from(HOSTILE), st.text(max_size=5)).map("".join),
 )
 
-#: Every command that prints what a service or a caller says.
+#: Every command that prints text of a service or a caller.
 COMMANDS = {
     "get": ("get", "name"),
     "get of text": ("get", "TEXT"),
@@ -78,14 +78,14 @@ COMMANDS = {
     "no file": ("lookup", "/TEXT"),
 }
 
-#: Those of them that ask the service.
-ASKING = [*COMMANDS][: [*COMMANDS].index("usage")]
+#: The commands among them that call the service.
+CALLING = [*COMMANDS][: [*COMMANDS].index("usage")]
 
 ANSWERS = ("a connector", "a state", "a refusal")
 
 
 def connector(text: str) -> dict[str, object]:
-    """A connector with a text in all members that take any."""
+    """Return a connector with this text in all members of free text."""
     return {
         "Arn": f"arn:aws:lambda:us-east-1:123456789012:network-connector:{text}",
         "Name": text,
@@ -103,7 +103,7 @@ def connector(text: str) -> dict[str, object]:
 
 
 def found(text: str, **members: str) -> Response:
-    """An answer with hostile text everywhere but in these members."""
+    """Return a response with this text in all members except the given ones."""
     shown = {**connector(text), **members}
     return answer(200, json.dumps({**shown, "NetworkConnectors": [shown]}).encode())
 
@@ -122,16 +122,16 @@ def run(
     options: Sequence[str] = (),
     charset: str = "utf-8",
 ) -> Result:
-    """Run a command with a text from a service that sends nothing else."""
+    """Run a command with this text as input, against a service that sends the same text."""
     file = directory / "identifiers"
-    line = re.sub(r"[\r\n]", " ", text)  # in a file, they do end a line
+    line = re.sub(r"[\r\n]", " ", text)  # in a file, these end the line
     file.write_text(f"{line}\nname", encoding="utf-8", errors="surrogatepass")
 
     def respond(request: Request) -> Response:
         if answered == "a refusal":
             return refused(text)
         members = {"State": text} if answered == "a state" else {}
-        members["Id"] = unquote(request.target.rpartition("/")[2])  # what was asked for
+        members["Id"] = unquote(request.target.rpartition("/")[2])  # the requested identifier
         return found(text, **members, **({"Name": "name"} if command == "ensure" else {}))
 
     def watch(client: LambdaCoreClient, *, poll_interval: float) -> Changes:
@@ -139,7 +139,7 @@ def run(
         summary = NetworkConnectorSummary(text, text, text, UnknownValue(text), state)
         return Changes(ConnectorAdded(summary))
 
-    # What a program can be given: no NUL, and of what is no text, bytes.
+    # Arguments of a process cannot contain NUL; undecodable bytes arrive as surrogates.
     given = text.replace("\0", "").encode(errors="surrogatepass").decode(errors="surrogateescape")
     arguments = [
         word.replace("TEXT", given).replace("FILE", str(file)) for word in COMMANDS[command]
@@ -163,11 +163,11 @@ def assert_harmless(result: Result) -> None:
     [
         (command, answered)
         for command in COMMANDS
-        for answered in (ANSWERS if command in ASKING else ANSWERS[:1])
+        for answered in (ANSWERS if command in CALLING else ANSWERS[:1])
     ],
 )
 @pytest.mark.parametrize("env", [None, TERMINAL], ids=["pipe", "terminal"])
-def test_no_text_of_others_drives_a_terminal(
+def test_hostile_text_does_not_control_the_terminal(
     command: str, answered: str, env: dict[str, str] | None, tmp_path: Path
 ) -> None:
     assert_harmless(run(command, "".join(HOSTILE), answered, tmp_path, env))
@@ -182,7 +182,7 @@ def test_no_text_of_others_drives_a_terminal(
     answered=st.sampled_from(ANSWERS),
     env=st.sampled_from([None, TERMINAL]),
 )
-def test_no_text_at_all_drives_a_terminal(
+def test_no_text_controls_the_terminal(
     tmp_path: Path, command: str, text: str, answered: str, env: dict[str, str] | None
 ) -> None:
     assert_harmless(run(command, text, answered, tmp_path, env))
@@ -190,20 +190,20 @@ def test_no_text_at_all_drives_a_terminal(
 
 @pytest.mark.parametrize("env", [None, TERMINAL], ids=["pipe", "terminal"])
 @pytest.mark.parametrize("command", ["get", "list", "ensure", "watch"])
-def test_markup_and_emoji_codes_are_shown_as_they_are(
+def test_markup_and_emoji_codes_are_printed_unchanged(
     command: str, env: dict[str, str] | None, tmp_path: Path
 ) -> None:
     text = "[red]x[/red][link=http://a]:smile:"
     assert text in RICH.sub("", run(command, text, "a connector", tmp_path, env).stdout)
 
 
-def test_the_progress_shows_markup_and_emoji_codes_as_they_are(tmp_path: Path) -> None:
+def test_progress_shows_markup_and_emoji_codes_unchanged(tmp_path: Path) -> None:
     text = "[red]x[/red]:smile:"
     result = run("wait of text", text, "a state", tmp_path, TERMINAL)
     assert f"Waiting for {text} {text} {text}" in RICH.sub("", result.stderr)
 
 
-def test_a_name_forges_no_line_of_watch(tmp_path: Path) -> None:
+def test_a_name_cannot_forge_a_line_of_watch(tmp_path: Path) -> None:
     result = run("watch", "a ACTIVE added\nprod ACTIVE deleted\n", "a connector", tmp_path)
     assert result.stdout == "a ACTIVE added\\nprod ACTIVE deleted\\n  added\n"
 
@@ -216,7 +216,7 @@ def test_a_long_text_is_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", [text for text in HOSTILE if "\ud800" not in text])
 @pytest.mark.parametrize("command", ["get", "list", "lookup", "watch"])
 @pytest.mark.parametrize("output", ["json", "jsonl"])
-def test_json_keeps_every_text_in_printable_ascii(
+def test_json_output_is_printable_ascii_and_keeps_every_text(
     command: str, output: str, text: str, tmp_path: Path
 ) -> None:
     if (command, output) != ("watch", "json"):
@@ -226,15 +226,20 @@ def test_json_keeps_every_text_in_printable_ascii(
 
 
 @given(st.lists(TEXTS | st.dictionaries(TEXTS, TEXTS)))
-def test_json_keeps_every_text(value: JSONValue) -> None:
+def test_json_round_trips_every_value(value: JSONValue) -> None:
     for indent in (None, 2):
         shown = printing._json(value, indent)
         assert all(line.isascii() and line.isprintable() for line in shown.split("\n"))
-        # Two halves of a pair that JSON would join are no text.
+        # JSON joins two adjacent surrogates, so compare with the standard library.
         assert json.loads(shown) == json.loads(json.dumps(value))
 
 
-def test_only_one_module_writes_to_the_streams() -> None:
+def test_every_command_that_prints_text_of_others_is_tested() -> None:
+    tested = {words[0] for words in COMMANDS.values()}
+    assert names_of_commands() - tested == {"demo", "local"}  # these print only their own text
+
+
+def test_only_the_printing_module_writes_to_the_streams() -> None:
     package = Path(lambdacore_async.cli.__file__).parent
     for file in package.glob("*.py"):
         if file.name == "printing.py":
@@ -245,9 +250,9 @@ def test_only_one_module_writes_to_the_streams() -> None:
                     ast.Name(id="print" | "stdout" | "stderr")
                     | ast.Attribute(attr="echo" | "secho" | "write")
                 ):
-                    pytest.fail(f"{file.name}:{node.lineno} prints past printing.py")
+                    pytest.fail(f"{file.name}:{node.lineno} bypasses printing.py")
                 case ast.ImportFrom(module=str(module)) if module.partition(".")[0] == "rich":
-                    pytest.fail(f"{file.name}:{node.lineno} prints past printing.py")
+                    pytest.fail(f"{file.name}:{node.lineno} bypasses printing.py")
                 case _:
                     pass
 
@@ -260,7 +265,7 @@ UNICODE = "caf\xe9 界 \N{ROCKET}"
 @pytest.mark.parametrize("charset", ["ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize("env", [None, TERMINAL], ids=["pipe", "terminal"])
 @pytest.mark.parametrize("command", ["get", "lookup", "list", "watch", "wait of text", "usage"])
-def test_a_character_that_the_encoding_lacks_is_written_as_an_escape(
+def test_a_character_missing_in_the_encoding_is_escaped(
     command: str, env: dict[str, str] | None, charset: str, tmp_path: Path
 ) -> None:
     result = run(command, UNICODE, "a connector", tmp_path, env, charset=charset)
@@ -275,7 +280,7 @@ def test_a_character_that_the_encoding_lacks_is_written_as_an_escape(
 )
 @pytest.mark.parametrize("charset", ["ascii", "cp1252"])
 @pytest.mark.parametrize("env", [None, TERMINAL], ids=["pipe", "terminal"])
-def test_help_and_frames_need_no_more_than_ascii(
+def test_help_and_frames_use_only_ascii_where_the_encoding_has_no_more(
     arguments: tuple[str, ...], charset: str, env: dict[str, str] | None
 ) -> None:
     result = CliRunner(charset=charset).invoke(app, arguments, env=env)
@@ -283,7 +288,9 @@ def test_help_and_frames_need_no_more_than_ascii(
     assert not re.search(r"\\u2[58]", result.output)  # frames, bars and spinners
 
 
-async def test_a_process_in_ascii_prints_names_and_errors(service: LocalLambdaCore) -> None:
+async def test_a_process_with_ascii_output_prints_names_and_errors(
+    service: LocalLambdaCore,
+) -> None:
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *("get", "prod", UNICODE),
@@ -296,6 +303,8 @@ async def test_a_process_in_ascii_prints_names_and_errors(service: LocalLambdaCo
     assert rb"caf\xe9 \u754c \U0001f680" in output
 
 
-def test_streams_that_cannot_be_changed_are_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_that_cannot_be_reconfigured_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     printing.prepare_streams()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-from typing import Any
 
 import pytest
 
@@ -17,8 +15,7 @@ from lambdacore_async.models.network_connectors import (
 from lambdacore_async.models.reason_codes import CAUSES
 from support.commands import run
 
-NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
-boto3: Any = importlib.import_module("boto3")
+OUT_OF_ADDRESSES = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 
 VPC = (
     *("--subnet", "subnet-a", "--subnet", "subnet-b", "--security-group", "sg-a"),
@@ -27,14 +24,14 @@ VPC = (
 )
 
 
-async def test_ensure_creates_a_connector_waits_and_shows_it(service: LocalLambdaCore) -> None:
+async def test_ensure_creates_a_connector_waits_and_prints_it(service: LocalLambdaCore) -> None:
     result = await run("ensure", "new", *VPC, "--tag", "team=net")
     assert (result.exit_code, result.stderr) == (0, "")
     assert re.search(r"State +ACTIVE *\n", result.stdout)
     assert re.search(r"SubnetIds +subnet-a, subnet-b *\n", result.stdout)
 
 
-async def test_ensure_changes_what_differs_and_nothing_else(service: LocalLambdaCore) -> None:
+async def test_ensure_changes_only_what_differs(service: LocalLambdaCore) -> None:
     before = service.state.get_network_connector("prod")
     result = await run("ensure", "prod", "--security-group", "sg-new", "--output", "json")
     (found,) = json.loads(result.stdout)
@@ -46,16 +43,18 @@ async def test_ensure_changes_what_differs_and_nothing_else(service: LocalLambda
     assert service.calls["UpdateNetworkConnector"] == 1
 
 
-async def test_ensure_says_why_a_connector_failed_and_what_to_do(service: LocalLambdaCore) -> None:
-    service.state.fail_next("CreateNetworkConnector", NO_ROOM)
+async def test_ensure_prints_why_a_connector_failed_and_the_remedy(
+    service: LocalLambdaCore,
+) -> None:
+    service.state.fail_next("CreateNetworkConnector", OUT_OF_ADDRESSES)
     result = await run("ensure", "new", *VPC)
     assert result.exit_code == 1
     assert re.search(r"new +WaiterFailedError +.*SubnetOutOfIPAddresses", result.stdout)
-    assert CAUSES[NO_ROOM].remedy in result.stdout
+    assert CAUSES[OUT_OF_ADDRESSES].remedy in result.stdout
 
 
-async def test_ensure_gives_up_in_time_and_shows_a_terminal_the_state_until_then(
-    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch, unwaited: None
+async def test_ensure_shows_the_state_on_a_terminal_until_its_timeout(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch, no_waiting: None
 ) -> None:
     monkeypatch.setenv("TTY_COMPATIBLE", "1")
     service.state.put_network_connector("slow", state=NetworkConnectorState.PENDING)
@@ -65,34 +64,36 @@ async def test_ensure_gives_up_in_time_and_shows_a_terminal_the_state_until_then
     assert re.search(r"Ensuring slow +PENDING", result.stderr)
 
 
-async def test_what_the_service_refuses_is_a_failure(service: LocalLambdaCore) -> None:
+async def test_a_request_that_the_service_refuses_is_a_failure(service: LocalLambdaCore) -> None:
     result = await run("ensure", "new", "--output", "jsonl")
     assert result.exit_code == 1
     assert json.loads(result.stdout)["error"]["code"] == "InvalidParameterValueException"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "message"),
     [
         (("no such name",), "name"),
         (("new", "--tag", "team"), "KEY=VALUE"),
         (("new", "--tag", "=net"), "KEY=VALUE"),
-        (("new", "--tag", "team=a", "--tag", "team=b"), "twice"),
+        (("new", "--tag", "team=a", "--tag", "team=b"), "duplicate key 'team'"),
         (("new", "--timeout", "inf"), "--timeout"),
         (("new", "--timeout", "0"), "--timeout"),
     ],
 )
-async def test_ensure_refuses_misuse(
-    service: LocalLambdaCore, arguments: tuple[str, ...], complaint: str
+async def test_ensure_refuses_invalid_arguments(
+    service: LocalLambdaCore, arguments: tuple[str, ...], message: str
 ) -> None:
     result = await run("ensure", *arguments)
     assert result.exit_code == 2
-    assert complaint in result.stderr
+    assert message in result.stderr
     assert not service.calls
 
 
 @pytest.mark.parametrize("wait", [False, True])
-async def test_delete_prints_nothing_and_can_wait(service: LocalLambdaCore, *, wait: bool) -> None:
+async def test_delete_prints_nothing_with_and_without_waiting(
+    service: LocalLambdaCore, *, wait: bool
+) -> None:
     result = await run("delete", "prod", *(["--wait"] if wait else []))
     assert (result.exit_code, result.output) == (0, "")
     assert service.calls["DeleteNetworkConnector"] == 1
@@ -100,15 +101,15 @@ async def test_delete_prints_nothing_and_can_wait(service: LocalLambdaCore, *, w
 
 
 @pytest.mark.parametrize("wait", [False, True])
-async def test_what_is_not_there_is_deleted_already(
+async def test_deleting_a_connector_that_does_not_exist_succeeds(
     service: LocalLambdaCore, *, wait: bool
 ) -> None:
     result = await run("delete", "none", *(["--wait"] if wait else []))
     assert (result.exit_code, result.output) == (0, "")
 
 
-async def test_a_deletion_that_fails_exits_with_1_and_says_why(service: LocalLambdaCore) -> None:
-    service.state.fail_next("DeleteNetworkConnector", NO_ROOM)
+async def test_a_failed_deletion_exits_with_1_and_prints_why(service: LocalLambdaCore) -> None:
+    service.state.fail_next("DeleteNetworkConnector", OUT_OF_ADDRESSES)
     result = await run("delete", "prod", "--wait")
     assert result.exit_code == 1
     assert re.search(r"prod +WaiterFailedError +.*SubnetOutOfIPAddresses", result.stdout)

@@ -1,41 +1,31 @@
-"""How a command ends: exit statuses and errors."""
+"""Exit statuses and error messages of commands."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import os
 import re
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 
-from lambdacore_async import (
-    LambdaCoreClient,
-)
+from lambdacore_async import LambdaCoreClient
 from lambdacore_async.__main__ import main
 from lambdacore_async.engine.user_agent import VERSION
 from lambdacore_async.local import LocalLambdaCore
-from lambdacore_async.models.network_connectors import (
-    NetworkConnectorStateReasonCode,
-)
 from support.commands import COMMAND, run, variables
 
-NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
-boto3: Any = importlib.import_module("boto3")
 
-
-async def test_options_win_over_the_environment(service: LocalLambdaCore) -> None:
+async def test_options_override_the_environment(service: LocalLambdaCore) -> None:
     env = {"AWS_REGION": "eu-north-1", "AWS_ENDPOINT_URL_LAMBDA_CORE": "http://127.0.0.1:1"}
     options = ("--region", service.region, "--endpoint-url", service.endpoint_url)
     assert (await run("get", "prod", *options, env=env)).exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("env", "options", "complaint"),
+    ("env", "options", "message"),
     [
         ({"AWS_REGION": None}, (), "no region"),
         ({"AWS_SECRET_ACCESS_KEY": None}, (), "incomplete credentials"),
@@ -45,15 +35,15 @@ async def test_options_win_over_the_environment(service: LocalLambdaCore) -> Non
         ({}, ("--profile", "gone"), "'gone'"),
     ],
 )
-async def test_what_no_identifier_is_to_blame_for_is_one_line_and_status_2(
-    service: LocalLambdaCore, env: dict[str, str | None], options: tuple[str, ...], complaint: str
+async def test_a_configuration_error_is_one_line_and_status_2(
+    service: LocalLambdaCore, env: dict[str, str | None], options: tuple[str, ...], message: str
 ) -> None:
     result = await run("get", "prod", "full", *options, env=env)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert re.fullmatch(rf"lambdacore: .*{complaint}.*\n", result.stderr)
+    assert re.fullmatch(rf"lambdacore: .*{message}.*\n", result.stderr)
 
 
-async def test_a_service_that_is_not_there_is_a_failed_lookup(unwaited: None) -> None:
+async def test_an_unreachable_service_is_a_failed_lookup(no_waiting: None) -> None:
     async with LocalLambdaCore() as service:
         env = variables(service)
     result = await run("get", "prod", "--output", "jsonl", env=env)
@@ -84,26 +74,26 @@ async def test_no_secret_is_printed(service: LocalLambdaCore) -> None:
         ("unheard-of",),
     ],
 )
-async def test_misuse_exits_with_2(arguments: tuple[str, ...]) -> None:
+async def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert (await run(*arguments)).exit_code == 2
 
 
-async def test_the_version_is_the_packages() -> None:
+async def test_the_version_is_that_of_the_package() -> None:
     assert (await run("--version")).stdout == f"lambdacore-async {VERSION}\n"
 
 
-async def test_a_reader_that_leaves_ends_the_run_quietly(service: LocalLambdaCore) -> None:
+async def test_a_closed_standard_output_ends_the_command_quietly(service: LocalLambdaCore) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     process = await asyncio.create_subprocess_exec(
         *COMMAND, "get", "prod", stdout=writing, stderr=subprocess.PIPE
     )
     os.close(writing)
-    _, complaints = await process.communicate()
-    assert (process.returncode, complaints) == (141, b"")
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (141, b"")
 
 
-async def test_a_broken_pipe_is_status_141_also_when_it_shows_at_the_last_flush(
+async def test_a_broken_pipe_found_at_the_last_flush_is_status_141_too(
     service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reading, writing = os.pipe()
@@ -116,7 +106,7 @@ async def test_a_broken_pipe_is_status_141_also_when_it_shows_at_the_last_flush(
     assert exited.value.code == 141
 
 
-async def test_the_service_that_was_looked_up_can_be_asked_by_the_library_too(
+async def test_the_library_finds_the_service_of_the_environment_too(
     service: LocalLambdaCore,
 ) -> None:
     async with LambdaCoreClient(endpoint_url=service.endpoint_url) as client:

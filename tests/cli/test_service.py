@@ -14,12 +14,9 @@ from typing import Any
 
 import pytest
 
-from lambdacore_async import (
-    NetworkConnector,
-    UnknownMember,
-)
+from lambdacore_async import NetworkConnector, UnknownMember
 from lambdacore_async.__main__ import main
-from lambdacore_async.cli.demo import _one_of_each
+from lambdacore_async.cli.demo import _print_groups
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
@@ -27,15 +24,14 @@ from lambdacore_async.models.network_connectors import (
 )
 from support.commands import run, start
 
-NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 boto3: Any = importlib.import_module("boto3")
 
 
-async def test_the_demo_as_json_is_one_object() -> None:
+async def test_the_demo_as_json_prints_one_object() -> None:
     process = await start("demo", "--output", "json")
-    output, complaints = await process.communicate()
+    output, errors = await process.communicate()
     summary: dict[str, Any] = json.loads(output)
-    assert (process.returncode, complaints) == (0, b"")
+    assert (process.returncode, errors) == (0, b"")
     assert set(summary) == {"identifiers", "found", "failed", "states", "calls", "seconds"}
     assert summary["found"] == 304
     assert summary["failed"] == {
@@ -48,12 +44,12 @@ async def test_the_demo_as_json_is_one_object() -> None:
     assert summary["seconds"] > 0
 
 
-async def test_a_demo_of_one_connector_looks_up_what_is_missing_too() -> None:
+async def test_a_demo_of_one_connector_still_looks_up_missing_ones() -> None:
     summary = json.loads((await run("demo", "--connectors", "1", "--output", "json")).stdout)
     assert (summary["identifiers"], summary["found"]) == (8, 5)
 
 
-async def test_the_demo_shows_one_of_each_kind_and_a_summary() -> None:
+async def test_the_demo_prints_one_connector_of_each_kind_and_a_summary() -> None:
     result = await run("demo", "--connectors", "60")
     assert (result.exit_code, result.stderr) == (0, "")
     for code in NetworkConnectorStateReasonCode:
@@ -64,10 +60,10 @@ async def test_the_demo_shows_one_of_each_kind_and_a_summary() -> None:
         r"\nFailed +5: 4 ResourceNotFoundException, 1 InvalidParameterValueException\n",
         result.stdout,
     )
-    assert re.search(r"\nCalls +69 in [\d.]+ s, [\d,]+ a second\n$", result.stdout)
+    assert re.search(r"\nCalls +69 in [\d.]+ s, [\d,]+ per second\n$", result.stdout)
 
 
-async def test_a_narrow_terminal_has_fewer_columns_and_no_row_is_folded() -> None:
+async def test_a_narrow_terminal_shows_fewer_columns_and_wraps_no_row() -> None:
     result = await run("demo", env={"FORCE_COLOR": "1", "COLUMNS": "80"})
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", result.stdout)
     assert "Protocol" not in plain
@@ -75,25 +71,21 @@ async def test_a_narrow_terminal_has_fewer_columns_and_no_row_is_folded() -> Non
     assert max(map(len, plain.splitlines())) <= 80
 
 
-def test_a_configuration_of_a_new_kind_shows_as_none_known() -> None:
+def test_a_configuration_of_an_unknown_kind_leaves_its_cells_empty(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     connector = NetworkConnector("arn", "new", "id", configuration=UnknownMember("Nat"))
-    assert _one_of_each([connector, connector]) == [
-        {
-            "Name": "new",
-            "State": "",
-            "Last update": "",
-            "Reason code": "",
-            "Protocol": "",
-            "Subnets": "",
-            "Like it": "2",
-        }
-    ]
+    _print_groups([connector, connector])
+    header, _, row = capsys.readouterr().out.splitlines()
+    assert header.split()[0] == "Name"
+    assert header.split()[-3:] == ["Protocol", "Subnets", "Count"]
+    assert row.split() == ["new", "2"]
 
 
 def test_local_serves_other_sdks_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
     names: list[str] = []
 
-    def use_it() -> None:
+    def call_it() -> None:
         try:
             lines = [output.readline() for _ in range(10)]
             exports = shlex.split("".join(lines), comments=True)
@@ -112,7 +104,7 @@ def test_local_serves_other_sdks_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     reading, writing = os.pipe()
-    user = threading.Thread(target=use_it)
+    user = threading.Thread(target=call_it)
     command = ["lambdacore", "local", "--port", "0", "--region", "eu-north-1", "--connectors", "3"]
     with os.fdopen(reading) as output, os.fdopen(writing, "w") as printed:
         monkeypatch.setattr(sys, "stdout", printed)
@@ -126,7 +118,7 @@ def test_local_serves_other_sdks_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -
     assert names == [*named, "egress-0001", "egress-0002", "egress-0003"]
 
 
-async def test_local_says_in_one_line_that_its_port_is_taken(service: LocalLambdaCore) -> None:
+async def test_local_reports_a_port_in_use_in_one_line(service: LocalLambdaCore) -> None:
     port = service.endpoint_url.rpartition(":")[2]
     result = await run("local", "--port", port)
     assert (result.exit_code, result.stdout) == (2, "")
@@ -134,8 +126,8 @@ async def test_local_says_in_one_line_that_its_port_is_taken(service: LocalLambd
 
 
 @pytest.mark.parametrize("region", ["", "us east", "us-east-1\nrm -r /", "\x1b[2J"])
-async def test_local_refuses_what_is_no_regions_name(region: str) -> None:
+async def test_local_refuses_an_invalid_region_name(region: str) -> None:
     result = await run("local", "--port", "0", "--region", region)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "not a region's name" in result.stderr
+    assert "not a valid region name" in result.stderr
     assert "--region" in result.stderr

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 import signal
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from attrs import evolve
@@ -28,11 +26,12 @@ from lambdacore_async.models.network_connectors import (
 )
 from support.commands import Changes, run, start
 
-NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
-boto3: Any = importlib.import_module("boto3")
+OUT_OF_ADDRESSES = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 
 
-async def test_wait_shows_the_connector_once_it_is_as_wanted(service: LocalLambdaCore) -> None:
+async def test_wait_prints_the_connector_once_it_reaches_the_state(
+    service: LocalLambdaCore,
+) -> None:
     for goal in ([], ["--for", "updated"]):
         result = await run("wait", "prod", *goal)
         assert (result.exit_code, result.stderr) == (0, "")
@@ -45,16 +44,16 @@ async def test_wait_for_a_deletion_prints_nothing(service: LocalLambdaCore) -> N
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
 
 
-async def test_wait_says_why_and_what_to_do(service: LocalLambdaCore) -> None:
+async def test_wait_prints_why_it_failed_and_the_remedy(service: LocalLambdaCore) -> None:
     result = await run("wait", "full", "--output", "json")
     assert result.exit_code == 1
     (failed,) = json.loads(result.stdout)
     assert failed["error"]["code"] == "WaiterFailedError"
-    assert NO_ROOM in failed["error"]["message"]
+    assert OUT_OF_ADDRESSES in failed["error"]["message"]
     assert "subnet" in failed["error"]["message"].lower()
 
 
-async def test_watch_prints_lines_until_it_is_interrupted(service: LocalLambdaCore) -> None:
+async def test_watch_prints_lines_until_ctrl_c(service: LocalLambdaCore) -> None:
     process = await start("watch", "--interval", "0.1")
     assert process.stdout is not None
     lines = [(await process.stdout.readline()).decode() for _ in range(2)]
@@ -65,13 +64,13 @@ async def test_watch_prints_lines_until_it_is_interrupted(service: LocalLambdaCo
     while (line := (await process.stdout.readline()).decode()) != "late ACTIVE added\n":
         assert line
     process.send_signal(signal.SIGINT)
-    _, complaints = await process.communicate()
-    assert (process.returncode, complaints) == (130, b"")
+    _, errors = await process.communicate()
+    assert (process.returncode, errors) == (130, b"")
 
 
 @pytest.fixture
 def changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A watch shows twelve connectors, of which one changes twice and is then gone."""
+    """Let `watch` see twelve connectors, one of which changes twice before all are deleted."""
     first, *others = [
         NetworkConnectorSummary(
             f"arn:{number}", f"c-{number:02}", f"nc-{number}", NetworkConnectorType.VPC_EGRESS
@@ -107,7 +106,7 @@ async def test_watch_prints_each_change_as_json(service: LocalLambdaCore, change
     assert lines[13]["connector"]["LatestVersion"] == 2
 
 
-async def test_watch_prints_a_line_a_change_where_there_is_no_terminal(
+async def test_watch_prints_one_line_per_change_if_not_on_a_terminal(
     service: LocalLambdaCore, changes: None
 ) -> None:
     lines = (await run("watch")).stdout.splitlines()
@@ -119,11 +118,11 @@ async def test_watch_prints_a_line_a_change_where_there_is_no_terminal(
     ]
 
 
-async def test_watch_keeps_a_table_on_a_terminal(service: LocalLambdaCore, changes: None) -> None:
+async def test_watch_updates_a_table_on_a_terminal(service: LocalLambdaCore, changes: None) -> None:
     result = await run("watch", env={"TTY_COMPATIBLE": "1", "FORCE_COLOR": "1", "COLUMNS": "120"})
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", result.stdout)
     assert result.exit_code == 0
     assert re.search(r"c-00 +nc-0 +ACTIVE +state changed", text)
     assert re.search(r"c-00 +nc-0 +ACTIVE +2 +2026-11-24 00:00:00 +updated", text)
-    assert re.search(r"c-01 +nc-1 *\n", text)  # not among the latest any more
+    assert re.search(r"c-01 +nc-1 *\n", text)  # no longer among the most recent changes
     assert text.rstrip().endswith("none")

@@ -1,6 +1,6 @@
-"""The library says what AWS's newest model of the service says.
+"""The library agrees with AWS's newest model of the service.
 
-When the service grows, the first test fails, and its lines are what there is to do.
+When the service changes, the first test fails, and each line of its output is one thing to do.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from lambdacore_async.errors import ERRORS_BY_CODE, ApiError
 from lambdacore_async.models.runtimes import Runtime
 from lambdacore_async.protocol import operations as table
 from lambdacore_async.protocol.operations import OPERATIONS
@@ -21,7 +22,7 @@ Model = dict[str, Any]
 Change = Callable[[Model], object]
 
 
-def test_the_library_is_what_the_newest_model_says() -> None:
+def test_the_library_agrees_with_the_newest_model() -> None:
     assert differences() == []
 
 
@@ -234,7 +235,7 @@ CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
             "class Runtime: arn: may be None is True in the model, False here",
         ),
     ),
-    "output required at last": (
+    "output now required": (
         lambda m: _require(m, "RestoreRuntimeResponse", "RuntimeAlias"),
         (
             "class RestoredRuntime: runtime_alias: required is True in the model, False here",
@@ -303,7 +304,7 @@ CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
         _new_error,
         (
             "operation GetRuntime: can raise NewException, not listed here",
-            "error NewException: new in the model",
+            "error NewException: in the model, has no class here",
         ),
     ),
     "error gone": (
@@ -314,7 +315,7 @@ CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
             ),
         ),
         (
-            "error ServiceQuotaExceededException: not in the model",
+            "error ServiceQuotaExceededException: not in the model, in_model=True here",
             (
                 "operation CreateRuntime: ServiceQuotaExceededException is listed here, not in the "
                 "model"
@@ -362,7 +363,7 @@ CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_change_of_the_service_is_reported_in_a_line(change: str) -> None:
+def test_a_change_of_the_service_is_reported_in_one_line(change: str) -> None:
     mutate, expected = CHANGES[change]
     model = service_model()
     mutate(model)
@@ -417,7 +418,7 @@ def test_a_paginated_output_of_other_members_is_reported() -> None:
     assert line.startswith("operation ListRuntimes: output members is {'Runtimes'} in the model, ")
 
 
-def test_a_row_that_only_we_have_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_row_that_the_model_lacks_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     class Odd(Operation[Runtime]):
         pass
 
@@ -430,3 +431,27 @@ def test_a_row_that_only_we_have_is_reported(monkeypatch: pytest.MonkeyPatch) ->
 
     assert "operation Extra: not in the model" in lines
     assert "operation GetRuntime: has a kind that this comparison does not know" in lines
+
+
+def test_an_error_class_that_the_model_lacks_needs_the_flag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class PlainException(ApiError):  # noqa: N818 - named like AWS's errors
+        pass
+
+    class FlaggedException(ApiError, in_model=False):  # noqa: N818 - the same
+        pass
+
+    for kind in (PlainException, FlaggedException):
+        monkeypatch.setitem(ERRORS_BY_CODE, kind.__name__, kind)
+    assert differences() == ["error PlainException: not in the model, in_model=True here"]
+
+    monkeypatch.delitem(ERRORS_BY_CODE, "PlainException")
+    monkeypatch.setitem(ERRORS_BY_CODE, "ServiceException", FlaggedException)
+    assert "error ServiceException: in the model, in_model=False here" in differences()
+
+
+def test_a_forgotten_error_class_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(ERRORS_BY_CODE, "ServiceException")
+
+    assert differences() == ["error ServiceException: in the model, has no class here"]

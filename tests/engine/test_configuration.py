@@ -30,7 +30,7 @@ from lambdacore_async.engine.profiles import SharedConfig
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from support import botocore_judge as judge
-from support.certificates import self_signed
+from support.certificates import authority_pem
 from support.generation import thorough
 from support.leaks import CREDENTIALS
 from support.threads import busy_executor
@@ -415,7 +415,7 @@ async def test_the_home_region_is_that_of_the_client_or_of_its_first_view(
 
 
 async def test_a_busy_executor_delays_neither_profile_nor_certificates(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
     async with busy_executor():
         subject = configuration({"AWS_CONFIG_FILE": str(tmp_path / "config")})
@@ -434,7 +434,7 @@ async def test_no_file_is_read_if_all_settings_are_given() -> None:
 
 
 async def test_files_are_opened_off_the_event_loop(tmp_path: Path) -> None:
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
     opened: list[tuple[str, int]] = []
     watching = True
@@ -461,7 +461,7 @@ async def test_a_ca_bundle_comes_from_the_caller_the_environment_or_the_profile(
     tmp_path: Path,
 ) -> None:
     for name in ("given", "variable", "profile"):
-        (tmp_path / name).write_text(self_signed().certificate * (1 + (name == "given")))
+        (tmp_path / name).write_text(authority_pem() * (1 + (name == "given")))
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'profile'}\n")
     environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
     read: list[str] = []
@@ -496,7 +496,7 @@ async def test_the_librarys_connections_trust_the_ca_bundle_even_with_a_session(
     tmp_path: Path, place: str
 ) -> None:
     path = str(tmp_path / "ca.pem")
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     (tmp_path / "config").write_text(
         f"[default]\nca_bundle = {path}\n" if place == "profile" else ""
     )

@@ -1218,7 +1218,7 @@ async def test_cancelling_wherever_a_call_over_sockets_waits_leaves_nothing_behi
             # The one connection, and the one turn, are there for the next.
             assert (await pipeline.call(GET_NETWORK_CONNECTOR, GET)).name == "prod-egress"
             await transport.close()
-            await peer.hung_up()
+            await peer.disconnected()
         await settle()
         assert other_tasks() == set()
         waits += was_cancelled

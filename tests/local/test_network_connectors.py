@@ -30,7 +30,7 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.shared import UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import from_dict
+from lambdacore_async.protocol.reading import from_dict
 from local.clock import Clock
 
 ROLE = "arn:aws:iam::123456789012:role/operator"

@@ -1,4 +1,4 @@
-"""What every model can do: it never changes, and can be compared, hashed, kept and sent on."""
+"""Every model is immutable, and can be compared, hashed, copied and pickled."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.runtimes import Compatibility, Platform, Runtime, RuntimeVersion
 from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import from_dict, to_dict
+from lambdacore_async.protocol.reading import from_dict
+from lambdacore_async.protocol.writing import to_dict
 from support.generation import thorough
 from support.models import CLASSES, ENUMS, SHARED, instances
 from support.pickled import through_pickle
@@ -39,7 +40,7 @@ def required(kind: type) -> dict[str, Any]:
     return {field.name: "x" for field in attrs.fields(kind) if field.default is attrs.NOTHING}
 
 
-def test_all_classes_are_looked_at() -> None:
+def test_all_classes_are_tested() -> None:
     names = {kind.__name__ for kind in CLASSES}
 
     assert {"NetworkConnector", "VpcEgressConfiguration", "RuntimeAlias", "Platform"} < names
@@ -52,7 +53,7 @@ def test_all_classes_are_looked_at() -> None:
 @pytest.mark.parametrize("kind", [*CLASSES, *SHARED])
 @thorough
 @given(data=st.data())
-def test_an_instance_is_a_plain_unchanging_value(kind: type, data: st.DataObject) -> None:
+def test_an_instance_is_an_immutable_value(kind: type, data: st.DataObject) -> None:
     one = data.draw(instances(kind)) if kind in CLASSES else kind(**required(kind))
 
     twin = attrs.evolve(one)
@@ -75,7 +76,7 @@ def test_no_attribute_can_be_set_or_added(kind: type) -> None:
 
 
 @pytest.mark.parametrize("kind", WITH_METADATA)
-def test_response_metadata_is_neither_compared_nor_hashed_nor_shown_nor_sent(kind: type) -> None:
+def test_response_metadata_is_neither_compared_nor_hashed_nor_shown_nor_written(kind: type) -> None:
     bare: Any = kind(**required(kind))
     model: Any = kind(**required(kind), response_metadata=METADATA)
 
@@ -90,14 +91,14 @@ def test_response_metadata_is_neither_compared_nor_hashed_nor_shown_nor_sent(kin
 @pytest.mark.parametrize("kind", CLASSES)
 @thorough
 @given(data=st.data())
-def test_what_to_dict_writes_from_dict_reads(kind: type, data: st.DataObject) -> None:
+def test_from_dict_reads_the_output_of_to_dict(kind: type, data: st.DataObject) -> None:
     model = data.draw(instances(kind))
 
     assert from_dict(kind, to_dict(model)) == model
 
 
 @pytest.mark.parametrize(("kind", "name"), LISTS)
-def test_a_list_may_be_given_in_any_form_and_is_kept_as_a_tuple(kind: type, name: str) -> None:
+def test_a_list_accepts_any_iterable_and_is_stored_as_a_tuple(kind: type, name: str) -> None:
     def one_by_one() -> Iterator[str]:
         yield from ("a", "b")
 
@@ -117,7 +118,7 @@ def test_a_list_may_be_given_in_any_form_and_is_kept_as_a_tuple(kind: type, name
 
 @pytest.mark.parametrize(("kind", "name"), LISTS)
 @pytest.mark.parametrize("value", ["subnet-1", "", b"subnet-1", 7, object])
-def test_what_is_no_list_is_refused(kind: type, name: str, value: object) -> None:
+def test_other_values_are_refused_for_a_list(kind: type, name: str, value: object) -> None:
     with pytest.raises(ParameterError, match="expected a list of values") as caught:
         kind(**{**required(kind), name: value})
 
@@ -125,7 +126,7 @@ def test_what_is_no_list_is_refused(kind: type, name: str, value: object) -> Non
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_a_member_that_may_be_absent_defaults_to_none_and_says_so(kind: type) -> None:
+def test_an_optional_member_defaults_to_none_by_value_and_type(kind: type) -> None:
     hints = get_type_hints(kind)
     for field in attrs.fields(kind):
         optional = type(None) in get_args(hints[field.name])
@@ -146,7 +147,7 @@ def test_an_enum_member_is_its_text(enum: type[StrEnum]) -> None:
 
 
 @pytest.mark.parametrize("enum", ENUMS)
-def test_every_field_of_an_enum_takes_unknown_values_too(enum: type[StrEnum]) -> None:
+def test_every_enum_field_accepts_unknown_values(enum: type[StrEnum]) -> None:
     annotations = [
         hint
         for kind in CLASSES
@@ -158,7 +159,7 @@ def test_every_field_of_an_enum_takes_unknown_values_too(enum: type[StrEnum]) ->
     assert all("UnknownValue" in str(hint) for hint in annotations)
 
 
-def test_an_unknown_value_is_text_that_shows_what_it_is() -> None:
+def test_an_unknown_value_is_a_string_with_a_repr_of_its_class() -> None:
     value = UnknownValue("PAUSED")
 
     assert value == "PAUSED"
@@ -215,7 +216,7 @@ def test_a_page_is_a_sequence_of_its_items() -> None:
 # Names
 
 
-def test_members_are_spelled_as_in_the_api() -> None:
+def test_names_are_those_of_the_api() -> None:
     runtime = Runtime("arn", "name", "created", "modified", license_info="MIT")
     version = RuntimeVersion(
         "arn", "name", "uri", UnknownValue("NEW"), "created", "modified",

@@ -1,4 +1,4 @@
-"""Endpoints are those of the service's own rule set."""
+"""Endpoints follow the service's own rule set, and ARNs are parsed as AWS writes them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async.errors import ConfigurationError
-from lambdacore_async.protocol.endpoints import PARTITIONS, Endpoint, partition_of, resolve
+from lambdacore_async.protocol.endpoints import (
+    PARTITIONS,
+    Arn,
+    Endpoint,
+    parse_arn,
+    partition_of,
+    resolve,
+)
 from support import botocore_judge as judge
 from support.generation import thorough
 from support.vectors import Case, each_case
 
 REGIONS = [
     *judge.regions(),
-    # Regions that nobody has heard of yet, in known and in unknown shapes.
+    # Unknown regions, in known and in unknown shapes.
     "eu-west-9",
     "us-gov-north-1",
     "cn-south-2",
@@ -52,10 +59,10 @@ def test_the_official_cases_hold(case: Case) -> None:
 @pytest.mark.parametrize("url", [None, "https://example.com"])
 @pytest.mark.parametrize("fips", [False, True])
 @pytest.mark.parametrize("dualstack", [False, True])
-def test_what_goes_together_is_what_goes_together_for_botocore(
+def test_options_are_combined_as_in_botocore(
     region: str | None, url: str | None, *, fips: bool, dualstack: bool
 ) -> None:
-    """As in the official cases, which are not everywhere."""
+    """Compare like the official cases, which are not in every clone."""
     # A custom endpoint needs no region in the rules; here a signature always does.
     ours = region or ("us-east-1" if url else "")
     try:
@@ -89,7 +96,7 @@ def test_every_region_has_the_endpoint_that_botocore_finds(
     | st.from_regex(r"[a-zA-Z0-9-]{1,12}", fullmatch=True)
     | st.text(max_size=5)
 )
-def test_any_text_is_a_region_just_where_botocore_says_so(region: str) -> None:
+def test_a_text_is_a_region_if_and_only_if_botocore_says_so(region: str) -> None:
     if judge.is_region(region):
         url = judge.endpoint(region, use_fips=False, use_dualstack=False)
         assert resolve(region).url == url
@@ -98,13 +105,13 @@ def test_any_text_is_a_region_just_where_botocore_says_so(region: str) -> None:
             resolve(region)
 
 
-def test_the_partitions_are_those_of_botocore() -> None:
+def test_the_partitions_match_botocore() -> None:
     ours = [(p.id, p.regions, p.dns_suffix, p.dual_stack_dns_suffix) for p in PARTITIONS]
 
     theirs = [
         (
             partition["id"],
-            # Ours end the match by \Z, and hold the pseudo-regions beside the pattern.
+            # The patterns here end with \Z, and also match the pseudo-regions.
             partition["regionRegex"].strip("^$").replace("\\-", "-"),
             partition["outputs"]["dnsSuffix"],
             partition["outputs"]["dualStackDnsSuffix"],
@@ -118,7 +125,7 @@ def test_the_partitions_are_those_of_botocore() -> None:
     )
 
 
-def test_each_region_that_botocore_lists_is_in_the_partition_that_lists_it() -> None:
+def test_each_region_is_in_the_partition_in_which_botocore_lists_it() -> None:
     for partition in judge.partitions():
         for region in partition["regions"]:
             assert partition_of(region).id == partition["id"]
@@ -166,49 +173,49 @@ def test_a_custom_endpoint_is_used_as_given(url: str, endpoint: Endpoint) -> Non
         ("https://example.com:99999", "endpoint_url: "),
         ("https://[::1", "endpoint_url: "),
         ("https://[nonsense]", "endpoint_url: "),
-        ("https://user@example.com", "only a scheme, host, port and path"),
-        ("https://user:secret@example.com", "only a scheme, host, port and path"),
-        ("https://:secret@example.com", "only a scheme, host, port and path"),
-        ("https://example.com?a=b", "only a scheme, host, port and path"),
-        ("https://example.com#a", "only a scheme, host, port and path"),
-        ("http://example.com", "plain http is for loopback addresses"),
-        ("http://10.0.0.1", "plain http is for loopback addresses"),
-        ("http://169.254.169.254", "plain http is for loopback addresses"),
-        ("http://[2001:db8::1]", "plain http is for loopback addresses"),
-        ("http://localhost.example.com", "plain http is for loopback addresses"),
-        ("http://notlocalhost", "plain http is for loopback addresses"),
-        ("https://exa mple.com", "is not a valid host name"),
-        ("https://example.com\\@evil.example", "only a scheme, host, port and path"),
-        ("https://example.com\\.evil.example", "is not a valid host name"),
-        ("https://example.com%2f", "is not a valid host name"),
-        ("https://exämple.com", "is not a valid host name"),
-        ("https://ﷺ.example", "is not a valid host name"),
+        ("https://user@example.com", "must not have a user, password, query or fragment"),
+        ("https://user:secret@example.com", "must not have a user, password, query or fragment"),
+        ("https://:secret@example.com", "must not have a user, password, query or fragment"),
+        ("https://example.com?a=b", "must not have a user, password, query or fragment"),
+        ("https://example.com#a", "must not have a user, password, query or fragment"),
+        ("http://example.com", "use https, a loopback address, or allow_plain_http"),
+        ("http://10.0.0.1", "use https, a loopback address, or allow_plain_http"),
+        ("http://169.254.169.254", "use https, a loopback address, or allow_plain_http"),
+        ("http://[2001:db8::1]", "use https, a loopback address, or allow_plain_http"),
+        ("http://localhost.example.com", "use https, a loopback address, or allow_plain_http"),
+        ("http://notlocalhost", "use https, a loopback address, or allow_plain_http"),
+        ("https://exa mple.com", "has an invalid host name"),
+        ("https://example.com\\@evil.example", "must not have a user, password, query or fragment"),
+        ("https://example.com\\.evil.example", "has an invalid host name"),
+        ("https://example.com%2f", "has an invalid host name"),
+        ("https://exämple.com", "has an invalid host name"),
+        ("https://ﷺ.example", "has an invalid host name"),
         ("http://user:secret/x@host", "is not a valid URL"),
         ("http://user:12345/x@secret", "would send credentials' signatures unencrypted"),
         ("http://user:secret", "is not a valid URL"),
         ("user:secret", "is not an http or https URL"),
         ("user:secret@host", "is not an http or https URL"),
-        ("//user:secret@host", "only a scheme, host, port and path"),
+        ("//user:secret@host", "must not have a user, password, query or fragment"),
         ("https:user:secret@host", "is not an http or https URL"),
-        ("ftp://user:secret@host", "only a scheme, host, port and path"),
-        ("https://user%3Asecret%40host", "is not a valid host name"),
+        ("ftp://user:secret@host", "must not have a user, password, query or fragment"),
+        ("https://user%3Asecret%40host", "has an invalid host name"),
         ("https://user:secret@[::1", "is not a valid URL"),
         ("https://user:secret@ho℀st", "is not a valid URL"),
-        ("https://user:secret\\@host", "only a scheme, host, port and path"),
-        ("https://host?secret", "only a scheme, host, port and path"),
-        ("https://host#secret", "only a scheme, host, port and path"),
-        ("https://user:secret\n@host", "cannot be printed"),
-        ("https://user:secret\ud800@host", "cannot be printed"),
-        ("https://\ud800", "cannot be printed"),
-        ("https://example.com/\udfff", "cannot be printed"),
-        ("https://example.com/\x1b[2J", "cannot be printed"),
-        ("https://example.com/\u202e", "cannot be printed"),
-        ("https://example.com\r\nX-Evil: 1", "cannot be printed"),
-        ("https://exam\tple.com", "cannot be printed"),
-        ("https://example.com\n", "cannot be printed"),
-        (" https://example.com", "white space around it"),
-        ("https://example.com ", "white space around it"),
-        (f"https://{'a.' * 126}aa", "is not a valid host name"),
+        ("https://user:secret\\@host", "must not have a user, password, query or fragment"),
+        ("https://host?secret", "must not have a user, password, query or fragment"),
+        ("https://host#secret", "must not have a user, password, query or fragment"),
+        ("https://user:secret\n@host", "unprintable characters"),
+        ("https://user:secret\ud800@host", "unprintable characters"),
+        ("https://\ud800", "unprintable characters"),
+        ("https://example.com/\udfff", "unprintable characters"),
+        ("https://example.com/\x1b[2J", "unprintable characters"),
+        ("https://example.com/\u202e", "unprintable characters"),
+        ("https://example.com\r\nX-Evil: 1", "unprintable characters"),
+        ("https://exam\tple.com", "unprintable characters"),
+        ("https://example.com\n", "unprintable characters"),
+        (" https://example.com", "surrounding whitespace"),
+        ("https://example.com ", "surrounding whitespace"),
+        (f"https://{'a.' * 126}aa", "has an invalid host name"),
         (f"https://example.com/{'a' * 2048}", "is longer than 2048 characters"),
         (f"https://user:secret@{'a' * 2048}", "is longer than 2048 characters"),
         ("https://[fe80::1%25eth0]", "an IPv6 address with a zone"),
@@ -220,7 +227,7 @@ def test_a_custom_endpoint_is_used_as_given(url: str, endpoint: Endpoint) -> Non
         ("https://example.com:8443x", "is not a valid URL"),
     ],
 )
-def test_an_unusable_custom_endpoint_is_refused(url: str, problem: str) -> None:
+def test_an_invalid_custom_endpoint_is_refused(url: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match="^endpoint_url: ") as caught:
         resolve("us-east-1", endpoint_url=url)
 
@@ -243,7 +250,7 @@ def test_a_refused_url_without_user_information_is_quoted(url: str) -> None:
     url=st.text(max_size=20)
     | st.from_regex(r"(https?|ftp)?:?(//)?.{0,9}@?.{0,9}:?.{0,5}/?.{0,9}", fullmatch=True)
 )
-def test_any_url_is_usable_or_refused_in_words(url: str) -> None:
+def test_any_url_is_valid_or_refused_with_a_reason(url: str) -> None:
     try:
         endpoint = resolve("us-east-1", endpoint_url=url)
     except ConfigurationError as error:
@@ -271,6 +278,33 @@ def test_region_and_url_may_be_members_of_an_enum() -> None:
      "us-east-1@evil.example", "us-east-1\n", "123", "ümlaut-1"],
 )  # fmt: skip
 @pytest.mark.parametrize("url", [None, "https://example.com"])
-def test_what_is_no_host_label_is_no_region(region: str, url: str | None) -> None:
+def test_a_text_that_is_not_a_host_label_is_not_a_region(region: str, url: str | None) -> None:
     with pytest.raises(ConfigurationError, match="^region: .* is not a valid region name"):
         resolve(region, endpoint_url=url)
+
+
+# ARNs
+
+_PART = st.text(st.characters(exclude_characters=":"))
+
+
+@given(_PART, _PART, _PART, _PART, st.text())
+def test_an_arn_has_six_parts_and_the_last_one_may_contain_colons(
+    partition: str, service: str, region: str, account: str, resource: str
+) -> None:
+    text = f"arn:{partition}:{service}:{region}:{account}:{resource}"
+    assert parse_arn(text) == Arn(partition, service, region, account, resource)
+
+
+def test_resources_that_aws_manages_have_no_account_number() -> None:
+    arn = parse_arn("arn:aws:lambda:us-east-1:aws:network-connector:aws-network-connector:EGRESS")
+    assert arn == Arn(
+        "aws", "lambda", "us-east-1", "aws", "network-connector:aws-network-connector:EGRESS"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "arn", "prod-egress", "arn:aws:lambda:us-east-1:1", "ARN:::::"]
+)
+def test_other_text_is_not_an_arn(text: str) -> None:
+    assert parse_arn(text) is None

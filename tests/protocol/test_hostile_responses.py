@@ -1,4 +1,4 @@
-"""Whatever a response brings ends in a model or in an error of ours, at a bounded cost."""
+"""Every response becomes a model or an error of this library, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from lambdacore_async.errors import ApiError, LambdaCoreError, ResponseError
 from lambdacore_async.models.network_connectors import NetworkConnector
 from lambdacore_async.models.shared import JSONValue, UnknownMember
-from lambdacore_async.protocol.codec import from_dict, is_array, is_object, to_dict, wire_name
 from lambdacore_async.protocol.messages import MAX_RESPONSE, Response
 from lambdacore_async.protocol.operations import (
     CREATE_NETWORK_CONNECTOR,
@@ -41,9 +40,11 @@ from lambdacore_async.protocol.operations import (
     RESTORE_RUNTIME,
     UPDATE_RUNTIME_ALIAS,
 )
+from lambdacore_async.protocol.reading import from_dict, is_array, is_object, wire_name
 from lambdacore_async.protocol.restjson import ListOperation, ModelOperation, Operation
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
-from support.generation import answers, thorough
+from support.generation import responses, thorough
 from support.pickled import through_pickle
 
 CONNECTOR: Final[dict[str, object]] = {"Arn": "a", "Name": "n", "Id": "i"}
@@ -75,7 +76,7 @@ poison: Final = st.sampled_from(POISON)
 
 
 def check_usable(value: Any) -> None:
-    """What was read can be compared, hashed, shown, copied, sent on and written."""
+    """Check that a result can be compared, hashed, shown, copied, pickled and written."""
     assert through_pickle(value) == copy.deepcopy(value) == copy.copy(value) == value
     assert hash(value) == hash(through_pickle(value))
     assert repr(value).isprintable()
@@ -90,7 +91,7 @@ def check_usable(value: Any) -> None:
 
 
 def check_error(error: LambdaCoreError, body: bytes) -> None:
-    """An error can be shown and sent on, and holds no more of the body than it says."""
+    """Check that an error can be shown and pickled, and keeps only the start of a body."""
     for text in (str(error), repr(error)):
         assert text.isprintable()
         assert len(text) < 2500
@@ -122,7 +123,7 @@ def outcome(operation: Operation[Any], response: Response) -> Any:
 
 @st.composite
 def poisoned_bodies(draw: st.DrawFn, operation: Operation[Any]) -> bytes:
-    """An honest answer in which some member, anywhere, has a value that nobody expects."""
+    """Draw a valid response in which one member, at any depth, has an unexpected value."""
     shape = judge.shapes().operation_model(operation.name).output_shape
     places: list[tuple[Any, Any]] = []
 
@@ -134,7 +135,7 @@ def poisoned_bodies(draw: st.DrawFn, operation: Operation[Any]) -> bytes:
             if is_object(inner) or is_array(inner):
                 visit(inner)
 
-    content = draw(answers(shape)) if shape else {}
+    content = draw(responses(shape)) if shape else {}
     visit(content)
     marks: dict[str, str] = {}
     for number in range(draw(st.integers(0, 2)) if places else 0):
@@ -144,7 +145,7 @@ def poisoned_bodies(draw: st.DrawFn, operation: Operation[Any]) -> bytes:
     text = json.dumps(content)
     for mark, value in marks.items():
         text = text.replace(mark, value)
-    # Keys that come twice, and what no JSON has around it.
+    # Repeated keys, and text around the JSON.
     text = draw(st.sampled_from([text, text[:-1] + ', "Arn": 1, "Arn": "\\ud83d"}', f" {text}\n"]))
     body = text.encode()
     return draw(
@@ -166,7 +167,7 @@ headers: Final = st.dictionaries(
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
 @settings(thorough, max_examples=60)
 @given(data=st.data(), status=st.sampled_from([200, 204, 299]), headers=headers)
-def test_whatever_an_answer_brings_it_is_usable_or_an_error_of_ours(
+def test_any_response_is_usable_or_an_error_of_this_library(
     operation: Operation[Any], data: st.DataObject, status: int, headers: dict[str, str]
 ) -> None:
     outcome(operation, Response(status, headers, data.draw(poisoned_bodies(operation))))
@@ -184,7 +185,7 @@ READERS: Final[dict[Any, Operation[Any]]] = {
 
 @pytest.mark.parametrize(("kind", "operation"), READERS.items())
 @pytest.mark.parametrize("value", POISON, ids=lambda value: value[:30])
-def test_no_value_of_any_member_makes_another_error(
+def test_no_value_of_any_member_raises_another_error(
     kind: Any, operation: Operation[Any], value: str
 ) -> None:
     names = [wire_name(field.name) for field in attrs.fields(kind)]
@@ -196,7 +197,7 @@ def test_no_value_of_any_member_makes_another_error(
 
 
 def in_place(operation: Operation[Any], text: str) -> bytes:
-    """The JSON of a resource where the operation has it."""
+    """Return the body of a response with this JSON of a resource."""
     page = next((row for row in LISTINGS if row is operation), None)
     return (text if page is None else f'{{"{page.items}": [{text}]}}').encode()
 
@@ -218,7 +219,7 @@ error_texts: Final = st.text(
     body=st.sampled_from([None, b"", b"[" * 100_000, b'"\\ud800"', b"\xed\xa0\x80", b"null"]),
 )
 @example(GET_RUNTIME, 500, {}, {"Reason": '"\\ud800"'}, None)
-def test_whatever_an_error_brings_is_an_error_of_ours(
+def test_any_error_response_is_an_error_of_this_library(
     operation: Operation[Any],
     status: int,
     headers: dict[str, str],
@@ -238,18 +239,18 @@ def test_whatever_an_error_brings_is_an_error_of_ours(
 
 
 @pytest.mark.parametrize("fault", [RecursionError(), MemoryError(), OSError(75, "x"), Exception()])
-def test_what_parsing_raises_of_its_own_is_an_error_of_this_call(
+def test_any_exception_while_parsing_is_an_error_of_this_call(
     fault: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise fault
 
     for place in ("structure", "refuse_surrogates"):
-        monkeypatch.setattr(f"lambdacore_async.protocol.codec.{place}", fail)
+        monkeypatch.setattr(f"lambdacore_async.protocol.reading.{place}", fail)
     body = json.dumps({**CONNECTOR, "Name": "\N{SNOWMAN}"}).encode()
 
     with pytest.raises(
-        ResponseError, match=r"^GetNetworkConnector: cannot read the answer: "
+        ResponseError, match=r"^GetNetworkConnector: cannot read the response: "
     ) as caught:
         GET_NETWORK_CONNECTOR.parse_response(Response(200, {}, body))
 
@@ -257,13 +258,13 @@ def test_what_parsing_raises_of_its_own_is_an_error_of_this_call(
 
 
 @pytest.mark.parametrize("fault", [KeyboardInterrupt, SystemExit])
-def test_what_ends_the_program_passes(
+def test_exceptions_that_end_the_program_propagate(
     fault: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr("lambdacore_async.protocol.codec.structure", fail)
+    monkeypatch.setattr("lambdacore_async.protocol.reading.structure", fail)
 
     with pytest.raises(fault):
         GET_NETWORK_CONNECTOR.parse_response(Response(200, {}, json.dumps(CONNECTOR).encode()))
@@ -286,7 +287,7 @@ def test_an_unknown_member_may_be_nested_sixty_four_levels_deep(
         assert "configuration: nested more than 64 levels deep" in str(result)
 
 
-def test_a_lone_surrogate_makes_an_answer_unreadable_and_a_pair_does_not() -> None:
+def test_a_lone_surrogate_makes_a_response_unreadable_and_a_pair_does_not() -> None:
     for written, readable in (
         ("\\ud83d\\udca9", True),
         ("\\ud83d", False),
@@ -300,7 +301,7 @@ def test_a_lone_surrogate_makes_an_answer_unreadable_and_a_pair_does_not() -> No
             assert isinstance(result, ResponseError)
 
 
-def test_the_last_of_two_equal_keys_counts_as_for_botocore() -> None:
+def test_the_last_of_two_equal_keys_counts_as_in_botocore() -> None:
     body = b'{"Arn": "a", "Name": "n", "Id": "i", "Name": "m"}'
 
     assert GET_NETWORK_CONNECTOR.parse_response(Response(200, {}, body)).name == "m"
@@ -310,7 +311,7 @@ def test_the_last_of_two_equal_keys_counts_as_for_botocore() -> None:
 # Bounds
 
 
-def test_every_operation_bounds_its_response_near_to_what_it_can_hold() -> None:
+def test_the_bound_of_every_operation_is_close_to_its_longest_response() -> None:
     bounds = {operation: operation.max_response for operation in OPERATIONS.values()}
 
     assert max(bounds.values()) <= MAX_RESPONSE
@@ -386,7 +387,7 @@ def outcome_of_page(body: bytes) -> Any:
 
 
 def filled(template: str, item: str, size: int) -> bytes:
-    """A body of this size, of one item over and over."""
+    """Return a body of this size, made of one repeated item."""
     count = (size - len(template)) // (len(item) + 1) // template.count("ITEMS")
     return template.replace("ITEMS", ",".join([item] * count)).encode()
 
@@ -421,7 +422,7 @@ _MORE: Final[list[tuple[Operation[Any], str, str]]] = [
 
 @contextmanager
 def counted_calls() -> Generator[Callable[[], int]]:
-    """How many Python functions were called: work that does not depend on the machine."""
+    """Count the Python functions called: a measure of work that no machine affects."""
     calls = 0
 
     def count(frame: FrameType, event: str, argument: object) -> None:
@@ -450,7 +451,7 @@ CASES: Final[list[tuple[Operation[Any], str, str, int]]] = [
     CASES,
     ids=[f"{case[0]}-{case[1][-20:]}-{case[2]}-{case[3]}" for case in CASES],
 )
-def test_no_body_takes_much_memory_or_work(
+def test_memory_and_work_are_bounded_for_any_body(
     operation: Operation[Any], template: str, item: str, status: int
 ) -> None:
     size = operation.max_response
@@ -474,11 +475,11 @@ def test_no_body_takes_much_memory_or_work(
     with counted_calls() as calls:
         with suppress(LambdaCoreError):
             operation.parse_response(response)
-        # A few calls for each item of a list that can be read, and none to explain the rest.
+        # A few calls per item of a readable list, and none to explain the rest.
         assert calls() < size
 
 
-def test_at_most_ten_faults_are_explained_and_that_briefly() -> None:
+def test_at_most_ten_faults_are_explained_briefly() -> None:
     response = Response(200, {}, filled(SUBNETS, "1", 900_000))
 
     with pytest.raises(ResponseError) as caught:
@@ -500,8 +501,8 @@ def test_a_long_value_is_quoted_in_part() -> None:
     assert len(str(caught.value)) < 500
 
 
-def test_a_read_error_keeps_nothing_of_a_body_alive() -> None:
-    """Errors of a fan-out are kept until its report; a body each would add up."""
+def test_an_error_does_not_keep_the_body_alive() -> None:
+    """A fan-out keeps its errors until it reports; their bodies would add up."""
     body = filled("[ITEMS]", "[]", GET_NETWORK_CONNECTOR.max_response)
     gc.collect()
     gc.disable()
@@ -522,7 +523,7 @@ def outcome_of_connector(body: bytes) -> ResponseError:
     return caught.value
 
 
-# Whose answer it is
+# Responses about another resource
 
 
 CONNECTOR_ARN: Final = "arn:aws:lambda:us-east-1:123456789012:network-connector:nc-1"
@@ -542,7 +543,7 @@ def is_accepted(operation: Operation[Any], content: object, *identifiers: str) -
     try:
         operation.parse_response(response, 1, identifiers)
     except ResponseError as error:
-        found = ("about another resource: asked for " in str(error), error.transient)
+        found = ("about another resource: requested " in str(error), error.transient)
         if found != (True, False):
             raise
         return False
@@ -576,7 +577,7 @@ def is_accepted(operation: Operation[Any], content: object, *identifiers: str) -
         (f"{CONNECTOR_ARN}:", connector()),
     ],
 )
-def test_an_answer_that_may_be_about_the_resource_is_taken(identifier: str, content: Any) -> None:
+def test_a_response_possibly_about_the_resource_is_accepted(identifier: str, content: Any) -> None:
     for operation in (GET_NETWORK_CONNECTOR, DELETE_NETWORK_CONNECTOR, CREATE_NETWORK_CONNECTOR):
         assert is_accepted(operation, content, identifier)
     version = {**content, "VersionArn": f"{content['Arn']}:1", "Version": 1, "State": "ACTIVE"}
@@ -591,7 +592,7 @@ def test_an_answer_that_may_be_about_the_resource_is_taken(identifier: str, cont
         "arn:aws:lambda:us-east-1:123456789012:network-connector:other:7", MANAGED, "7", "a\n" * 99,
     ],
 )  # fmt: skip
-def test_an_answer_about_another_resource_is_refused(identifier: str) -> None:
+def test_a_response_about_another_resource_is_refused(identifier: str) -> None:
     content = connector(f"{CONNECTOR_ARN}:7" if identifier.endswith(":7") else CONNECTOR_ARN)
     for operation in (GET_NETWORK_CONNECTOR, DELETE_NETWORK_CONNECTOR, CREATE_NETWORK_CONNECTOR):
         assert not is_accepted(operation, content, identifier)
@@ -653,7 +654,7 @@ def test_an_answer_about_another_resource_is_refused(identifier: str) -> None:
     ],
     ids=str,
 )  # fmt: skip
-def test_so_it_is_with_runtimes(
+def test_the_same_holds_for_runtimes(
     operation: Operation[Any],
     content: object,
     right: list[tuple[str, ...]],
@@ -665,7 +666,7 @@ def test_so_it_is_with_runtimes(
         assert not is_accepted(operation, content, *identifiers)
 
 
-def test_a_request_knows_which_resource_it_is_about() -> None:
+def test_a_request_has_the_identifiers_of_its_resource() -> None:
     for operation, arguments, identifiers in (
         (GET_NETWORK_CONNECTOR, {"identifier": "prod"}, ("prod",)),
         (CREATE_RUNTIME, {"name": "rt"}, ("rt",)),

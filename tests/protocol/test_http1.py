@@ -1,4 +1,4 @@
-"""Requests as bytes, and responses from bytes: judged by h11, which shares no code with llhttp."""
+"""HTTP/1.1 requests and responses, compared with h11, which shares no code with llhttp."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lambdacore_async.protocol.http1 import (
     MalformedResponseError,
     OversizedBodyError,
     ResponseReader,
-    serialized,
+    serialize,
 )
 from lambdacore_async.protocol.messages import Request, Response
 from support.generation import thorough
@@ -29,7 +29,7 @@ Read = tuple[int, dict[str, str], bytes]
 def read(
     *parts: bytes, ended: bool = False, max_body: int = ROOM
 ) -> tuple[Response | None, ResponseReader]:
-    """What a reader makes of the parts of a response, and of the connection's end."""
+    """Feed the parts of a response, and the end of the connection, to a reader."""
     reader = ResponseReader()
     reader.expect(max_body)
     for part in parts:
@@ -43,8 +43,8 @@ def content(response: Response) -> Read:
     return response.status, dict(response.headers), response.body
 
 
-def judged(data: bytes) -> tuple[Read, bool]:
-    """What h11 reads up to the connection's end, and whether the connection could be kept."""
+def read_by_h11(data: bytes) -> tuple[Read, bool]:
+    """Return what h11 reads up to the connection's end, and whether it keeps the connection."""
     connection = h11.Connection(h11.CLIENT)
     connection.send(h11.Request(method="GET", target="/", headers=[("host", "x")]))
     connection.send(h11.EndOfMessage())
@@ -69,7 +69,7 @@ def judged(data: bytes) -> tuple[Read, bool]:
 
 
 def framed(body: bytes, framing: str, chunk: int) -> tuple[list[str], bytes]:
-    """Headers and bytes for a body."""
+    """Return the headers and bytes that transfer a body."""
     if framing == "length":
         return [f"Content-Length: {len(body)}"], body
     if framing == "end":
@@ -102,7 +102,7 @@ interim = st.sampled_from(
     before=interim,
     cuts=st.lists(st.integers(0, 400), max_size=4),
 )
-def test_in_whatever_parts_a_response_comes_it_is_what_h11_reads(
+def test_a_response_split_anywhere_is_what_h11_reads(
     status: str,
     version: str,
     headers: list[tuple[str, str, str, str]],
@@ -128,7 +128,7 @@ def test_in_whatever_parts_a_response_comes_it_is_what_h11_reads(
     response, reader = read(*parts, ended=True)
 
     assert response is not None
-    expected, kept = judged(data)
+    expected, kept = read_by_h11(data)
     assert content(response) == expected
     if version == "1.1":  # h11 never keeps a connection of HTTP/1.0
         assert reader.keep_alive == (kept and (framing != "end" or status.startswith("204")))
@@ -144,7 +144,7 @@ pieces = st.sampled_from(
 
 @thorough
 @given(st.lists(st.tuples(st.integers(0, len(PLAIN)), st.integers(0, 3), pieces), max_size=3))
-def test_a_spoilt_response_is_refused_or_is_what_h11_reads(
+def test_a_corrupted_response_is_refused_or_is_what_h11_reads(
     changes: list[tuple[int, int, bytes]],
 ) -> None:
     data = PLAIN
@@ -159,7 +159,7 @@ def test_a_spoilt_response_is_refused_or_is_what_h11_reads(
         event("not complete")
         return
     try:
-        expected, _ = judged(data)
+        expected, _ = read_by_h11(data)
     except h11.RemoteProtocolError:
         event("refused by h11 alone")
     else:
@@ -167,13 +167,13 @@ def test_a_spoilt_response_is_refused_or_is_what_h11_reads(
 
 
 @given(st.binary(max_size=300), st.booleans())
-def test_no_bytes_end_in_another_error(data: bytes, ended: bool) -> None:
+def test_any_bytes_raise_at_most_a_malformed_response_error(data: bytes, ended: bool) -> None:
     with suppress(MalformedResponseError):
         read(data, ended=ended)
 
 
 @pytest.mark.parametrize("data", [b"", b"HTTP", PLAIN[:40], b"HTTP/1.1 100 Continue\r\n\r\n"])
-def test_a_connection_that_ends_before_a_head_is_complete_brings_no_response(data: bytes) -> None:
+def test_a_connection_that_ends_before_the_head_is_complete_has_no_response(data: bytes) -> None:
     assert read(data, ended=True)[0] is None
 
 
@@ -206,13 +206,13 @@ def test_a_body_that_ends_too_soon_is_cut_short(data: bytes) -> None:
         b"HTTP/1.1 099 OK\r\n\r\n",
     ],
 )
-def test_what_is_not_a_response_is_refused(data: bytes) -> None:
+def test_bytes_that_are_not_a_response_are_refused(data: bytes) -> None:
     with pytest.raises(MalformedResponseError):
         read(data)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "X-GZIP", "deflate", "identity", "rot13", ""])
-def test_a_coded_body_is_decoded_in_whatever_parts_it_comes(coding: str) -> None:
+def test_a_coded_body_is_decoded_wherever_it_is_split(coding: str) -> None:
     plain = b"x" * 900
     compressed = {"gzip": gzip.compress(plain), "deflate": zlib.compress(plain)}
     coded = compressed.get(coding.lower().removeprefix("x-"), plain)
@@ -258,26 +258,26 @@ def test_the_body_of_an_error_is_cut_at_the_bound() -> None:
         b"y" * 1_000,
     ],
 )
-def test_a_head_without_end_is_refused(endless: bytes) -> None:
+def test_an_endless_head_is_refused(endless: bytes) -> None:
     start = b"" if endless.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n"
     with pytest.raises(MalformedResponseError, match="too large"):
         read(start, *[endless] * 100)
 
 
-def test_a_head_that_comes_at_once_is_bounded_too() -> None:
+def test_a_head_that_arrives_at_once_is_bounded_too() -> None:
     with pytest.raises(MalformedResponseError, match="too large"):
         read(http(b"", *["X: yz"] * 20_000))
 
 
 @pytest.mark.parametrize("endless", [b"1;" + b"e" * 990 + b"\r\nx\r\n", b"1;" + b"e" * 5_000])
-def test_framing_without_end_is_refused(endless: bytes) -> None:
+def test_endless_framing_is_refused(endless: bytes) -> None:
     start = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     with pytest.raises(MalformedResponseError, match="too large"):
         read(start, *[endless[i : i + 900] for i in range(0, len(endless), 900)] * 100)
 
 
 @pytest.mark.parametrize("rest", [PLAIN, b"garbage", b"HTTP/1.1 408 Request Timeout\r\n"])
-def test_a_connection_with_more_than_a_response_is_not_kept(rest: bytes) -> None:
+def test_a_connection_with_data_after_a_response_is_not_kept(rest: bytes) -> None:
     response, reader = read(http(b"{}") + rest)
     assert response is not None
     assert (response.body, reader.keep_alive) == (b"{}", False)
@@ -304,7 +304,7 @@ def test_a_reader_reads_one_response_after_another() -> None:
 )
 def test_a_line_break_in_a_request_is_refused(request_: Request) -> None:
     with pytest.raises(ValueError, match="line break"):
-        serialized(request_)
+        serialize(request_)
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{}"])
@@ -312,7 +312,7 @@ def test_a_line_break_in_a_request_is_refused(request_: Request) -> None:
 def test_a_request_is_what_h11_reads(method: str, body: bytes | None) -> None:
     request = Request(method, "/a%20b?c=d", {"host": "x", "x-amz-date": "2026"}, body)
     connection = h11.Connection(h11.SERVER)
-    connection.receive_data(serialized(request))
+    connection.receive_data(serialize(request))
     head = connection.next_event()
     assert isinstance(head, h11.Request)
     assert (head.method, head.target) == (method.encode(), b"/a%20b?c=d")

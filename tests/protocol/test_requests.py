@@ -1,4 +1,4 @@
-"""Requests that we build and sign are those of botocore, byte for byte."""
+"""Requests are built and signed as botocore does it, byte for byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.runtimes import Compatibility, RuntimeReleaseLifecycle
 from lambdacore_async.models.shared import UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import to_dict
 from lambdacore_async.protocol.messages import Request
 from lambdacore_async.protocol.operations import (
     CREATE_NETWORK_CONNECTOR,
@@ -41,6 +40,7 @@ from lambdacore_async.protocol.operations import (
 )
 from lambdacore_async.protocol.restjson import Location, Operation
 from lambdacore_async.protocol.sigv4 import Credentials, sign
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
 from support.generation import as_arguments, calls, labels, thorough
 
@@ -68,7 +68,7 @@ TEXTS = [
 
 
 def signed(request: Request, credentials: Credentials) -> judge.Sent:
-    """Our request, in the judge's terms."""
+    """Return the library's request in the form of the judge."""
     request = sign(
         request,
         host=judge.ENDPOINT.removeprefix("https://"),
@@ -93,7 +93,7 @@ def valid_arguments(operation: Operation[Any]) -> dict[str, object]:
 @pytest.mark.parametrize("name", judge.operation_names())
 @thorough
 @given(data=st.data())
-def test_every_request_is_the_one_that_botocore_sends(name: str, data: st.DataObject) -> None:
+def test_every_request_equals_botocores(name: str, data: st.DataObject) -> None:
     params = data.draw(calls(name))
     credentials = data.draw(st.sampled_from(CREDENTIALS))
 
@@ -104,7 +104,7 @@ def test_every_request_is_the_one_that_botocore_sends(name: str, data: st.DataOb
 
 @thorough
 @given(identifier=labels)
-def test_every_identifier_travels_as_botocore_sends_it(identifier: str) -> None:
+def test_every_identifier_is_sent_as_botocore_sends_it(identifier: str) -> None:
     request = GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
 
     theirs = judge.serialize("GetNetworkConnector", {"Identifier": identifier}, time=TIME)
@@ -115,7 +115,7 @@ def test_every_identifier_travels_as_botocore_sends_it(identifier: str) -> None:
 @pytest.mark.parametrize("name", judge.operation_names())
 @thorough
 @given(data=st.data())
-def test_the_service_reads_the_arguments_that_the_client_wrote(
+def test_the_embedded_service_reads_the_arguments_that_the_client_wrote(
     name: str, data: st.DataObject
 ) -> None:
     operation = OPERATIONS[name]
@@ -134,7 +134,7 @@ def test_the_service_reads_the_arguments_that_the_client_wrote(
 
 @pytest.mark.parametrize(("operation", "parameter"), LABELS)
 @pytest.mark.parametrize("value", [".", "..", "", "\ud800", "a\udfff", 7, b"x", None, ["x"], True])
-def test_what_no_path_can_carry_is_refused(
+def test_an_argument_that_no_path_can_carry_is_refused(
     operation: Operation[Any], parameter: str, value: object
 ) -> None:
     arguments = {**valid_arguments(operation), parameter: value}
@@ -148,7 +148,7 @@ def test_what_no_path_can_carry_is_refused(
 
 
 @pytest.mark.parametrize(("operation", "parameter"), REQUIRED)
-def test_a_required_parameter_cannot_be_left_out(operation: Operation[Any], parameter: str) -> None:
+def test_a_required_parameter_cannot_be_omitted(operation: Operation[Any], parameter: str) -> None:
     arguments = valid_arguments(operation)
     del arguments[parameter]
 
@@ -160,7 +160,7 @@ def test_a_required_parameter_cannot_be_left_out(operation: Operation[Any], para
 
 @pytest.mark.parametrize(("operation", "parameter"), TEXTS)
 @pytest.mark.parametrize("value", ["\ud800", 7, b"x", ["x"], True])
-def test_only_proper_text_is_sent_as_text(
+def test_only_strings_are_sent_as_strings(
     operation: Operation[Any], parameter: str, value: object
 ) -> None:
     with pytest.raises(ParameterError) as caught:
@@ -213,7 +213,7 @@ def test_only_proper_text_is_sent_as_text(
             "configuration",
             UnknownMember("Other", {"A": 1}),
             "configuration",
-            "cannot send 'Other', a member not known here",
+            "cannot send the unknown member 'Other'",
         ),
         (
             UPDATE_NETWORK_CONNECTOR,
@@ -224,7 +224,7 @@ def test_only_proper_text_is_sent_as_text(
         ),
     ],
 )
-def test_a_wrong_argument_is_refused_by_its_name_and_the_path_into_it(
+def test_an_error_names_the_wrong_argument_and_the_path_into_it(
     operation: Operation[Any], parameter: str, value: object, path: str | None, problem: str
 ) -> None:
     with pytest.raises(ParameterError) as caught:
@@ -235,20 +235,20 @@ def test_a_wrong_argument_is_refused_by_its_name_and_the_path_into_it(
     assert (error.parameter, error.operation) == (path or parameter, operation.name)
 
 
-def test_strings_will_do_for_enum_members() -> None:
+def test_strings_are_accepted_for_enum_members() -> None:
     for state in ("ACTIVE", NetworkConnectorState.ACTIVE, UnknownValue("ACTIVE")):
         request = LIST_NETWORK_CONNECTORS.build_request({"state": state})
         assert request.target == "/2026-04-04/network-connectors?State=ACTIVE"
 
 
-def test_enum_members_will_do_for_strings() -> None:
+def test_enum_members_are_accepted_for_strings() -> None:
     request = LIST_RUNTIMES.build_request({"next_token": NetworkConnectorState.ACTIVE})
 
     assert request.target == "/2026-10-01/runtimes?nextToken=ACTIVE"
 
 
 class Name(str, Enum):  # noqa: UP042 - the point
-    """As frameworks for the command line and for schemas make enums; not a `StrEnum`."""
+    """An enum as command-line and schema frameworks define it; not a `StrEnum`."""
 
     EGRESS = "prod-egress"
 
@@ -258,7 +258,7 @@ class Size(IntEnum):
 
 
 class Odd(str):
-    """Text that shows as something else."""
+    """A string whose `str` is another one."""
 
     __slots__ = ()
 
@@ -292,7 +292,7 @@ TEXT_FORMS: list[str] = [
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
 @pytest.mark.parametrize("form", TEXT_FORMS, ids=lambda form: type(form).__name__)
-def test_what_is_text_is_sent_as_that_text(operation: Operation[Any], form: str) -> None:
+def test_subclasses_of_str_are_sent_as_their_value(operation: Operation[Any], form: str) -> None:
     def arguments(text: str) -> dict[str, object]:
         configuration = VpcEgressConfiguration(
             subnet_ids=[text],
@@ -322,7 +322,7 @@ def test_what_is_text_is_sent_as_that_text(operation: Operation[Any], form: str)
     assert {type(text) for text in request.identifiers} <= {str}
 
 
-def test_text_is_written_as_that_text() -> None:
+def test_subclasses_of_str_are_written_as_their_value() -> None:
     connector = NetworkConnector(
         Name.EGRESS,
         Capital.EGRESS,
@@ -336,7 +336,7 @@ def test_text_is_written_as_that_text() -> None:
     assert {type(text) for text in data.values()} == {str}
 
 
-def test_a_number_of_an_enum_is_sent_as_that_number() -> None:
+def test_a_member_of_an_int_enum_is_sent_as_its_number() -> None:
     class Shown(int):
         def __str__(self) -> str:
             return "shown"
@@ -362,7 +362,7 @@ def test_a_number_beyond_64_bits_is_refused(number: int) -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
-def test_an_argument_that_the_operation_does_not_know_is_refused(
+def test_an_unknown_argument_is_refused(
     operation: Operation[Any],
 ) -> None:
     with pytest.raises(ParameterError, match=f"^{operation.name}: identifer: unknown") as caught:
@@ -379,7 +379,7 @@ WRONG: list[Any] = [
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
-def test_an_argument_of_the_wrong_type_is_refused_by_its_name(operation: Operation[Any]) -> None:
+def test_an_error_names_the_argument_of_the_wrong_type(operation: Operation[Any]) -> None:
     right = {str: (), int: (7, 10**5000), bool: (True,), dict[str, str]: ({"x": "y"},)}
     for member in operation.members:
         for value in WRONG:
@@ -392,7 +392,7 @@ def test_an_argument_of_the_wrong_type_is_refused_by_its_name(operation: Operati
 
 
 @pytest.mark.parametrize("key", ["a @ b", " @ ", "a'b", "x" * 10_000, "line\nbreak", "a.b[0]"])
-def test_a_parameter_is_named_rightly_whatever_its_keys_are(key: str) -> None:
+def test_an_error_names_the_parameter_whatever_its_keys_are(key: str) -> None:
     with pytest.raises(ParameterError) as caught:
         CREATE_RUNTIME.build_request({"name": "x", "tags": {"fine": "x", key: 7}})
 
@@ -426,20 +426,20 @@ def test_enum_members_are_plain_text_in_a_body() -> None:
     }
 
 
-def test_a_request_without_members_for_a_body_has_none() -> None:
+def test_a_request_without_body_members_has_no_body() -> None:
     request = RESTORE_RUNTIME.build_request({"runtime_name": "x"})
 
     assert (request.body, request.headers) == (None, {})
 
 
-def test_a_request_whose_body_members_are_all_absent_sends_an_empty_object() -> None:
+def test_a_request_with_all_body_members_absent_sends_an_empty_object() -> None:
     request = UPDATE_RUNTIME.build_request({"runtime_name": "x", "description": None})
 
     assert request.body == b"{}"
     assert request.headers == {"content-type": "application/json"}
 
 
-def test_an_empty_structure_is_not_the_same_as_none() -> None:
+def test_an_empty_structure_differs_from_none() -> None:
     request = UPDATE_RUNTIME.build_request(
         {"runtime_name": "x", "release_lifecycle": RuntimeReleaseLifecycle()}
     )
@@ -447,7 +447,7 @@ def test_an_empty_structure_is_not_the_same_as_none() -> None:
     assert request.body == b'{"ReleaseLifecycle": {}}'
 
 
-def test_an_empty_text_is_sent_where_the_model_allows_it() -> None:
+def test_an_empty_string_is_sent_where_the_model_allows_it() -> None:
     arguments = {"runtime_name": "x", "name": "1", "release_notes": ""}
 
     assert UPDATE_RUNTIME_VERSION.build_request(arguments).body == b'{"ReleaseNotes": ""}'
@@ -463,8 +463,8 @@ def test_an_operation_knows_which_parameter_is_its_idempotency_token() -> None:
     assert {token for token in tokens.values() if token != "client_token"} == {None}
 
 
-def test_every_operation_can_be_sent_twice_without_harm() -> None:
-    """An update of a connector is not idempotent by itself, but its token makes it so."""
+def test_every_operation_is_repeatable() -> None:
+    """An update of a connector is idempotent only because of its token."""
     assert all(operation.repeatable for operation in OPERATIONS.values())
     assert not Operation("Odd", "POST", "/", 200, (), frozenset[str]()).repeatable
 
@@ -473,7 +473,7 @@ def test_an_operation_shows_as_its_name() -> None:
     assert str(GET_NETWORK_CONNECTOR) == "GetNetworkConnector"
 
 
-# The service's side
+# The embedded service's side
 
 
 @pytest.mark.parametrize(
@@ -503,21 +503,21 @@ def test_another_path_or_method_does_not_match(method: str, path: str) -> None:
         (b'{"Name": "x", "Tags": []}', "Tags: "),
     ],
 )
-def test_the_service_refuses_a_body_that_it_cannot_read(body: bytes, problem: str) -> None:
+def test_the_embedded_service_refuses_an_unreadable_body(body: bytes, problem: str) -> None:
     request = Request("POST", "/2026-10-01/runtimes", {}, body)
 
     with pytest.raises(ParameterError, match=problem):
         CREATE_RUNTIME.parse_request(request)
 
 
-def test_the_service_refuses_a_number_that_is_none() -> None:
+def test_the_embedded_service_refuses_an_invalid_number() -> None:
     request = Request("GET", "/2026-10-01/runtimes?maxResults=many", {})
 
     with pytest.raises(ParameterError, match="maxResults: expected a number, got 'many'"):
         LIST_RUNTIMES.parse_request(request)
 
 
-def test_the_service_ignores_what_it_does_not_know() -> None:
+def test_the_embedded_service_ignores_unknown_members() -> None:
     request = Request("GET", "/2026-10-01/runtimes?other=1&&nextToken=%20&flag", {"x-other": "1"})
 
     assert LIST_RUNTIMES.parse_request(request) == {"next_token": " "}

@@ -1,4 +1,4 @@
-"""Answers mean to us what they mean to botocore; each deliberate difference has its own test."""
+"""Responses are read as botocore reads them; each deliberate difference has its own test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async.errors import (
-    MODELLED_ERRORS,
+    ERRORS_BY_CODE,
     ApiError,
     ResourceNotFoundException,
     ResponseError,
@@ -29,7 +29,6 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.runtimes import RestoredRuntime, Runtime
 from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import from_dict, is_array, is_object, to_dict
 from lambdacore_async.protocol.messages import Response
 from lambdacore_async.protocol.operations import (
     DELETE_RUNTIME,
@@ -41,14 +40,16 @@ from lambdacore_async.protocol.operations import (
     OPERATIONS,
     RESTORE_RUNTIME,
 )
+from lambdacore_async.protocol.reading import from_dict, is_array, is_object
 from lambdacore_async.protocol.restjson import (
     ListOperation,
     ModelOperation,
     Operation,
     build_error,
 )
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
-from support.generation import answers, as_ours, texts, thorough
+from support.generation import as_ours, responses, texts, thorough
 
 HEADERS = {"x-amzn-requestid": "id-1"}
 CONNECTOR = {"Arn": "a", "Name": "n", "Id": "i"}
@@ -61,19 +62,19 @@ EMPTY_OPERATIONS = [
 ]
 
 
-def answer(operation: Operation[Any], content: object) -> Response:
+def success(operation: Operation[Any], content: object) -> Response:
     return Response(operation.status, HEADERS, json.dumps(content).encode())
 
 
 def judged(operation: Operation[Any], response: Response) -> dict[str, Any]:
-    """What botocore makes of the members, without what it says about the answer."""
+    """Return the members that botocore reads, without its metadata."""
     parsed = judge.parse(operation.name, response.status, response.headers, response.body)
     del parsed["ResponseMetadata"]
     return parsed
 
 
 def as_json(parsed: Any) -> Any:
-    """botocore's values as JSON."""
+    """Return botocore's values as JSON."""
     if is_object(parsed):
         return {key: as_json(value) for key, value in parsed.items()}
     if is_array(parsed):
@@ -84,7 +85,7 @@ def as_json(parsed: Any) -> Any:
 
 
 def as_botocore_sees(model: Any) -> Any:
-    """The model without the value of an unknown union member, which botocore drops."""
+    """Return the model without the value of an unknown union member, which botocore drops."""
     configuration = getattr(model, "configuration", None)
     if isinstance(configuration, UnknownMember):
         return attrs.evolve(model, configuration=UnknownMember(configuration.tag))
@@ -97,12 +98,12 @@ def as_botocore_sees(model: Any) -> Any:
 @pytest.mark.parametrize("operation", MODEL_OPERATIONS, ids=str)
 @thorough
 @given(data=st.data())
-def test_an_answer_means_what_botocore_reads_in_it(
+def test_a_response_is_read_as_botocore_reads_it(
     operation: ModelOperation[Any], data: st.DataObject
 ) -> None:
     shape = judge.shapes().operation_model(operation.name).output_shape
-    content = data.draw(answers(shape))
-    response = answer(operation, content)
+    content = data.draw(responses(shape))
+    response = success(operation, content)
 
     ours = operation.parse_response(response, attempts=2)
 
@@ -112,9 +113,9 @@ def test_an_answer_means_what_botocore_reads_in_it(
     assert seen == as_ours(operation.output, theirs)
     assert to_dict(seen) == as_json(theirs)
     assert ours.response_metadata == ResponseMetadata("id-1", operation.status, 2)
-    # What boto3 returns is read as the same model, its own bookkeeping included.
+    # The dict that boto3 returns gives the same model, despite its metadata.
     assert from_dict(operation.output, {**theirs, "ResponseMetadata": {"RetryAttempts": 0}}) == seen
-    # The service's side says the same again.
+    # The embedded service writes the same response.
     again = operation.build_response(ours)
     assert as_json(judged(operation, again)) == as_json(theirs)
     assert operation.parse_response(again) == ours
@@ -123,11 +124,11 @@ def test_an_answer_means_what_botocore_reads_in_it(
 @pytest.mark.parametrize("operation", LIST_OPERATIONS, ids=str)
 @thorough
 @given(data=st.data())
-def test_a_page_means_what_botocore_reads_in_it(
+def test_a_page_is_read_as_botocore_reads_it(
     operation: ListOperation[Any], data: st.DataObject
 ) -> None:
     shape = judge.shapes().operation_model(operation.name).output_shape
-    response = answer(operation, data.draw(answers(shape)))
+    response = success(operation, data.draw(responses(shape)))
 
     ours = operation.parse_response(response)
 
@@ -145,7 +146,7 @@ def test_a_page_means_what_botocore_reads_in_it(
 
 @pytest.mark.parametrize("operation", EMPTY_OPERATIONS, ids=str)
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[]", b"<html>", b"{", b'{"State": 1}'])
-def test_an_answer_without_members_is_none_whatever_its_body(
+def test_an_output_without_members_is_none_whatever_the_body(
     operation: Operation[Any], body: bytes
 ) -> None:
     assert operation.parse_response(Response(operation.status, HEADERS, body)) is None
@@ -160,7 +161,7 @@ def test_the_service_answers_a_deletion_with_an_empty_object(operation: Operatio
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 299])
-def test_any_status_of_success_will_do(status: int) -> None:
+def test_any_2xx_status_is_a_success(status: int) -> None:
     connector = GET_NETWORK_CONNECTOR.parse_response(
         Response(status, {}, json.dumps(CONNECTOR).encode())
     )
@@ -169,12 +170,12 @@ def test_any_status_of_success_will_do(status: int) -> None:
     assert connector.response_metadata == ResponseMetadata(None, status, 1)
 
 
-def test_the_services_own_member_called_response_metadata_is_not_taken_for_ours() -> None:
+def test_a_member_response_metadata_of_the_service_is_ignored() -> None:
     content = {"Arn": "a", "Name": "n", "Created": "c", "LastModified": "l"}
     spoof = {**content, "ResponseMetadata": {"RequestId": "spoof"}}
 
-    runtime = GET_RUNTIME.parse_response(answer(GET_RUNTIME, spoof))
-    page = LIST_RUNTIMES.parse_response(answer(LIST_RUNTIMES, {"Items": [spoof]}))
+    runtime = GET_RUNTIME.parse_response(success(GET_RUNTIME, spoof))
+    page = LIST_RUNTIMES.parse_response(success(LIST_RUNTIMES, {"Items": [spoof]}))
 
     assert runtime.response_metadata == ResponseMetadata("id-1", 200, 1)
     assert page.items[0].response_metadata is None
@@ -182,7 +183,7 @@ def test_the_services_own_member_called_response_metadata_is_not_taken_for_ours(
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_an_empty_token_ends_a_listing(token: str | None) -> None:
-    page = LIST_RUNTIMES.parse_response(answer(LIST_RUNTIMES, {"Items": [], "NextToken": token}))
+    page = LIST_RUNTIMES.parse_response(success(LIST_RUNTIMES, {"Items": [], "NextToken": token}))
 
     assert page == Page((), None)
 
@@ -203,8 +204,8 @@ def test_an_empty_token_ends_a_listing(token: str | None) -> None:
         (-1, datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
-def test_a_timestamp_may_come_in_many_forms(text: object, time: datetime) -> None:
-    response = answer(GET_NETWORK_CONNECTOR, {**CONNECTOR, "LastModified": text})
+def test_a_timestamp_is_read_in_many_forms(text: object, time: datetime) -> None:
+    response = success(GET_NETWORK_CONNECTOR, {**CONNECTOR, "LastModified": text})
 
     ours = GET_NETWORK_CONNECTOR.parse_response(response).last_modified
 
@@ -219,8 +220,8 @@ def test_a_timestamp_may_come_in_many_forms(text: object, time: datetime) -> Non
 
 
 def test_a_timestamp_without_a_zone_is_utc() -> None:
-    """botocore leaves it without one, so that comparing it with another raises."""
-    response = answer(GET_NETWORK_CONNECTOR, {**CONNECTOR, "LastModified": "2026-11-24T01:02:03"})
+    """botocore keeps it naive, so comparing it with an aware one raises."""
+    response = success(GET_NETWORK_CONNECTOR, {**CONNECTOR, "LastModified": "2026-11-24T01:02:03"})
 
     connector = GET_NETWORK_CONNECTOR.parse_response(response)
 
@@ -229,9 +230,9 @@ def test_a_timestamp_without_a_zone_is_utc() -> None:
 
 
 def test_a_null_in_a_list_is_left_out() -> None:
-    """botocore keeps it as None, which no annotation of a list's items tells of."""
-    response = answer(LIST_RUNTIMES, {"Items": [None]})
-    nested = answer(
+    """botocore keeps it as `None`, which the item types of its stubs do not include."""
+    response = success(LIST_RUNTIMES, {"Items": [None]})
+    nested = success(
         GET_NETWORK_CONNECTOR,
         {**CONNECTOR, "Configuration": {"VpcEgressConfiguration": {"SubnetIds": [None, "s"]}}},
     )
@@ -243,29 +244,29 @@ def test_a_null_in_a_list_is_left_out() -> None:
 
 
 def test_an_unknown_union_member_keeps_its_value() -> None:
-    """botocore keeps the name alone."""
+    """botocore keeps only the name."""
     configuration = {"__type": "x", "Peering": {"To": ["vpc-1"]}, "VpcEgressConfiguration": None}
-    response = answer(GET_NETWORK_CONNECTOR, {**CONNECTOR, "Configuration": configuration})
+    response = success(GET_NETWORK_CONNECTOR, {**CONNECTOR, "Configuration": configuration})
 
     connector = GET_NETWORK_CONNECTOR.parse_response(response)
 
     assert connector.configuration == UnknownMember("Peering", {"To": ["vpc-1"]})
     tag = {"SDK_UNKNOWN_MEMBER": {"name": "__type"}}
-    # botocore finds that the member is unknown, but then takes the first key for its name.
+    # botocore detects the unknown member, but reports the first key as its name.
     assert judged(GET_NETWORK_CONNECTOR, response)["Configuration"] == tag
 
 
-def test_an_unknown_enum_value_is_told_from_a_known_one() -> None:
-    """botocore has no enums; equality with text is the same for both."""
+def test_an_unknown_enum_value_differs_in_type_from_a_known_one() -> None:
+    """botocore has no enums; comparing with strings works the same."""
     connector = GET_NETWORK_CONNECTOR.parse_response(
-        answer(GET_NETWORK_CONNECTOR, {**CONNECTOR, "State": "PAUSED"})
+        success(GET_NETWORK_CONNECTOR, {**CONNECTOR, "State": "PAUSED"})
     )
 
     assert connector.state == UnknownValue("PAUSED") == "PAUSED"
     assert not isinstance(connector.state, NetworkConnectorState)
 
 
-# Answers that cannot be read: botocore returns an empty dict, or what it was given
+# Unreadable responses: botocore returns an empty dict, or the raw value
 
 
 @pytest.mark.parametrize(
@@ -384,14 +385,14 @@ def test_an_unknown_enum_value_is_told_from_a_known_one() -> None:
         ),
     ],
 )
-def test_an_unreadable_answer_says_what_is_wrong_and_shows_its_start(
+def test_an_unreadable_response_is_explained_and_its_start_quoted(
     operation: Operation[Any], body: bytes, problem: str
 ) -> None:
     with pytest.raises(ResponseError) as caught:
         operation.parse_response(Response(200, HEADERS, body))
 
     error = caught.value
-    assert str(error).startswith(f"{operation.name}: cannot read the answer: {problem}")
+    assert str(error).startswith(f"{operation.name}: cannot read the response: {problem}")
     assert error.operation == operation.name
     assert (error.status_code, error.request_id) == (200, "id-1")
     assert error.body_start == body[:256]
@@ -404,12 +405,12 @@ def test_an_unreadable_answer_says_what_is_wrong_and_shows_its_start(
 
 def codes(operation: Operation[Any]) -> st.SearchStrategy[str]:
     unmodelled = ("AccessDeniedException", "ExpiredTokenException", "ThrottlingException", "X")
-    return st.sampled_from([*MODELLED_ERRORS, *unmodelled])
+    return st.sampled_from([*ERRORS_BY_CODE, *unmodelled])
 
 
 @st.composite
-def error_answers(draw: st.DrawFn, operation: Operation[Any]) -> Response:
-    """An error in one of the forms that AWS services use."""
+def error_responses(draw: st.DrawFn, operation: Operation[Any]) -> Response:
+    """Draw an error in one of the formats that AWS services use."""
     code = draw(codes(operation))
     written = draw(
         st.sampled_from(
@@ -456,20 +457,20 @@ def raised(operation: Operation[Any], response: Response) -> ApiError:
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
 @thorough
 @given(data=st.data())
-def test_an_error_means_what_botocore_reads_in_it(
+def test_an_error_is_read_as_botocore_reads_it(
     operation: Operation[Any], data: st.DataObject
 ) -> None:
-    response = data.draw(error_answers(operation))
+    response = data.draw(error_responses(operation))
 
     ours = raised(operation, response)
 
     theirs = judged(operation, response)
     assert ours.code == theirs["Error"]["Code"]
     assert ours.message == theirs["Error"]["Message"]
-    assert type(ours) is MODELLED_ERRORS.get(ours.code, ApiError)
+    assert type(ours) is ERRORS_BY_CODE.get(ours.code, ApiError)
     assert (ours.status_code, ours.request_id) == (response.status, "id-1")
     assert ours.operation == operation.name
-    # botocore reads the members of errors that the operation's model names, and of no others.
+    # botocore reads only the members of errors that the model lists for the operation.
     if ours.code in operation.errors:
         assert ours.fault == theirs.get("Type")
         if "retryAfterSeconds" in theirs:
@@ -478,7 +479,7 @@ def test_an_error_means_what_botocore_reads_in_it(
             assert ours.reason == theirs["Reason"]
 
 
-def test_text_that_is_no_json_is_the_message() -> None:
+def test_text_other_than_json_is_the_message() -> None:
     for body in (b"upstream failed", b'{"message": "cut sho', b"{'single': 'quotes'}"):
         response = Response(502, HEADERS, body)
         theirs = judged(GET_RUNTIME, response)["Error"]
@@ -489,7 +490,7 @@ def test_text_that_is_no_json_is_the_message() -> None:
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
 @pytest.mark.parametrize("body", [b"", b"  \n", b"<html><body>Service Unavailable</body></html>"])
-def test_an_html_page_or_nothing_is_told_by_the_status(status: int, body: bytes) -> None:
+def test_the_status_replaces_an_html_page_or_an_empty_body(status: int, body: bytes) -> None:
     response = Response(status, HEADERS, body)
     theirs = judged(GET_RUNTIME, response)["Error"]
 
@@ -515,18 +516,18 @@ def test_an_html_page_or_nothing_is_told_by_the_status(status: int, body: bytes)
         (499, b"", ""),  # no phrase is registered for it
         (400, b"\xff\xfe\xfd", "\N{REPLACEMENT CHARACTER}" * 3),  # botocore: UnicodeDecodeError
         (400, b"[" * 100_000, "[" * 1000),  # botocore: RecursionError
-        (400, b"x" * 100_000, "x" * 1000),  # botocore: all of it
+        (400, b"x" * 100_000, "x" * 1000),  # botocore: the whole body
     ],
 )
-def test_whatever_the_body_is_the_error_is_readable(status: int, body: bytes, message: str) -> None:
+def test_an_error_is_readable_whatever_its_body(status: int, body: bytes, message: str) -> None:
     error = raised(GET_RUNTIME, Response(status, HEADERS, body))
 
     assert (error.code, error.message) == (str(status), message)
     assert (error.status_code, error.request_id) == (status, "id-1")
 
 
-def test_a_code_in_the_header_counts_though_the_body_is_a_page() -> None:
-    """botocore looks no further than the page, and so finds no code."""
+def test_the_code_in_the_header_counts_even_if_the_body_is_a_page() -> None:
+    """botocore reads only the page, and finds no code."""
     headers = {**HEADERS, "x-amzn-errortype": "ServiceException"}
     for body in (b"", b"<html></html>"):
         response = Response(500, headers, body)
@@ -548,14 +549,14 @@ def test_a_code_in_the_header_counts_though_the_body_is_a_page() -> None:
 def test_code_and_message_are_always_text_and_the_code_is_never_empty(
     content: Mapping[str, object], code: str, message: str
 ) -> None:
-    """botocore passes on whatever JSON value it finds."""
+    """botocore returns any JSON value."""
     error = raised(GET_RUNTIME, Response(404, HEADERS, json.dumps(content).encode()))
 
     assert (error.code, error.message) == (code, message)
 
 
 def test_an_empty_header_counts_as_none() -> None:
-    """botocore takes the empty code."""
+    """botocore returns the empty code."""
     headers = {**HEADERS, "x-amzn-errortype": ""}
     error = raised(GET_RUNTIME, Response(404, headers, b'{"code": "ResourceNotFoundException"}'))
 
@@ -563,12 +564,12 @@ def test_an_empty_header_counts_as_none() -> None:
 
 
 @pytest.mark.parametrize("status", [100, 199, 300, 304])
-def test_a_status_that_is_no_success_is_an_error(status: int) -> None:
-    """botocore takes each status below 301 for a success."""
+def test_any_other_status_is_an_error(status: int) -> None:
+    """botocore treats every status below 301 as a success."""
     assert raised(GET_RUNTIME, Response(status, HEADERS, b"")).code == str(status)
 
 
-# What retries read of errors
+# Retry facts
 
 
 @pytest.mark.parametrize(
@@ -624,20 +625,20 @@ def test_a_429_is_a_throttle_unless_the_operation_models_its_code() -> None:
     assert (unmodelled.throttling, modelled.throttling) == (True, False)
 
 
-def test_a_reason_that_is_not_known_here_is_kept() -> None:
+def test_an_unknown_reason_is_kept() -> None:
     error = raised(GET_RUNTIME, Response(429, HEADERS, b'{"Reason": "AddedLater"}'))
 
     assert error.reason == UnknownValue("AddedLater")
     assert isinstance(error.reason, UnknownValue)
 
 
-# The service's side
+# The embedded service's side
 
 
-@pytest.mark.parametrize("kind", MODELLED_ERRORS.values())
+@pytest.mark.parametrize("kind", ERRORS_BY_CODE.values())
 @pytest.mark.parametrize("reason", [None, ThrottleReason.CALLER_RATE_LIMIT_EXCEEDED])
 @pytest.mark.parametrize("retry_after", [None, 1.5, 30.0])
-def test_an_error_that_the_service_states_arrives_the_same(
+def test_an_error_of_the_embedded_service_is_read_back_unchanged(
     kind: type[ApiError], reason: ThrottleReason | None, retry_after: float | None
 ) -> None:
     stated = kind("what went wrong", reason=reason, retry_after=retry_after)
@@ -656,7 +657,7 @@ def test_an_error_that_the_service_states_arrives_the_same(
     assert theirs[next(name for name in members if name.lower() == "message")] == ours.message
 
 
-def test_an_error_of_another_code_keeps_it_too() -> None:
+def test_an_error_of_another_code_keeps_its_code() -> None:
     stated = ApiError("denied", code="AccessDeniedException", status_code=403, fault="Service")
 
     error = raised(GET_RUNTIME, build_error(stated))
@@ -666,7 +667,7 @@ def test_an_error_of_another_code_keeps_it_too() -> None:
     assert (error.message, error.fault) == ("denied", "Service")
 
 
-def test_models_are_sent_without_what_is_absent() -> None:
+def test_models_are_sent_without_absent_members() -> None:
     restored = RestoredRuntime("r", "arn", UnknownValue("NEW"), "l")
 
     assert json.loads(RESTORE_RUNTIME.build_response(restored).body) == {
@@ -696,5 +697,5 @@ def test_a_throttle_is_a_throttle_on_every_operation() -> None:
         assert not error.transient
 
 
-def test_nothing_comes_back_from_a_deletion() -> None:
+def test_a_deletion_returns_none() -> None:
     assert DELETE_RUNTIME.parse_response(Response(202, {}, b"{}")) is None

@@ -1,4 +1,4 @@
-"""Timestamps mean what botocore reads in them, whatever their form."""
+"""Timestamps of every form are read as botocore reads them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.models.network_connectors import NetworkConnector
-from lambdacore_async.protocol.codec import from_dict, to_dict
+from lambdacore_async.protocol.reading import from_dict
+from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
 from support.generation import thorough
 from support.pickled import through_pickle
@@ -34,7 +35,7 @@ fractions = st.just("") | st.from_regex(r"[.,][0-9]{1,12}", fullmatch=True)
 
 
 def read(value: object) -> datetime:
-    """What we read in a connector's `LastModified`."""
+    """Return the time that the library reads from a connector's `LastModified`."""
     data = {"Arn": "a", "Name": "n", "Id": "i", "LastModified": value}
     time = from_dict(NetworkConnector, data).last_modified
     assert time is not None
@@ -42,7 +43,7 @@ def read(value: object) -> datetime:
 
 
 def judged(value: object) -> datetime:
-    """What botocore reads; a time without a zone is UTC."""
+    """Return the time that botocore reads; a naive one is UTC."""
     time = judge.timestamp(value)
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
@@ -56,7 +57,7 @@ def iso_8601(draw: st.DrawFn) -> str:
         text, clock = text.replace("-", ""), clock.replace(":", "")
     fraction = draw(fractions) if "S" in clock else ""
     text += draw(st.sampled_from("Tt ")) + time.strftime(clock) + fraction + draw(zones)
-    # botocore does not know the names of zones in small letters.
+    # botocore does not read names of zones in lower case.
     return text.lower() if text[-1] not in "TC" and draw(st.booleans()) else text
 
 
@@ -91,7 +92,7 @@ def epochs(draw: st.DrawFn) -> int | float | str:
 
 @thorough
 @given(iso_8601() | http_date() | epochs())
-def test_a_timestamp_means_what_botocore_reads_in_it(value: str | float) -> None:
+def test_a_timestamp_is_read_as_botocore_reads_it(value: str | float) -> None:
     assert read(value) == judged(value)
 
 
@@ -107,7 +108,7 @@ def test_a_timestamp_means_what_botocore_reads_in_it(value: str | float) -> None
         ("Sat, 04 Apr 2026 12:34:56 GMT", datetime(2026, 4, 4, 12, 34, 56, tzinfo=UTC)),
         ("Saturday, 04-Apr-26 12:34:56 GMT", datetime(2026, 4, 4, 12, 34, 56, tzinfo=UTC)),
         ("Sat Apr  4 12:34:56 2026", datetime(2026, 4, 4, 12, 34, 56, tzinfo=UTC)),
-        ("20260404", datetime(1970, 8, 23, 11, 53, 24, tzinfo=UTC)),  # seconds, as botocore has it
+        ("20260404", datetime(1970, 8, 23, 11, 53, 24, tzinfo=UTC)),  # seconds, as in botocore
         ("-1e3", datetime(1969, 12, 31, 23, 43, 20, tzinfo=UTC)),
         (253_402_300_799, datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)),
         ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
@@ -125,18 +126,18 @@ def test_a_timestamp_is_read_as_utc(value: str | float, time: datetime) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        # Beyond what a datetime can be, at least in UTC.
+        # Outside the range of a datetime, at least in UTC.
         1.75e18, 1e15, -1e18, 1e308, 10**20, 10**400, 253_402_300_800, -62_135_596_801,
         "1.75e18", "1e400", "9" * 5000,
         "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0000-01-01T00:00:00Z",
-        # No numbers, and no times.
+        # Neither numbers nor times.
         math.nan, math.inf, -math.inf, "nan", "inf", "Infinity", True, False, [], {}, b"2026-04-04",
         "", " ", "soon", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "2026-04-04T25:00:00Z",
         "2026-04-04T12:34:60Z", "2026-04-04T12:34:56+25:00", "Sat, 31 Apr 2026 12:34:56 GMT",
     ],
     ids=lambda value: repr(value)[:40],
 )  # fmt: skip
-def test_what_is_no_time_is_refused(value: object) -> None:
+def test_other_values_are_refused(value: object) -> None:
     with pytest.raises(ParameterError, match=r"^data: last_modified: ") as caught:
         read(value)
 
@@ -152,8 +153,8 @@ def test_what_is_no_time_is_refused(value: object) -> None:
         "\N{FULLWIDTH DIGIT TWO}026-04-04",
     ],
 )  # fmt: skip
-def test_what_botocore_guesses_is_refused(value: str) -> None:
-    """dateutil takes the parts that are missing from today's date, and drops unknown zones."""
+def test_forms_that_botocore_guesses_are_refused(value: str) -> None:
+    """dateutil fills in missing parts from the current date, and drops unknown zones."""
     if value == "2026":  # a number of seconds
         assert read(value) == judged(value)
         return
@@ -170,7 +171,7 @@ def test_what_botocore_guesses_is_refused(value: str) -> None:
     | st.integers()
     | st.booleans()
 )
-def test_what_was_read_as_a_time_can_be_worked_with(value: Any) -> None:
+def test_a_time_that_was_read_can_be_used(value: Any) -> None:
     try:
         time = read(value)
     except ParameterError:
@@ -184,8 +185,8 @@ def test_what_was_read_as_a_time_can_be_worked_with(value: Any) -> None:
     assert (str(time), hash(time), time.timestamp()) is not None
 
 
-def test_a_time_that_cannot_be_written_is_an_error_of_ours() -> None:
-    """Such a time can only be made here, not read."""
+def test_a_time_that_cannot_be_written_is_an_error_of_this_library() -> None:
+    """Such a time can be constructed, but never read."""
     first = datetime.fromisoformat("0001-01-01T00:00:00+14:00")
 
     with pytest.raises(ParameterError, match="^model: ") as caught:

@@ -228,7 +228,7 @@ def stages_of_signing(
     service: str,
     time: datetime,
 ) -> tuple[str, str, str]:
-    """The canonical request, the string to sign and the signature that botocore's signer makes."""
+    """Return the canonical request, string to sign and signature of botocore's signer."""
     keys = _credentials.Credentials(
         credentials.access_key_id, credentials.secret_access_key, credentials.session_token
     )
@@ -273,7 +273,7 @@ def parse(operation: str, status: int, headers: Mapping[str, str], body: bytes) 
 
 
 def timestamp(value: object) -> datetime:
-    """What botocore reads in a timestamp, with or without a zone."""
+    """Return the time that botocore reads from a timestamp, naive or aware."""
     time: datetime = _utils.parse_timestamp(value)
     return time
 
@@ -317,10 +317,10 @@ def _rules() -> Any:
 def endpoint(
     region: str | None, *, use_fips: bool, use_dualstack: bool, custom: str | None = None
 ) -> str:
-    """The URL that the service's rule set gives.
+    """Return the URL that the service's rule set gives.
 
     Raises:
-        EndpointError: it gives none.
+        EndpointError: if it gives none.
     """
     endpoint: Any = _rules().resolve_endpoint(
         Region=region, UseFIPS=use_fips, UseDualStack=use_dualstack, Endpoint=custom

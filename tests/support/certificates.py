@@ -1,4 +1,4 @@
-"""TLS certificates for servers on 127.0.0.1, issued afresh in every test run."""
+"""TLS certificates for servers on 127.0.0.1, issued in every test run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import trustme
-from attrs import frozen
-
-
-@frozen
-class Certificate:
-    """A certificate in PEM."""
-
-    certificate: str
 
 
 @cache
@@ -22,9 +14,9 @@ def _authority() -> trustme.CA:
     return trustme.CA()
 
 
-def self_signed() -> Certificate:
-    """Return the certificate of the authority, which issues every server's certificate."""
-    return Certificate(_authority().cert_pem.bytes().decode())
+def authority_pem() -> str:
+    """Return the certificate of the authority that issues every server's certificate, in PEM."""
+    return _authority().cert_pem.bytes().decode()
 
 
 def server_context(name: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSLContext:
@@ -39,4 +31,4 @@ def server_context(name: str = "127.0.0.1", *, expired: bool = False) -> ssl.SSL
 
 def trusting_context() -> ssl.SSLContext:
     """Return a context for a client that trusts the authority and no other."""
-    return ssl.create_default_context(cadata=self_signed().certificate)
+    return ssl.create_default_context(cadata=authority_pem())

@@ -1,4 +1,4 @@
-"""Runs commands of the command line, in a thread or as a process of their own."""
+"""Runs commands of the command line in a thread or in a process."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Self
 
 import pytest
+from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from lambdacore_async import ConnectorChange, ConnectorDeleted, NetworkConnectorSummary
@@ -35,8 +36,13 @@ def variables(service: LocalLambdaCore) -> dict[str, str]:
     }
 
 
+def names_of_commands() -> set[str]:
+    """Return the names of all commands."""
+    return set(get_group(app).commands)
+
+
 async def run(*arguments: str, env: Mapping[str, str | None] | None = None) -> Result:
-    """Run a command in a thread, beside the service."""
+    """Run a command in a thread, while the service runs on the event loop."""
     return await asyncio.to_thread(CliRunner().invoke, app, arguments, env=env)
 
 
@@ -51,7 +57,7 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
 
 
 class Changes:
-    """A watch that has an end."""
+    """A watch that ends after the given changes."""
 
     def __init__(self, *changes: ConnectorChange) -> None:
         self.snapshot: tuple[NetworkConnectorSummary, ...] = ()
@@ -75,25 +81,25 @@ class Changes:
         return change
 
 
-class AtOnce:
-    """A thread whose work is done once it has been started."""
+class ImmediateThread:
+    """A thread that runs its target when it is started."""
 
     def __init__(self, *, target: Callable[[], None], **_: object) -> None:
         self.start = target
 
 
-def unwait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the time of commands go on to the end of the next sleep, if no request is under way."""
+def skip_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sleeps of commands end at once while no request is in progress."""
     time, send = EventClock(), AiohttpTransport.send
 
-    # Like a real sleep, it is too long by a little: ticks are rounded to microseconds.
+    # Like a real sleep, it ends a little late: the clock rounds to microseconds.
     async def sleep(clock: Clock, seconds: float) -> None:
         await time.sleep(seconds + 1e-6)
 
     def monotonic(clock: Clock) -> float:
         return time.monotonic()
 
-    async def busily(
+    async def count_and_send(
         transport: AiohttpTransport, endpoint: Endpoint, request: Request, timeout: Timeout
     ) -> Response:
         time.busy += 1
@@ -103,15 +109,15 @@ def unwait(monkeypatch: pytest.MonkeyPatch) -> None:
             time.busy -= 1
             time.stir()
 
-    monkeypatch.setattr(AiohttpTransport, "send", busily)
-    # A clock waits for no thread.
-    monkeypatch.setattr(threads, "threading", SimpleNamespace(Thread=AtOnce))
+    monkeypatch.setattr(AiohttpTransport, "send", count_and_send)
+    # The simulated clock does not wait for threads.
+    monkeypatch.setattr(threads, "threading", SimpleNamespace(Thread=ImmediateThread))
     monkeypatch.setattr(Clock, "sleep", sleep)
     monkeypatch.setattr(Clock, "monotonic", monotonic)
 
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Request], Response]) -> None:
-    """Let commands ask a service that answers in this way."""
+    """Let a function answer the requests of commands."""
 
     async def send(
         transport: AiohttpTransport, endpoint: Endpoint, request: Request, timeout: Timeout
@@ -119,7 +125,7 @@ def answering(monkeypatch: pytest.MonkeyPatch, answer: Callable[[Request], Respo
         return answer(request)
 
     monkeypatch.setattr(AiohttpTransport, "send", send)
-    unwait(monkeypatch)
+    skip_waiting(monkeypatch)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")

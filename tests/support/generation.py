@@ -1,7 +1,7 @@
 """Hypothesis strategies for calls and responses, derived from AWS's model of the service.
 
 Strategies draw values in their wire format, as botocore accepts and returns them. `as_ours`
-converts them into the library's models by type annotations, without the library's codec.
+converts them into the library's models by type annotations, without the library's reader.
 """
 
 from __future__ import annotations
@@ -251,13 +251,13 @@ def _content(shape: Any) -> st.SearchStrategy[Any]:
                 lambda drawn: {**drawn[0], **drawn[1]}
             )
         case "structure":
-            return answers(shape)
+            return responses(shape)
         case other:
             raise NotImplementedError(other)
 
 
 @cache
-def answers(shape: Any) -> st.SearchStrategy[dict[str, Any]]:
+def responses(shape: Any) -> st.SearchStrategy[dict[str, Any]]:
     """Return a strategy for JSON objects of a structure.
 
     Optional members can be absent or null, and unknown members can be present.

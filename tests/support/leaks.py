@@ -1,4 +1,4 @@
-"""Finds leaks: secrets in errors, and tasks that outlive a call; cancels calls at any await."""
+"""Finds secrets in errors and tasks that outlive a call, and cancels calls at any await."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def assert_no_secret(*shown: object) -> None:
 
 
 def assert_no_secret_in_frames(error: BaseException, *secrets: str) -> None:
-    """No local variable holds a secret where an error, or one behind it, is raised.
+    """Assert that no local variable in the tracebacks of an error, or its causes, holds a secret.
 
-    Crash reporters, and tracebacks that are asked to, show local variables. The frames of tests may
-    hold secrets: tests make them.
+    Crash reporters and some traceback formatters show local variables. The frames of tests may hold
+    secrets.
     """
     for shown in chain(error):
         for frame, _ in traceback.walk_tb(shown.__traceback__):
@@ -86,7 +86,7 @@ class _CancelledAt(Awaitable[object]):
             try:
                 yield awaited
                 error = None
-            except BaseException as raised:  # noqa: BLE001 - the coroutine gets it
+            except BaseException as raised:  # noqa: BLE001 - passed to the coroutine
                 error = raised
         raise AssertionError
 

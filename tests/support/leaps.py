@@ -1,4 +1,4 @@
-"""Skips the waiting of an event loop: when no socket is active, time jumps to the next timer."""
+"""Skips waiting in an event loop: while no socket is active, time jumps to the next timer."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 import attrs
 
-from lambdacore_async.errors import MODELLED_ERRORS, ApiError
+from lambdacore_async.errors import ERRORS_BY_CODE, ApiError
 from lambdacore_async.models.shared import UnknownMember, UnknownValue
 from lambdacore_async.protocol import operations as table
 from lambdacore_async.protocol import sigv4
@@ -331,16 +331,18 @@ class _Comparison:
 
     def _errors(self) -> Iterator[str]:
         theirs = {name: shape for name, shape in self._shapes.items() if shape.get("exception")}
-        for name in theirs.keys() - MODELLED_ERRORS.keys():
-            yield f"error {name}: new in the model"
-        for name in MODELLED_ERRORS.keys() - theirs.keys():
-            yield f"error {name}: not in the model"
-        for name in theirs.keys() & MODELLED_ERRORS.keys():
+        for name in theirs.keys() - ERRORS_BY_CODE.keys():
+            yield f"error {name}: in the model, has no class here"
+        for name, kind in ERRORS_BY_CODE.items():
+            if kind.in_model is not (name in theirs):
+                where = "in" if name in theirs else "not in"
+                yield f"error {name}: {where} the model, in_model={kind.in_model} here"
+        for name in theirs.keys() & ERRORS_BY_CODE.keys():
             yield from self._error(name, theirs[name])
 
     def _error(self, name: str, shape: Shape) -> Iterator[str]:
         where = f"error {name}"
-        kind = MODELLED_ERRORS[name]
+        kind = ERRORS_BY_CODE[name]
         status = shape["error"]["httpStatusCode"]
         yield from _compare(f"{where}: status", status, kind.usual_status)
         self._seen.add(name)

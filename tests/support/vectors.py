@@ -1,7 +1,7 @@
-"""AWS's public test vectors, where a copy lies beside the project.
+"""AWS's public test vectors, if there is a copy next to the project's folder.
 
-They are not this project's to ship, so that a clone is without them. Whatever they test is there
-also tested against botocore, which a clone installs.
+This project may not distribute them. In a clone without them, tests with botocore as the judge
+cover the same behaviour.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _FOLDER = Path(__file__).parents[2] / ".." / "shared" / "vectors"
 
 def _why_skipped(name: str) -> str:
     return (
-        f"AWS's test vectors ({name}) are not this project's to ship, and there is no copy in"
-        " ../shared/vectors; the tests beside this one have botocore judge the same"
+        f"no copy of AWS's test vectors ({name}) in ../shared/vectors; other tests cover the same"
+        " behaviour with botocore as the judge"
     )
 
 
 def load_cases(name: str, key: str) -> list[Case]:
-    """The cases of a file of vectors; the test that asks for them is skipped where it is not."""
+    """Return the cases of a file of vectors; skip the test if the file does not exist."""
     path = _FOLDER / name
     if not path.exists():
         pytest.skip(_why_skipped(name))
@@ -37,13 +37,13 @@ def load_cases(name: str, key: str) -> list[Case]:
 def each_case(
     name: str, key: str, identify: Callable[[Case], str], *, where: Callable[[Case], bool] = bool
 ) -> pytest.MarkDecorator:
-    """Run a test once for each case of a file of vectors, or skip it where the file is not.
+    """Run a test once per case of a file of vectors; skip it if the file does not exist.
 
     Args:
-        name: the file.
-        key: under which the file keeps its cases.
-        identify: the test's id for a case.
-        where: which cases to take; all of them unless given.
+        name: the name of the file.
+        key: the key of the cases in the file.
+        identify: returns the test's id for a case.
+        where: selects cases. Defaults to all.
     """
     if not (_FOLDER / name).exists():
         skip = pytest.mark.skip(reason=_why_skipped(name))

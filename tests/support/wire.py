@@ -60,8 +60,8 @@ class Wire:
         self._scripts = iter(scripts)
         self._scheme = "https" if tls else "http"
         self._open: dict[asyncio.StreamWriter, asyncio.Task[object] | None] = {}
-        self._met = asyncio.Event()
-        self._asked = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._requested = asyncio.Event()
 
     @property
     def endpoint(self) -> Endpoint:
@@ -81,15 +81,15 @@ class Wire:
         assert len(found) == len(pairs)
         return found
 
-    async def met(self) -> None:
+    async def connected(self) -> None:
         """Wait until a client has connected."""
-        await self._met.wait()
+        await self._connected.wait()
 
-    async def asked(self) -> None:
+    async def requested(self) -> None:
         """Wait until a request has arrived."""
-        await self._asked.wait()
+        await self._requested.wait()
 
-    async def hung_up(self) -> None:
+    async def disconnected(self) -> None:
         """Wait until all connections are closed."""
         while self._open:
             await asyncio.gather(*[task for task in self._open.values() if task is not None])
@@ -97,7 +97,7 @@ class Wire:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection."""
         self.connections += 1
-        self._met.set()
+        self._connected.set()
         self._open[writer] = asyncio.current_task()
         try:
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -110,12 +110,12 @@ class Wire:
             del self._open[writer]
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Read a request and run its script; return whether the connection stays open."""
+        """Read a request and run its script. Return whether the connection stays open."""
         head = await reader.readuntil(b"\r\n\r\n")
         lines = head.decode().lower().split("\r\n")
         size = next((int(line[15:]) for line in lines if line.startswith("content-length:")), 0)
         self.requests.append(head + await reader.readexactly(size))
-        self._asked.set()
+        self._requested.set()
         for step in next(self._scripts):
             match step:
                 case bytes():
@@ -138,7 +138,7 @@ class Wire:
         self.go.set()
         for writer in self._open:
             writer.transport.abort()
-        await self.hung_up()
+        await self.disconnected()
 
 
 @asynccontextmanager

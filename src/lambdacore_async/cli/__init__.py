@@ -1,8 +1,8 @@
-"""The command line: `lambdacore get`, `lookup`, `list`, `ensure`, `wait`, `watch` and more.
+"""The `lambdacore` command line: `get`, `lookup`, `list`, `ensure`, `wait`, `watch` and more.
 
-Results go to standard output; progress and errors to standard error. The exit status is 0 if all
-went well, 1 if anything failed, 2 if the command was misused or lacks a region, credentials or the
-like, 130 after Ctrl-C, and 141 if standard output was closed.
+Results go to standard output, progress and errors to standard error. The exit status is 0 on
+success, 1 if anything failed, 2 for wrong usage or configuration (a missing region or missing
+credentials, for example), 130 after Ctrl-C, and 141 if standard output was closed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from lambdacore_async.engine.user_agent import VERSION
 
 @runtime_checkable
 class _UsageError(Protocol):
-    """What the errors of typer and click have in common; they share no public class."""
+    """An error of typer or click; their classes share no public base class."""
 
     message: str
 
 
 class _Commands(TyperGroup):
-    """All commands; what typer prints by itself is as harmless as what `printing` prints."""
+    """The group of all commands; it escapes the messages that typer itself prints."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         printing.prepare_streams()
@@ -47,7 +47,7 @@ def _escaped_usage_errors() -> Generator[None]:
         yield
     except Exception as error:
         if isinstance(error, _UsageError):
-            error.message = printing.shown(error.message)
+            error.message = printing.printable(error.message)
         raise
 
 
@@ -57,7 +57,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    # A traceback with the values of local variables would show credentials.
+    # Typer's tracebacks would show the values of local variables, credentials included.
     pretty_exceptions_enable=False,
 )
 app.command()(lookups.get)
@@ -71,8 +71,8 @@ app.command()(service.demo)
 app.command()(service.local)
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's calling convention
-    if asked:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - typer's calling convention
+    if requested:
         printing.line(f"lambdacore-async {VERSION}")
         raise typer.Exit
 

@@ -1,17 +1,26 @@
-"""What an embedded service is seeded with, and the demo's lookups of it."""
+"""Creates connectors in an embedded service, and runs the demo that looks them up."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from attrs import frozen
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.lookups import collect
-from lambdacore_async.cli.results import code_of, failed_in, found_in, row
+from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.results import (
+    CONNECTOR_COLUMNS,
+    WIDE,
+    code_of,
+    failed_in,
+    found_in,
+    protocol_of,
+    reason_code_of,
+)
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.network_connectors import MANAGED_CONNECTORS
 from lambdacore_async.models.network_connectors import (
@@ -28,7 +37,7 @@ from lambdacore_async.workflows.lookups import Lookup
 
 @frozen
 class _Kind:
-    """What the embedded service's connectors differ in."""
+    """A kind of connector: the state, the last update and their reason codes."""
 
     state: NetworkConnectorState = NetworkConnectorState.ACTIVE
     reason_code: NetworkConnectorStateReasonCode | None = None
@@ -53,9 +62,9 @@ _RARE: Final = (
         NetworkConnectorStateReasonCode.INSUFFICIENT_ROLE_PERMISSIONS,
     ),
 )
-#: Of so many connectors, one is of a rare kind.
+#: One connector in this many is of a rare kind.
 _RARITY: Final = 3
-#: The connectors of the README, by name.
+#: The connectors that the README uses, by name.
 _NAMED: Final = {
     "prod-egress": _USUAL,
     "staging-egress": _Kind(
@@ -63,17 +72,17 @@ _NAMED: Final = {
     ),
     "old-egress": _USUAL,
 }
-#: For so many connectors, the demo also asks for one that does not exist.
+#: The demo looks up one connector that does not exist per this many that do.
 _PER_MISSING: Final = 25
 
 
 def seed(service: LocalLambdaCore, count: int) -> list[NetworkConnector]:
-    """Put connectors into the service, of all kinds; they stay as they are."""
+    """Create `count` connectors of all kinds in the service; their states do not change."""
     return [_numbered(service, number) for number in range(1, count + 1)]
 
 
 def seed_named(service: LocalLambdaCore) -> None:
-    """Put the connectors of the README into the service; they stay as they are."""
+    """Create the connectors that the README uses; their states do not change."""
     configuration = VpcEgressConfiguration(
         subnet_ids=["subnet-0a1b", "subnet-0c2d"],
         security_group_ids=["sg-0e3f"],
@@ -110,9 +119,9 @@ def _put(
 
 
 def _demo_identifiers(service: LocalLambdaCore, count: int) -> list[str]:
-    """Seed the service; IDs, names and ARNs of what it has, and of some that it has not."""
+    """Seed the service; return identifiers of all its connectors and of some that do not exist."""
     seeded = seed(service, count)
-    there = [
+    existing = [
         (connector.id, connector.name, connector.arn)[place % 3]
         for place, connector in enumerate(seeded)
     ]
@@ -121,11 +130,11 @@ def _demo_identifiers(service: LocalLambdaCore, count: int) -> list[str]:
         for name in MANAGED_CONNECTORS
     ]
     missing = [f"retired-{number:03}" for number in range(1, count // _PER_MISSING + 2)]
-    return [*there, *managed, *missing, f"{seeded[0].arn}:99", "n" * 141]
+    return [*existing, *managed, *missing, f"{seeded[0].arn}:99", "n" * 141]
 
 
-async def look_up_seeded(count: int, *, as_json: bool) -> int:
-    """Seed a service, look up all it has, and print what came of it; returns the exit status."""
+async def run_demo(count: int, *, as_json: bool) -> int:
+    """Look up all connectors of a seeded service, print a summary, and return the exit status."""
     service = LocalLambdaCore()
     identifiers = _demo_identifiers(service, count)
     collected: dict[str, Lookup] = {}
@@ -151,28 +160,33 @@ async def look_up_seeded(count: int, *, as_json: bool) -> int:
             }
         )
         return 0
-    printing.line(f"Of {len(found)} connectors found, one of each kind:")
+    printing.line(f"{len(found)} connectors found, grouped by state and reason:")
     printing.line()
-    printing.table(_one_of_each(found))
+    _print_groups(found)
     printing.line()
     printing.labelled("Found", f"{len(found)}: {_listed(states)}")
     printing.labelled("Failed", f"{len(failed)}: {_listed(errors)}")
-    printing.labelled("Calls", f"{calls} in {seconds:.2f} s, {calls / seconds:,.0f} a second")
+    printing.labelled("Calls", f"{calls} in {seconds:.2f} s, {calls / seconds:,.0f} per second")
     return 0
 
 
-def _one_of_each(connectors: Iterable[NetworkConnector]) -> list[dict[str, str]]:
-    """A row for each kind of connector: the first of its kind, and how many there are."""
-    kinds: dict[tuple[str, ...], list[dict[str, str]]] = {}
-    for columns in map(row, connectors):
-        kind = (
-            columns["State"],
-            columns["Last update"],
-            columns["Reason code"],
-            columns["Protocol"] and "any",
-        )
-        kinds.setdefault(kind, []).append(columns)
-    return [{**kinds[kind][0], "Like it": str(len(kinds[kind]))} for kind in sorted(kinds)]
+def _group_of(connector: NetworkConnector) -> tuple[str, ...]:
+    return (
+        connector.state or "",
+        connector.last_update_status or "",
+        reason_code_of(connector) or "",
+        "any protocol" if protocol_of(connector) else "",
+    )
+
+
+def _print_groups(connectors: Sequence[NetworkConnector]) -> None:
+    """Print the first connector of each group, with the number of connectors in the group."""
+    counts = Counter(map(_group_of, connectors))
+    first = {_group_of(connector): connector for connector in reversed(connectors)}
+    count = Column[NetworkConnector](
+        "Count", lambda connector: str(counts[_group_of(connector)]), min_width=WIDE, right=True
+    )
+    printing.table([*CONNECTOR_COLUMNS, count], [first[group] for group in sorted(first)])
 
 
 def _listed(counts: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reads identifiers from a file or from standard input, one a line."""
+"""Reads identifiers from a file or from standard input, one per line."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from lambdacore_async.workflows.lookups import Failed
 
 _CHUNK: Final = 65_536
-#: Characters that a line may have; the API's longest ARNs have as many.
-_LONGEST: Final = 2_048
-#: Characters that are shown of a longer line.
+#: Maximum length of an identifier, in characters: that of the API's longest ARNs.
+_MAX_LENGTH: Final = 2_048
+#: Length to which a longer line is cut in messages, in characters.
 _SHOWN: Final = 100
-#: What may surround an identifier: white space, and the byte order marks of joined files.
+#: Characters ignored around an identifier: white space, and byte order marks of joined files.
 _BLANKS: Final = string.whitespace + "\N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK SPACE}"
 
 
 async def read_identifiers(file: str) -> AsyncGenerator[str | Failed]:
-    """Read identifiers as they come; a line that cannot be one is a failure of its own.
+    """Yield each line's identifier as it is read, or a `Failed` if the line is not an identifier.
 
-    Blank lines are skipped. Memory does not depend on how long a line is.
+    Blank lines are skipped. Memory use does not depend on the length of a line.
 
     Args:
-        file: its path; `-` is standard input. UTF-8, or UTF-16 with a byte order mark.
+        file: path of a file in UTF-8, or in UTF-16 with a byte order mark; `-` is standard input.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: if the file cannot be read.
     """
     number, line = 0, ""
     async with aclosing(_read_text(file)) as texts:
@@ -45,24 +45,24 @@ async def read_identifiers(file: str) -> AsyncGenerator[str | Failed]:
                 if identifier := _identifier(number, line + end):
                     yield identifier
                 line = ""
-            # One character more than a line may have tells that it has too many.
-            line = (line + rest).lstrip(_BLANKS)[: _LONGEST + 1]
+            # Keep one character more than the maximum, so that `_identifier` can tell.
+            line = (line + rest).lstrip(_BLANKS)[: _MAX_LENGTH + 1]
     if identifier := _identifier(number + 1, line):
         yield identifier
 
 
 def _identifier(number: int, line: str) -> str | Failed | None:
-    """The identifier of a line, or what is wrong with it; `None` of a blank line."""
+    """Return a line's identifier, a `Failed` if it is invalid, or `None` if it is blank."""
     text = line.strip(_BLANKS)
     if not text:
         return None
-    if len(text) > _LONGEST:
-        problem = f"longer than {_LONGEST:,} characters"
+    if len(text) > _MAX_LENGTH:
+        problem = f"longer than {_MAX_LENGTH:,} characters"
         text = f"{text[:_SHOWN]}..."
     elif "\N{REPLACEMENT CHARACTER}" in text:
         problem = "not valid UTF-8, or UTF-16 with a byte order mark"
     elif "\0" in text:
-        problem = "has a NUL character; a file is UTF-8, or UTF-16 with a byte order mark"
+        problem = "contains a NUL character; files must be UTF-8, or UTF-16 with a byte order mark"
     else:
         try:
             GET_NETWORK_CONNECTOR.build_request({"identifier": text})
@@ -74,10 +74,10 @@ def _identifier(number: int, line: str) -> str | Failed | None:
 
 
 async def _read_text(file: str) -> AsyncGenerator[str]:
-    r"""Read text with `\n` for every end of a line, and with U+FFFD for what is no text."""
+    r"""Yield decoded text, with `\n` as the line ending and U+FFFD for undecodable bytes."""
     descriptor = 0 if file == "-" else os.open(file, os.O_RDONLY)
-    # A pipe or a terminal may be silent for hours. It is read past `sys.stdin`, whose lock the
-    # waiting thread would hold.
+    # A pipe or a terminal may be silent for hours. The descriptor is read directly because the
+    # waiting thread would hold the lock of `sys.stdin`.
     read = partial(os.read, descriptor, _CHUNK)
     try:
         chunk = b""

@@ -12,11 +12,11 @@ from lambdacore_async.cli import printing
 from lambdacore_async.cli.identifiers import read_identifiers
 from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region
 from lambdacore_async.cli.results import (
+    SUMMARY_COLUMNS,
     as_json,
     show_members,
     show_results,
     show_rows,
-    summary_row,
 )
 from lambdacore_async.cli.running import run, status_of
 from lambdacore_async.client import LambdaCoreClient
@@ -25,23 +25,23 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorSummary,
 )
-from lambdacore_async.protocol.codec import to_dict
+from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Lookup, Lookups
 
-#: Starts a run of lookups.
+#: A function that starts a run of lookups.
 Start: TypeAlias = Callable[[Iterable[str] | AsyncIterable[str]], Lookups]
 
 
 def get(
     identifiers: Annotated[
-        list[str], typer.Argument(help="IDs, names or ARNs.", metavar="IDENTIFIER")
+        list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER")
     ],
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[Output, typer.Option(help="How to print the results.")] = Output.TABLE,
+    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
-    """Show network connectors, each with every field."""
+    """Show every field of network connectors."""
 
     async def work() -> int:
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
@@ -55,25 +55,28 @@ def get(
 
 def lookup(
     file: Annotated[
-        str, typer.Argument(help="Identifiers, one a line; `-` is standard input.", metavar="FILE")
+        str,
+        typer.Argument(
+            help="File with one identifier per line; `-` is standard input.", metavar="FILE"
+        ),
     ],
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
     concurrency: Annotated[
-        int, typer.Option(min=1, help="How many lookups may be under way at once.")
+        int, typer.Option(min=1, help="Maximum number of concurrent lookups.")
     ] = 64,
     deadline: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1e9, help="Seconds for the whole run; what is not done then has failed."
+            min=0, max=1e9, help="Seconds for the whole run; lookups not done by then fail."
         ),
     ] = None,
     output: Annotated[
-        Output, typer.Option(help="How to print the results; `jsonl` prints each as it completes.")
+        Output, typer.Option(help="Output format; `jsonl` prints each result as it completes.")
     ] = Output.TABLE,
 ) -> None:
-    """Look up the network connectors that a file or another command names, many at once."""
+    """Look up the network connectors named in a file or on standard input, many at a time."""
 
     async def work() -> int:
         async with (
@@ -98,16 +101,16 @@ def lookup(
 def list_connectors(
     *,
     state: Annotated[
-        NetworkConnectorState | None, typer.Option(help="Only connectors in this state.")
+        NetworkConnectorState | None, typer.Option(help="List only connectors in this state.")
     ] = None,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
     output: Annotated[
-        Output, typer.Option(help="How to print them; `jsonl` prints each as it comes.")
+        Output, typer.Option(help="Output format; `jsonl` prints each connector as it arrives.")
     ] = Output.TABLE,
 ) -> None:
-    """List the network connectors of the account in the region."""
+    """List the account's network connectors in the region."""
 
     async def work() -> int:
         listed: list[NetworkConnectorSummary] = []
@@ -120,14 +123,14 @@ def list_connectors(
         if output is Output.JSON:
             printing.json_document([to_dict(connector) for connector in listed])
         else:
-            printing.table([summary_row(connector) for connector in listed])
+            printing.table(SUMMARY_COLUMNS, listed)
         return 0
 
     run(work())
 
 
 async def collect(lookups: Lookups, count: int, results: dict[str, Lookup]) -> None:
-    """Collect the results of a run by identifier; a terminal shows meanwhile how far it is."""
+    """Add the results of a run to `results` by identifier, with progress shown on a terminal."""
     failed = 0
     with printing.counter("Looking up", count) as step:
         async with lookups:
@@ -143,7 +146,7 @@ async def _look_up(
     output: Output,
     as_table: Callable[[list[Lookup]], None],
 ) -> int:
-    """Look up and print all at once, in the order of the input; returns the exit status."""
+    """Look up all identifiers, print them in input order, and return the exit status."""
     distinct = dict.fromkeys(lines)
     identifiers = [line for line in distinct if isinstance(line, str)]
     results: dict[str, Lookup] = {}
@@ -160,7 +163,7 @@ async def _look_up(
     try:
         await collect(start(identifiers), len(identifiers), results)
     except LambdaCoreError:
-        # What ended the run, such as credentials that expired, takes no earlier result along.
+        # Print the results so far even if an error, such as expired credentials, ends the run.
         if results:
             show()
         raise
@@ -168,7 +171,7 @@ async def _look_up(
 
 
 async def _stream(lookups: Lookups) -> int:
-    """Print each result as a line of JSON as it completes; returns the exit status."""
+    """Print each result as a line of JSON as it completes, and return the exit status."""
     status = 0
     async with lookups:
         async for result in lookups:
@@ -180,7 +183,7 @@ async def _stream(lookups: Lookups) -> int:
 async def _identifiers(
     lines: AsyncIterable[str | Failed], refused: list[Failed]
 ) -> AsyncGenerator[str]:
-    """The identifiers of a file; a line that is none is printed and kept."""
+    """Yield the identifiers; print each invalid line and append it to `refused`."""
     async for line in lines:
         if isinstance(line, str):
             yield line

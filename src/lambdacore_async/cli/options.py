@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options shared by several commands."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 class Output(StrEnum):
-    """How results are printed."""
+    """Output format of results."""
 
     TABLE = "table"
     JSON = "json"
@@ -18,15 +18,19 @@ class Output(StrEnum):
 
 Region = Annotated[
     str | None,
-    typer.Option(help="The AWS region; else AWS_REGION, AWS_DEFAULT_REGION or the profile's."),
+    typer.Option(
+        help="AWS region. Defaults to AWS_REGION, AWS_DEFAULT_REGION or the profile's region."
+    ),
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(help="The profile of the AWS config files; else AWS_PROFILE."),
+    typer.Option(help="Profile in the AWS config files. Defaults to AWS_PROFILE."),
 ]
 EndpointUrl = Annotated[
     str | None,
-    typer.Option(help="An endpoint instead of the region's own; else as configured."),
+    typer.Option(
+        help="URL of the endpoint. Defaults to the configured endpoint, then to the region's."
+    ),
 ]
 WaitTimeout = Annotated[
     float, typer.Option(min=0.01, max=1e9, help="Give up after this many seconds.")

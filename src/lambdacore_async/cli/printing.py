@@ -1,8 +1,8 @@
-"""Printing: tables, lines, JSON, progress and errors.
+"""Prints tables, lines, JSON, progress and errors.
 
-This is the only module of the command line that writes to a stream. Every text goes through
-`shown` on its way, so a name or a message from the service or a file cannot clear the screen, set
-the window's title, hide text or forge a line. JSON stays as it is, in ASCII.
+This is the only module of the command line that writes to a stream. Every text passes through
+`printable` first, so a name or a message from the service or a file cannot clear the screen, set
+the window's title, hide text or forge a line. JSON is printed in ASCII, which needs no such escape.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, Generic, TypeVar
 
+from attrs import frozen
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.live import Live
@@ -32,13 +33,9 @@ from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnectorState
 from lambdacore_async.models.shared import JSONValue
 
-#: Characters of one text that are printed; no honest name or message is longer.
-_LONGEST: Final = 1_000
-#: Columns that a table has only where a terminal has so many characters a line.
-_WIDE_ONLY: Final = frozenset({"Protocol", "Subnets", "Like it"})
-_WIDE: Final = 105
-_COUNTS: Final = frozenset({"Subnets", "Like it"})
-#: A table that is not for a terminal is as wide as its longest row.
+#: Maximum length of a printed text, in characters. Valid names and messages are shorter.
+_MAX_TEXT: Final = 1_000
+#: Width of output that is not a terminal, in characters: enough for any row.
 _UNBOUNDED: Final = 100_000
 
 _STYLES: Final[Mapping[str, str]] = {
@@ -49,32 +46,51 @@ _STYLES: Final[Mapping[str, str]] = {
     NetworkConnectorState.DELETE_FAILED: "red",
 }
 
+Item = TypeVar("Item")
+
+
+@frozen
+class Column(Generic[Item]):
+    """A column of a table.
+
+    Attributes:
+        header: the column's title.
+        value: returns the cell's text for an item; `None` leaves the cell empty.
+        min_width: width of the terminal, in characters, below which the column is hidden.
+        right: align the cells to the right.
+    """
+
+    header: str
+    value: Callable[[Item], str | None]
+    min_width: int = 0
+    right: bool = False
+
 
 def prepare_streams() -> None:
-    """Let standard output and error escape characters that their encoding lacks."""
+    """Make standard output and error escape characters that their encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def flush() -> None:
-    """Write what is buffered for standard output."""
+    """Flush standard output."""
     print(end="", flush=True)
 
 
-def shown(text: str) -> str:
-    """A text as it is printed: on one line, with escapes for what is not printable, and cut."""
-    return escaped(text, _LONGEST)
+def printable(text: str) -> str:
+    """Return the text on one line, with unprintable characters escaped, and cut if too long."""
+    return escaped(text, _MAX_TEXT)
 
 
 def line(*words: str) -> None:
     """Print one line."""
-    print(*map(shown, words), flush=True)
+    print(*map(printable, words), flush=True)
 
 
 def error(*words: str) -> None:
     """Print one line to standard error."""
-    _Stream(stderr=True).print(*map(shown, ("lambdacore:", *words)), soft_wrap=True)
+    _Stream(stderr=True).print(*map(printable, ("lambdacore:", *words)), soft_wrap=True)
 
 
 def json_line(value: JSONValue) -> None:
@@ -83,19 +99,19 @@ def json_line(value: JSONValue) -> None:
 
 
 def json_document(value: JSONValue) -> None:
-    """Print a value as JSON for people too."""
+    """Print a value as indented JSON."""
     print(_json(value, indent=2))
 
 
-def table(rows: list[dict[str, str]]) -> None:
-    """Print rows that have the same columns; without any, print nothing."""
-    if rows:
+def table(columns: Sequence[Column[Item]], items: Sequence[Item]) -> None:
+    """Print a row for each item; print nothing if there are no items."""
+    if items:
         stream = _Stream()
-        stream.print(_table(rows, stream.width))
+        stream.print(_table(columns, items, stream.width))
 
 
 def members(values: Iterable[tuple[str, str]]) -> None:
-    """Print names and values below each other."""
+    """Print names and values, one pair per line."""
     grid = Table.grid(padding=(0, 2))
     for name, value in values:
         grid.add_row(_text(name, "bold"), _text(value))
@@ -103,30 +119,32 @@ def members(values: Iterable[tuple[str, str]]) -> None:
 
 
 def labelled(label: str, text: str) -> None:
-    """Print a line of a summary."""
+    """Print a line of a summary: a label and its text."""
     _Stream().print(Text.assemble(_text(f"{label:<8}", "bold"), _text(text)))
 
 
 def is_terminal() -> bool:
-    """Whether standard output is a terminal, or a program that says it is like one."""
+    """Return whether standard output is a terminal, or the environment says that it is."""
     return _Stream().is_terminal
 
 
 @contextmanager
-def live_table() -> Generator[Callable[[list[dict[str, str]]], None]]:
-    """Keep one table on the terminal; each call replaces its rows."""
+def live_table(columns: Sequence[Column[Item]]) -> Generator[Callable[[Sequence[Item]], None]]:
+    """Keep one table on the terminal; yield a function that replaces its rows."""
     stream = _Stream()
     with Live(console=stream, auto_refresh=False) as live:
 
-        def show(rows: list[dict[str, str]]) -> None:
-            live.update(_table(rows, stream.width) if rows else _text("none"), refresh=True)
+        def show(items: Sequence[Item]) -> None:
+            live.update(
+                _table(columns, items, stream.width) if items else _text("none"), refresh=True
+            )
 
         yield show
 
 
 @contextmanager
 def spinner(task: str) -> Generator[Callable[[str], None]]:
-    """Show on a terminal how long a task takes; each call replaces the text behind it."""
+    """Show on a terminal that a task is running; yield a function that sets its status text."""
     stream = _Stream(stderr=True)
     with Progress(
         SpinnerColumn("line" if stream.options.ascii_only else "dots"),
@@ -137,13 +155,16 @@ def spinner(task: str) -> Generator[Callable[[str], None]]:
         transient=True,
         disable=not stream.is_terminal,
     ) as progress:
-        row = progress.add_task(shown(task), state="")
-        yield lambda state: progress.update(row, state=shown(state))
+        row = progress.add_task(printable(task), state="")
+        yield lambda state: progress.update(row, state=printable(state))
 
 
 @contextmanager
 def counter(task: str, total: int) -> Generator[Callable[[int], None]]:
-    """Show on a terminal how far a task is; each call counts one step, and sets the failures."""
+    """Show a task's progress on a terminal.
+
+    Yields a function that counts one step; its argument is the number of failures so far.
+    """
     stream = _Stream(stderr=True)
     with Progress(
         TextColumn("{task.description}", markup=False),
@@ -154,14 +175,14 @@ def counter(task: str, total: int) -> Generator[Callable[[int], None]]:
         console=stream,
         disable=not stream.is_terminal,
     ) as progress:
-        row = progress.add_task(shown(task), total=total, failed=0)
+        row = progress.add_task(printable(task), total=total, failed=0)
         yield lambda failed: progress.update(row, advance=1, failed=failed)
 
 
 class _Stream(Console):
     """Standard output or error, without rich's markup, emoji codes and highlights.
 
-    Where it is not a terminal, a row is one line, however long.
+    If the stream is not a terminal, rows are never wrapped.
     """
 
     def __init__(self, *, stderr: bool = False) -> None:
@@ -170,24 +191,24 @@ class _Stream(Console):
             self.width = _UNBOUNDED
 
     def on_broken_pipe(self) -> None:
-        """Leave it to `running.run`; rich would exit with a status that means something else."""
+        """Raise the error to `running.run`; rich would exit with another status."""
         raise
 
 
 def _text(value: str, style: str = "") -> Text:
-    return Text(shown(value), style=style or _STYLES.get(value, ""), overflow="fold")
+    return Text(printable(value), style=style or _STYLES.get(value, ""), overflow="fold")
 
 
-def _table(rows: list[dict[str, str]], width: int) -> Table:
-    columns = [name for name in rows[0] if width >= _WIDE or name not in _WIDE_ONLY]
+def _table(columns: Sequence[Column[Item]], items: Sequence[Item], width: int) -> Table:
+    visible = [column for column in columns if width >= column.min_width]
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in columns:
-        table.add_column(name, justify="right" if name in _COUNTS else "left")
-    for row in rows:
-        table.add_row(*(_text(row[name]) for name in columns))
+    for column in visible:
+        table.add_column(column.header, justify="right" if column.right else "left")
+    for item in items:
+        table.add_row(*(_text(column.value(item) or "") for column in visible))
     return table
 
 
 def _json(value: JSONValue, indent: int | None = None) -> str:
-    # `dumps` leaves one control character as it is: DEL.
+    # `dumps` escapes every control character except DEL.
     return json.dumps(value, indent=indent).replace("\x7f", r"\u007f")

@@ -21,39 +21,40 @@ from lambdacore_async.workflows.lookups import Failed, Found
 
 
 def ensure(
-    name: Annotated[str, typer.Argument(help="The connector's name.")],
+    name: Annotated[str, typer.Argument(help="Name of the connector.")],
     subnets: Annotated[
         list[str] | None,
-        typer.Option("--subnet", help="A subnet of the VPC; give the option for each one."),
+        typer.Option("--subnet", help="ID of a subnet of the VPC; repeatable."),
     ] = None,
     security_groups: Annotated[
         list[str] | None,
-        typer.Option("--security-group", help="A security group; give the option for each one."),
+        typer.Option("--security-group", help="ID of a security group; repeatable."),
     ] = None,
     network_protocol: Annotated[
-        NetworkProtocol | None, typer.Option(help="Required for a new connector.")
+        NetworkProtocol | None, typer.Option(help="Network protocol; required for a new connector.")
     ] = None,
     compute: Annotated[
         ComputeResourceType | None,
-        typer.Option(help="Which compute may use the connector; required for a new one."),
+        typer.Option(help="Compute that may use the connector; required for a new connector."),
     ] = None,
     operator_role: Annotated[
         str | None,
-        typer.Option(help="The ARN of the role that Lambda manages the network interfaces with."),
+        typer.Option(help="ARN of the role with which Lambda manages the network interfaces."),
     ] = None,
     tags: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="KEY=VALUE", help="A tag for a new connector; repeatable."),
+        typer.Option("--tag", metavar="KEY=VALUE", help="Tag for a new connector; repeatable."),
     ] = None,
     timeout: WaitTimeout = 900.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[Output, typer.Option(help="How to print the result.")] = Output.TABLE,
+    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
-    """Create a network connector, or change it where it differs, and wait until it is active.
+    """Create a network connector, or update it if it differs, and wait until it is active.
 
-    A list that is given replaces the connector's; settings that are not given stay unchanged.
+    Repeatable options replace the connector's whole list. Settings that are not given stay
+    unchanged.
     """
     configuration = VpcEgressConfiguration(
         subnet_ids=subnets,
@@ -83,15 +84,17 @@ def ensure(
 
 
 def delete(
-    identifier: Annotated[str, typer.Argument(help="An ID, name or ARN.")],
+    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     *,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is gone.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the connector is deleted.")
+    ] = False,
     timeout: WaitTimeout = 900.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
 ) -> None:
-    """Delete a network connector, or one version of it; succeeds if it does not exist."""
+    """Delete a network connector or one of its versions; succeeds if it does not exist."""
 
     async def work() -> int:
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
@@ -121,6 +124,6 @@ def _tags(texts: list[str]) -> dict[str, str]:
         if not (key and separator):
             raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--tag")
         if key in tags:
-            raise typer.BadParameter(f"the key {key!r} is given twice", param_hint="--tag")
+            raise typer.BadParameter(f"duplicate key {key!r}", param_hint="--tag")
         tags[key] = value
     return tags

@@ -1,4 +1,4 @@
-"""How a command runs and ends: its errors and its exit status."""
+"""Runs a command, reports its errors and sets its exit status."""
 
 from __future__ import annotations
 
@@ -21,40 +21,42 @@ from lambdacore_async.errors import (
 from lambdacore_async.workflows.lookups import Failed, Lookup
 
 SOME_FAILED: Final = 1
-MISUSED: Final = 2
-#: As a shell reports a program that a signal ended: 128 and the signal's number.
+USAGE_ERROR: Final = 2
+#: The status that shells report for a process killed by a signal: 128 plus the signal's number.
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
-_MISUSE: Final = (ConfigurationError, CredentialsError, ParameterError)
+_USAGE_ERRORS: Final = (ConfigurationError, CredentialsError, ParameterError)
 
 Result = TypeVar("Result")
 
 
 async def result_of(identifier: str, work: Awaitable[Result]) -> Result | Failed:
-    """The result of work on one connector, or its failure.
+    """Return the result of work on one connector, or a `Failed` if the work fails.
 
     Raises:
-        LambdaCoreError: the set-up or an argument is wrong, which is not the connector's failure.
+        ConfigurationError: if the client is not configured correctly.
+        CredentialsError: if there are no usable credentials.
+        ParameterError: if an argument is invalid.
     """
     try:
         return await work
-    except _MISUSE:
+    except _USAGE_ERRORS:
         raise
     except LambdaCoreError as error:
         return Failed(identifier, error)
 
 
 def status_of(results: Iterable[Lookup]) -> int:
-    """The exit status of a command with these results."""
+    """Return the exit status of a command with these results."""
     return SOME_FAILED if any(isinstance(result, Failed) for result in results) else 0
 
 
 def run(work: Coroutine[Any, Any, int]) -> NoReturn:
-    """Run a command to its end and exit with its status.
+    """Run a command and exit with its status.
 
     Args:
-        work: the command; returns the exit status.
+        work: the command, which returns the exit status.
     """
     try:
         status = asyncio.run(work)
@@ -63,15 +65,15 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
         status = INTERRUPTED
     except BrokenPipeError:
         status = BROKEN_PIPE
-        # What is still buffered has nowhere to go; at its exit, Python would complain about that.
+        # Discard buffered output; Python would report an error when it flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except _MISUSE as error:
-        status = MISUSED
+    except _USAGE_ERRORS as error:
+        status = USAGE_ERROR
         printing.error(message_of(error))
     except LambdaCoreError as error:
         status = SOME_FAILED
         printing.error(f"{code_of(error)}:", message_of(error))
     except OSError as error:
-        status = MISUSED
+        status = USAGE_ERROR
         printing.error(str(error))
     raise typer.Exit(status)

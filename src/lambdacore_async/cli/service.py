@@ -10,49 +10,47 @@ from typing import Annotated
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.demo import look_up_seeded, seed, seed_named
+from lambdacore_async.cli.demo import run_demo, seed, seed_named
 from lambdacore_async.cli.running import run
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol.endpoints import is_region
 
 
 class DemoOutput(StrEnum):
-    """How the demo's results are printed."""
+    """Output format of the demo."""
 
     TABLE = "table"
     JSON = "json"
 
 
 def demo(
-    connectors: Annotated[int, typer.Option(min=1, help="How many connectors to seed.")] = 300,
-    output: Annotated[
-        DemoOutput, typer.Option(help="How to print the results.")
-    ] = DemoOutput.TABLE,
+    connectors: Annotated[int, typer.Option(min=1, help="Number of connectors to create.")] = 300,
+    output: Annotated[DemoOutput, typer.Option(help="Output format.")] = DemoOutput.TABLE,
 ) -> None:
-    """Look up hundreds of connectors of an embedded Lambda Core; no AWS account is needed."""
-    run(look_up_seeded(connectors, as_json=output is DemoOutput.JSON))
+    """Look up hundreds of connectors in a local emulator; needs no AWS account."""
+    run(run_demo(connectors, as_json=output is DemoOutput.JSON))
 
 
 def local(
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="The TCP port on 127.0.0.1; 0 for any free one.")
+        int, typer.Option(min=0, max=65_535, help="TCP port on 127.0.0.1; 0 picks a free port.")
     ] = 4600,
-    region: Annotated[str, typer.Option(help="The AWS region that it is in.")] = "us-east-1",
+    region: Annotated[str, typer.Option(help="AWS region of the emulator.")] = "us-east-1",
     connectors: Annotated[
         int,
         typer.Option(
             min=0,
-            help="How many connectors to seed, in every state, "
-            "beside `prod-egress`, `staging-egress` and `old-egress`.",
+            help="Number of connectors to create, in every state, in addition to "
+            "`prod-egress`, `staging-egress` and `old-egress`.",
         ),
     ] = 0,
     provisioning_seconds: Annotated[
-        float, typer.Option(min=0, max=1e9, help="How long a new connector is PENDING.")
+        float, typer.Option(min=0, max=1e9, help="Seconds that a new connector stays PENDING.")
     ] = 2.0,
 ) -> None:
-    """Run an embedded Lambda Core for any AWS SDK, until Ctrl-C; it keeps all in memory."""
+    """Run a local in-memory emulator of Lambda Core for any AWS SDK, until Ctrl-C."""
     if not is_region(region):
-        raise typer.BadParameter(f"{region!r} is not a region's name", param_hint="--region")
+        raise typer.BadParameter(f"{region!r} is not a valid region name", param_hint="--region")
 
     async def work() -> int:
         service = LocalLambdaCore(
@@ -70,7 +68,7 @@ def local(
 
 
 def _instructions(service: LocalLambdaCore) -> list[str]:
-    """What to paste into another shell; it is a script as it stands."""
+    """Return the lines of a shell script that points other programs at the service."""
     variables = {
         "AWS_ENDPOINT_URL_LAMBDA_CORE": service.endpoint_url,
         "AWS_REGION": service.region,
@@ -80,10 +78,10 @@ def _instructions(service: LocalLambdaCore) -> list[str]:
     }
     exports = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in variables.items())
     script = f"""\
-# Lambda Core in {service.region}, in memory, until Ctrl-C. Paste this into another shell:
+# Local emulator of Lambda Core in {service.region}; Ctrl-C stops it. Paste into another shell:
 {exports}
 unset AWS_SESSION_TOKEN
-# and then, for example:
+# Then, for example:
 #   lambdacore get prod-egress
 #   aws lambda-core list-network-connectors
 #   python -c "import boto3; print(boto3.client('lambda-core').list_network_connectors())\""""

@@ -11,11 +11,12 @@ import typer
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region, WaitTimeout
-from lambdacore_async.cli.results import show_results, state_of, summary_row
+from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
-from lambdacore_async.protocol.codec import to_dict
+from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Found
 from lambdacore_async.workflows.watching import (
     ConnectorAdded,
@@ -31,15 +32,15 @@ _CHANGES: Final[Mapping[type[ConnectorChange], str]] = {
     ConnectorUpdated: "updated",
     ConnectorDeleted: "deleted",
 }
-#: So many of the latest changes are marked in the table.
-_LATEST: Final = 10
+#: Number of recently changed connectors whose last change the table shows.
+_RECENT: Final = 10
 
-#: Shows a change, given all connectors after it.
+#: A function that shows a change, given all connectors after it.
 Show: TypeAlias = Callable[[ConnectorChange, Iterable[NetworkConnectorSummary]], None]
 
 
 class Goal(StrEnum):
-    """What can be waited for."""
+    """A state that a connector can be waited for to reach."""
 
     ACTIVE = "active"
     UPDATED = "updated"
@@ -47,23 +48,23 @@ class Goal(StrEnum):
 
 
 class WatchOutput(StrEnum):
-    """How changes are printed."""
+    """Output format of changes."""
 
     TABLE = "table"
     JSONL = "jsonl"
 
 
 def wait(
-    identifier: Annotated[str, typer.Argument(help="An ID, name or ARN.")],
+    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     *,
-    goal: Annotated[Goal, typer.Option("--for", help="What to wait for.")] = Goal.ACTIVE,
+    goal: Annotated[Goal, typer.Option("--for", help="State to wait for.")] = Goal.ACTIVE,
     timeout: WaitTimeout = 900.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[Output, typer.Option(help="How to print the result.")] = Output.TABLE,
+    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
-    """Wait until a network connector is active, updated or deleted; or say why not."""
+    """Wait until a network connector is active, updated or deleted; explain a failure."""
 
     async def work() -> int:
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
@@ -97,17 +98,19 @@ def watch(
     profile: Profile = None,
     output: Annotated[
         WatchOutput,
-        typer.Option(help="A table on a terminal, elsewhere a line a change; or lines of JSON."),
+        typer.Option(
+            help="Output format; `table` prints one line per change if not on a terminal."
+        ),
     ] = WatchOutput.TABLE,
 ) -> None:
-    """Watch all network connectors of the account in the region, until Ctrl-C."""
+    """Watch the account's network connectors in the region for changes, until Ctrl-C."""
 
     async def work() -> int:
         async with (
             LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
             client.watch_network_connectors(poll_interval=interval) as changes,
         ):
-            with _shown(output) as show:
+            with _printing(output) as show:
                 async for change in changes:
                     show(change, changes.snapshot)
         return 0
@@ -116,42 +119,33 @@ def watch(
 
 
 @contextmanager
-def _shown(output: WatchOutput) -> Generator[Show]:
+def _printing(output: WatchOutput) -> Generator[Show]:
+    """Yield a function that prints changes in the format of `output`."""
     if output is WatchOutput.JSONL:
         yield lambda change, _: printing.json_line(
             {"change": _CHANGES[type(change)], "connector": to_dict(change.connector)}
         )
     elif printing.is_terminal():
-        with printing.live_table() as update:
-            yield _Marked(update)
+        with _live_table() as show:
+            yield show
     else:
         yield lambda change, _: printing.line(
             change.connector.name, change.connector.state or "", _CHANGES[type(change)]
         )
 
 
-class _Marked:
-    """A live table of all connectors, with marks at the latest changes.
+@contextmanager
+def _live_table() -> Generator[Show]:
+    """Keep a table of all connectors on the terminal, with the most recent changes."""
+    recent: dict[str, str] = {}
+    changed = Column[NetworkConnectorSummary]("Change", lambda each: recent.get(each.id))
+    with printing.live_table([*SUMMARY_COLUMNS, changed]) as replace_rows:
 
-    Args:
-        update: shows rows in place of those before.
-    """
+        def show(change: ConnectorChange, connectors: Iterable[NetworkConnectorSummary]) -> None:
+            recent.pop(change.connector.id, None)
+            recent[change.connector.id] = _CHANGES[type(change)]
+            for forgotten in list(recent)[:-_RECENT]:
+                del recent[forgotten]
+            replace_rows(sorted(connectors, key=lambda each: each.name))
 
-    def __init__(self, update: Callable[[list[dict[str, str]]], None]) -> None:
-        self._update = update
-        self._latest: dict[str, str] = {}
-
-    def __call__(
-        self, change: ConnectorChange, connectors: Iterable[NetworkConnectorSummary]
-    ) -> None:
-        latest = self._latest
-        latest.pop(change.connector.id, None)
-        latest[change.connector.id] = _CHANGES[type(change)]
-        for forgotten in list(latest)[:-_LATEST]:
-            del latest[forgotten]
-        self._update(
-            [
-                {**summary_row(each), "Change": latest.get(each.id, "")}
-                for each in sorted(connectors, key=lambda each: each.name)
-            ]
-        )
+        yield show

@@ -26,8 +26,7 @@ from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnector
-from lambdacore_async.protocol import arns
-from lambdacore_async.protocol.endpoints import is_region, partition_of
+from lambdacore_async.protocol.endpoints import is_region, parse_arn, partition_of
 from lambdacore_async.protocol.restjson import Operation
 from lambdacore_async.protocol.sigv4 import Credentials
 
@@ -218,7 +217,7 @@ class Core:
                 unknown.
             ConfigurationError: the settings of the view cannot be used.
         """
-        arn = arns.parse(identifier)
+        arn = parse_arn(identifier)
         if arn is None or arn.service != "lambda" or not is_region(arn.region):
             return self.pipeline
         settings = await self.pipeline.resolve_settings(operation)

@@ -21,6 +21,7 @@ from lambdacore_async.protocol.sigv4 import (
     SERVICE,
     Credentials,
     canonical_request,
+    signature_of,
     signing_key,
     string_to_sign,
 )
@@ -187,7 +188,7 @@ def _expected_signature(
     except UnicodeEncodeError:  # a header has bytes that no encoding decodes
         raise _mismatch() from None
     key = signing_key(known.secret_access_key, authorization.day, region, service)
-    return key.sign(text).encode()
+    return signature_of(text, key).encode()
 
 
 def _refused(code: str, message: str) -> ApiError:

@@ -1,4 +1,4 @@
-"""Network connectors: how Lambda compute resources reach a VPC."""
+"""Network connectors, through which Lambda compute resources reach a VPC."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lambdacore_async.models.shared import (
 
 
 class NetworkConnectorState(StrEnum):
-    """Where a connector is in its life."""
+    """A state in the lifecycle of a connector."""
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
@@ -29,9 +29,9 @@ class NetworkConnectorState(StrEnum):
 
 
 class NetworkConnectorStateReasonCode(StrEnum):
-    """Why a connector, or its latest update, is in its state.
+    """The reason for the state of a connector, or for the outcome of its latest update.
 
-    The API has two enums for it, of the same values; here they are one.
+    The API has an enum for each, with the same values; here they are one.
     """
 
     DISALLOWED_BY_VPC_ENCRYPTION_CONTROL = "DisallowedByVpcEncryptionControl"
@@ -46,7 +46,7 @@ class NetworkConnectorStateReasonCode(StrEnum):
 
 
 class NetworkConnectorLastUpdateStatus(StrEnum):
-    """How the latest update of a connector went."""
+    """The outcome of the latest update of a connector."""
 
     SUCCESSFUL = "Successful"
     FAILED = "Failed"
@@ -54,27 +54,27 @@ class NetworkConnectorLastUpdateStatus(StrEnum):
 
 
 class NetworkConnectorType(StrEnum):
-    """The kind of a connector, in listings."""
+    """The kind of a connector in a listing."""
 
     VPC_EGRESS = "VPC_EGRESS"
 
 
 class NetworkProtocol(StrEnum):
-    """Which IP versions a connector carries."""
+    """The IP versions that a connector carries."""
 
     IPV4 = "IPv4"
     DUAL_STACK = "DualStack"
 
 
 class ComputeResourceType(StrEnum):
-    """Which Lambda compute resources may use a connector."""
+    """A Lambda compute resource that may use a connector."""
 
     MICRO_VM = "MicroVm"
     WEB_FUNCTION = "WebFunction"
 
 
 class ElasticIpType(StrEnum):
-    """How a connector's network interfaces get an Elastic IP address."""
+    """The source of Elastic IP addresses for a connector's network interfaces."""
 
     NONE = "None"
     SERVICE_MANAGED = "ServiceManaged"
@@ -82,9 +82,10 @@ class ElasticIpType(StrEnum):
 
 @frozen
 class ElasticIpConfiguration:
-    """How a connector's network interfaces get an Elastic IP address."""
+    """Elastic IP addresses of a connector's network interfaces."""
 
     type: ElasticIpType | UnknownValue
+    """The source of the addresses."""
 
 
 def _subnet_ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -109,103 +110,115 @@ def _compute_resource_types(
 class VpcEgressConfiguration:
     """The VPC that a connector sends traffic to.
 
-    Lists may be given in any iterable form; they are kept as tuples.
-
-    Attributes:
-        subnet_ids: 1 to 16 subnets of one VPC, in which Lambda makes network interfaces.
-        security_group_ids: at most 16 security groups of the same VPC.
-        network_protocol: IPv4 alone, or both IP versions. The service wants it on creation.
-        associated_compute_resource_types: which compute may use the connector; one at most. The
-            service wants it on creation.
-        elastic_ip_configuration: how the network interfaces get an Elastic IP address.
+    Lists accept any iterable and are stored as tuples.
     """
 
     subnet_ids: tuple[str, ...] | None = field(default=None, converter=_subnet_ids)
+    """1 to 16 subnets of one VPC, in which Lambda creates network interfaces."""
     security_group_ids: tuple[str, ...] | None = field(default=None, converter=_security_group_ids)
+    """At most 16 security groups of the same VPC."""
     network_protocol: NetworkProtocol | UnknownValue | None = None
+    """IPv4 alone, or both IP versions. The service requires it on creation."""
     associated_compute_resource_types: tuple[ComputeResourceType | UnknownValue, ...] | None = (
         field(default=None, converter=_compute_resource_types)
     )
+    """The compute resources that may use the connector; at most one. Required on creation."""
     elastic_ip_configuration: ElasticIpConfiguration | None = None
+    """How the network interfaces get an Elastic IP address."""
 
 
 NetworkConnectorConfiguration: TypeAlias = VpcEgressConfiguration | UnknownMember
-"""A connector's configuration: a tagged union, of one known member so far."""
+"""The configuration of a connector: a tagged union with one known member so far."""
 
 
 @frozen
 class NetworkConnector:
     """A network connector.
 
-    One class for all operations that return one; each of them leaves some members out.
-
-    Attributes:
-        arn: the connector's ARN, without a version.
-        name: unique in the account and region.
-        id: given by the service at creation.
-        version_arn: the ARN of this version; only where one version was asked for or made.
-        version: the version's number, from 1; each change of the configuration makes a new one.
-        latest_version_arn: the ARN of the latest active version; only on an unqualified get.
-        latest_version: the number of the latest active version; only on an unqualified get.
-        configuration: where the traffic goes.
-        operator_role: the ARN of the role with which Lambda manages the network interfaces.
-        state: where the connector is in its life.
-        state_reason: why it is in that state, in words; after a failure.
-        state_reason_code: why it is in that state; after a failure.
-        last_update_status: how the latest update went; `None` before the first.
-        last_update_status_reason: why, in words.
-        last_update_status_reason_code: why.
-        last_modified: when the configuration last changed.
-        response_metadata: what the answer said about itself; not compared, not shown.
+    All operations that return a connector use this class; each leaves some members out.
     """
 
     arn: str
+    """The connector's ARN, without a version."""
     name: str
+    """The name, unique in the account and region."""
     id: str
+    """The ID that the service gave it at creation."""
     version_arn: str | None = None
+    """The ARN of this version; only if a call requested or created a version."""
     version: int | None = None
+    """The version's number, from 1; each change of the configuration creates a version."""
     latest_version_arn: str | None = None
+    """The ARN of the latest active version; only in the result of an unqualified get."""
     latest_version: int | None = None
+    """The number of the latest active version; only in the result of an unqualified get."""
     configuration: NetworkConnectorConfiguration | None = None
+    """The destination of the connector's traffic."""
     operator_role: str | None = None
+    """The ARN of the role with which Lambda manages the network interfaces."""
     state: NetworkConnectorState | UnknownValue | None = None
+    """The state in the connector's lifecycle."""
     state_reason: str | None = None
+    """The reason for the state in words; after a failure."""
     state_reason_code: NetworkConnectorStateReasonCode | UnknownValue | None = None
+    """The reason for the state; after a failure."""
     last_update_status: NetworkConnectorLastUpdateStatus | UnknownValue | None = None
+    """The outcome of the latest update; `None` before the first one."""
     last_update_status_reason: str | None = None
+    """The reason for that outcome in words."""
     last_update_status_reason_code: NetworkConnectorStateReasonCode | UnknownValue | None = None
+    """The reason for that outcome."""
     last_modified: datetime | None = None
+    """When the configuration last changed."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
+    """Metadata of the response; counts for neither equality nor `repr`."""
 
 
 OnChange: TypeAlias = Callable[[NetworkConnector], object]
-"""Is told of a connector when it is first seen, and whenever it has changed."""
+"""Callback for a connector: called when it is first seen, and after every change."""
 
 
 @frozen
 class NetworkConnectorSummary:
-    """What a listing tells of a network connector."""
+    """A network connector in a listing."""
 
     arn: str
+    """The connector's ARN, without a version."""
     name: str
+    """The name, unique in the account and region."""
     id: str
+    """The ID that the service gave it at creation."""
     type: NetworkConnectorType | UnknownValue
+    """The kind of connector."""
     state: NetworkConnectorState | UnknownValue | None = None
+    """The state in the connector's lifecycle."""
     last_modified: datetime | None = None
+    """When the connector last changed."""
     latest_version_arn: str | None = None
+    """The ARN of the latest active version."""
     latest_version: int | None = None
+    """The number of the latest active version."""
 
 
 @frozen
 class NetworkConnectorVersionSummary:
-    """What a listing tells of one version of a network connector."""
+    """A version of a network connector in a listing."""
 
     arn: str
+    """The connector's ARN, without a version."""
     version_arn: str
+    """The ARN of this version."""
     name: str
+    """The connector's name."""
     id: str
+    """The connector's ID."""
     version: int
+    """The version's number, from 1."""
     state: NetworkConnectorState | UnknownValue
+    """The state of this version."""
     state_reason: str | None = None
+    """The reason for the state in words; after a failure."""
     state_reason_code: NetworkConnectorStateReasonCode | UnknownValue | None = None
+    """The reason for the state; after a failure."""
     last_modified: datetime | None = None
+    """When the version last changed."""

@@ -1,4 +1,4 @@
-"""What lies behind each reason code: whether a retry can help, and what to do."""
+"""Causes of reason codes: whether a retry can help, and what to do."""
 
 from __future__ import annotations
 
@@ -13,15 +13,12 @@ from lambdacore_async.models.network_connectors import NetworkConnectorStateReas
 
 @frozen
 class Cause:
-    """What a reason code means for whoever meets it.
-
-    Attributes:
-        retryable: the same request may succeed later, though nobody changes anything.
-        remedy: what to do about it, in one line.
-    """
+    """The cause behind a reason code."""
 
     retryable: bool
+    """Whether the same request may succeed later without any other change."""
     remedy: str
+    """What to do, in one line."""
 
 
 CAUSES: Final[Mapping[str, Cause]] = MappingProxyType(
@@ -35,26 +32,27 @@ CAUSES: Final[Mapping[str, Cause]] = MappingProxyType(
         ),
         NetworkConnectorStateReasonCode.INSUFFICIENT_ROLE_PERMISSIONS: Cause(
             retryable=False,
-            remedy="Let the operator role manage network interfaces, and Lambda assume it.",
+            remedy="Allow the operator role to manage network interfaces, and Lambda to assume it.",
         ),
         NetworkConnectorStateReasonCode.INTERNAL_ERROR: Cause(
-            retryable=True, remedy="Try again; if it lasts, ask AWS Support."
+            retryable=True, remedy="Try again; if the error persists, contact AWS Support."
         ),
         NetworkConnectorStateReasonCode.INTERNET_GATEWAY_NOT_ATTACHED: Cause(
             retryable=False, remedy="Attach an internet gateway to the VPC."
         ),
         NetworkConnectorStateReasonCode.INVALID_SECURITY_GROUP: Cause(
-            retryable=False, remedy="Name security groups that exist in the VPC of the subnets."
+            retryable=False, remedy="Use security groups that exist in the VPC of the subnets."
         ),
         NetworkConnectorStateReasonCode.INVALID_SUBNET: Cause(
-            retryable=False, remedy="Name subnets that exist, all of one VPC."
+            retryable=False, remedy="Use existing subnets of a single VPC."
         ),
         NetworkConnectorStateReasonCode.SECURITY_GROUPS_PER_INTERFACE_LIMIT_EXCEEDED: Cause(
-            retryable=False, remedy="Name fewer security groups, or raise the quota for interfaces."
+            retryable=False,
+            remedy="Use fewer security groups, or raise the quota per interface.",
         ),
         NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES: Cause(
-            retryable=False, remedy="Free IP addresses in the subnets, or name larger ones."
+            retryable=False, remedy="Free IP addresses in the subnets, or use larger subnets."
         ),
     }
 )
-"""The cause behind each reason code that this version knows."""
+"""The cause of each reason code that this version knows."""

@@ -1,6 +1,6 @@
 """Customer-managed runtimes, their versions and their aliases.
 
-All timestamps of this family are text on the wire and stay text; dates are `YYYY-MM-DD`.
+Timestamps of this family are text on the wire and remain text; dates are `YYYY-MM-DD`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lambdacore_async.models.shared import ResponseMetadata, UnknownValue, as_tu
 
 
 class RuntimeState(StrEnum):
-    """Where a runtime is in its life."""
+    """A state in the lifecycle of a runtime."""
 
     ACTIVE = "ACTIVE"
     PENDING_DELETION = "PENDING_DELETION"
@@ -23,7 +23,7 @@ class RuntimeState(StrEnum):
 
 
 class RuntimeVersionState(StrEnum):
-    """Where a runtime version is in its life."""
+    """A state in the lifecycle of a runtime version."""
 
     CREATING = "CREATING"
     ACTIVE = "ACTIVE"
@@ -33,7 +33,7 @@ class RuntimeVersionState(StrEnum):
 
 
 class RuntimeAliasState(StrEnum):
-    """Where a runtime alias is in its life."""
+    """A state in the lifecycle of a runtime alias."""
 
     CREATING = "CREATING"
     ACTIVE = "ACTIVE"
@@ -43,7 +43,7 @@ class RuntimeAliasState(StrEnum):
 
 
 class RuntimeReleaseState(StrEnum):
-    """How mature its publisher says a runtime or alias is."""
+    """The maturity of a runtime or alias, as its publisher declares it."""
 
     PREVIEW = "PREVIEW"
     GA = "GA"
@@ -58,7 +58,7 @@ class RuntimeArchitecture(StrEnum):
 
 
 class IntegrationModel(StrEnum):
-    """How functions talk to a runtime version."""
+    """The interface between functions and a runtime version."""
 
     RUNTIME_API = "RuntimeAPI"
 
@@ -74,20 +74,18 @@ class CompatibilityPolicy(StrEnum):
 class RuntimeReleaseLifecycle:
     """When a runtime or alias is deprecated and blocked.
 
-    Given empty, or not at all, in an update, it removes what was set.
-
-    Attributes:
-        release_state: `DEPRECATED` needs a deprecation date up to today (UTC); the others need a
-            later one, or none.
-        deprecation_date: the UTC date of deprecation.
-        function_create_block_date: the UTC date from which no new function may use it.
-        function_update_block_date: the UTC date from which no function that uses it may change.
+    An update with an empty lifecycle, or with none, removes the current one.
     """
 
     release_state: RuntimeReleaseState | UnknownValue | None = None
+    """The maturity. `DEPRECATED` requires a deprecation date up to today (UTC); the other states
+    require a later one, or none."""
     deprecation_date: str | None = None
+    """The UTC date of deprecation."""
     function_create_block_date: str | None = None
+    """The UTC date from which no new function may use it."""
     function_update_block_date: str | None = None
+    """The UTC date from which functions that use it cannot be updated."""
 
 
 def _integration_models(
@@ -104,24 +102,30 @@ def _architectures(
 
 @frozen
 class Compatibility:
-    """What a runtime version works with."""
+    """The features that a runtime version supports."""
 
     integration_models: tuple[IntegrationModel | UnknownValue, ...] | None = field(
         default=None, converter=_integration_models
     )
+    """The supported interfaces to functions."""
     architectures: tuple[RuntimeArchitecture | UnknownValue, ...] | None = field(
         default=None, converter=_architectures
     )
+    """The supported processor architectures."""
     managed_instances: CompatibilityPolicy | UnknownValue | None = None
+    """Whether it is compatible with managed instances."""
 
 
 @frozen
 class Platform:
-    """One image of a runtime version: its architecture, operating system and digest."""
+    """An image of a runtime version."""
 
     architecture: str
+    """The processor architecture."""
     os: str
+    """The operating system."""
     digest: str
+    """The digest of the image."""
 
 
 def _platforms(values: Iterable[Platform] | None) -> tuple[Platform, ...] | None:
@@ -130,119 +134,107 @@ def _platforms(values: Iterable[Platform] | None) -> tuple[Platform, ...] | None
 
 @frozen
 class Runtime:
-    """A customer-managed runtime, the parent of its versions and aliases.
-
-    Attributes:
-        arn: the runtime's ARN.
-        name: unique in the account and region.
-        created: when it was made.
-        last_modified: when it last changed.
-        id: given by the service.
-        description: what its publisher says of it.
-        license_info: under which licence it stands.
-        release_lifecycle: when it is deprecated and blocked.
-        state: where it is in its life.
-        pending_deletion_at: when it will be deleted for good; only in state `PENDING_DELETION`.
-        response_metadata: what the answer said about itself; not compared, not shown.
-    """
+    """A customer-managed runtime, the parent of its versions and aliases."""
 
     arn: str
+    """The runtime's ARN."""
     name: str
+    """The name, unique in the account and region."""
     created: str
+    """When it was created."""
     last_modified: str
+    """When it last changed."""
     id: str | None = None
+    """The ID that the service gave it."""
     description: str | None = None
+    """The publisher's description."""
     license_info: str | None = None
+    """The licence."""
     release_lifecycle: RuntimeReleaseLifecycle | None = None
+    """When it is deprecated and blocked."""
     state: RuntimeState | UnknownValue | None = None
+    """The state in its lifecycle."""
     pending_deletion_at: str | None = None
+    """When it will be deleted permanently; only in state `PENDING_DELETION`."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
+    """Metadata of the response; counts for neither equality nor `repr`."""
 
 
 @frozen
 class RuntimeVersion:
-    """An immutable version of a runtime: one container image.
-
-    Attributes:
-        arn: the version's ARN.
-        name: unique in its runtime.
-        resolved_uri: the image, by digest.
-        state: where it is in its life.
-        created: when it was made.
-        last_modified: when it last changed.
-        release_notes: what its publisher says of it.
-        platforms: the images that the URI resolved to.
-        compatibility: what it works with.
-        pending_deletion_at: when it will be deleted for good; only in state `PENDING_DELETION`.
-        response_metadata: what the answer said about itself; not compared, not shown.
-    """
+    """An immutable version of a runtime: one container image."""
 
     arn: str
+    """The version's ARN."""
     name: str
+    """The name, unique in the runtime."""
     resolved_uri: str
+    """The URI of the image, by digest."""
     state: RuntimeVersionState | UnknownValue
+    """The state in its lifecycle."""
     created: str
+    """When it was created."""
     last_modified: str
+    """When it last changed."""
     release_notes: str | None = None
+    """The publisher's release notes."""
     platforms: tuple[Platform, ...] | None = field(default=None, converter=_platforms)
+    """The images that the URI resolved to."""
     compatibility: Compatibility | None = None
+    """The features that it supports."""
     pending_deletion_at: str | None = None
+    """When it will be deleted permanently; only in state `PENDING_DELETION`."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
+    """Metadata of the response; counts for neither equality nor `repr`."""
 
 
 @frozen
 class RuntimeAlias:
-    """A named pointer to a runtime version, through which functions use the runtime.
-
-    Attributes:
-        arn: the alias's ARN.
-        name: unique in its runtime.
-        runtime_version: the name of the version that it points to.
-        runtime_version_arn: the ARN of that version.
-        state: where it is in its life.
-        created: when it was made.
-        last_modified: when it last changed.
-        runtime_name: the runtime; only an update returns it.
-        description: what its publisher says of it.
-        compatibility: what the version works with.
-        release_lifecycle: when it is deprecated and blocked; the runtime's unless overridden.
-        pending_deletion_at: when it will be deleted for good; only in state `PENDING_DELETION`.
-        response_metadata: what the answer said about itself; not compared, not shown.
-    """
+    """A named pointer to a runtime version, through which functions use the runtime."""
 
     arn: str
+    """The alias's ARN."""
     name: str
+    """The name, unique in the runtime."""
     runtime_version: str
+    """The name of the version that it points to."""
     runtime_version_arn: str
+    """The ARN of that version."""
     state: RuntimeAliasState | UnknownValue
+    """The state in its lifecycle."""
     created: str
+    """When it was created."""
     last_modified: str
+    """When it last changed."""
     runtime_name: str | None = None
+    """The runtime's name; only in the result of an update."""
     description: str | None = None
+    """The publisher's description."""
     compatibility: Compatibility | None = None
+    """The features that the version supports."""
     release_lifecycle: RuntimeReleaseLifecycle | None = None
+    """When it is deprecated and blocked; the runtime's unless overridden."""
     pending_deletion_at: str | None = None
+    """When it will be deleted permanently; only in state `PENDING_DELETION`."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
+    """Metadata of the response; counts for neither equality nor `repr`."""
 
 
 @frozen
 class RestoredRuntime:
-    """What a restore brought back: a runtime, or one of its versions or aliases.
-
-    Attributes:
-        runtime_name: the runtime.
-        arn: the ARN of what was restored.
-        state: the state that it is in now.
-        last_modified: when it last changed.
-        runtime_version: the version's name, if one was restored.
-        runtime_alias: the alias's name, if one was restored.
-        response_metadata: what the answer said about itself; not compared, not shown.
-    """
+    """The result of a restore: a runtime, or one of its versions or aliases."""
 
     runtime_name: str
+    """The runtime's name."""
     arn: str
+    """The ARN of the restored resource."""
     state: RuntimeState | UnknownValue
+    """The state of the restored resource."""
     last_modified: str
+    """When it last changed."""
     runtime_version: str | None = None
+    """The version's name, if a version was restored."""
     runtime_alias: str | None = None
+    """The alias's name, if an alias was restored."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
+    """Metadata of the response; counts for neither equality nor `repr`."""

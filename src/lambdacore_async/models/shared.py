@@ -1,4 +1,4 @@
-"""What every resource family shares: open enums, open unions, pages, response metadata."""
+"""Types that all resource families share: open enums and unions, pages, response metadata."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 class UnknownValue(str):
     """An enum value that this version of the library does not know.
 
-    It is the text that the service sent, so comparing and logging it works as with any string.
+    It is the string that the service sent, so it can be compared and logged like any string.
     """
 
     __slots__ = ()
@@ -30,46 +30,36 @@ class UnknownValue(str):
 
 @frozen
 class UnknownMember:
-    """A member of a tagged union that this version of the library does not know.
-
-    Attributes:
-        tag: the member's name on the wire.
-        value: what the service sent under that name; `None` where it came through a client that
-            drops it (boto3).
-    """
+    """A member of a tagged union that this version of the library does not know."""
 
     tag: str
+    """The member's wire name."""
     value: JSONValue = field(default=None, hash=False)
+    """The value that the service sent; `None` if it came through boto3, which drops it."""
 
 
 @frozen
 class ResponseMetadata:
-    """What the answer said about itself.
-
-    Attributes:
-        request_id: the service's id of the request, for AWS Support.
-        http_status: the HTTP status code.
-        attempts: how many times the request was sent, from 1.
-    """
+    """Metadata of a response."""
 
     request_id: str | None
+    """The service's id of the request, for AWS Support."""
     http_status: int
+    """The HTTP status code."""
     attempts: int
+    """The number of requests sent, from 1."""
 
 
 @frozen
 class Page(Generic[Item]):
-    """One page of a listing, in the service's order.
-
-    Attributes:
-        items: the resources on this page; a page may be empty though more follow.
-        next_token: continues after this page; `None` on the last one.
-        response_metadata: what the answer said about itself.
-    """
+    """One page of a listing, in the service's order."""
 
     items: tuple[Item, ...]
+    """The resources on this page; a page may be empty although more pages follow."""
     next_token: str | None = None
+    """The token of the next page; `None` on the last one."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
+    """Metadata of the response; counts for neither equality nor `repr`."""
 
     def __iter__(self) -> Iterator[Item]:
         return iter(self.items)
@@ -79,11 +69,11 @@ class Page(Generic[Item]):
 
 
 def as_tuple(parameter: str, values: Iterable[Item] | None) -> tuple[Item, ...] | None:
-    """Convert a list member, given in any iterable form, so that models stay hashable.
+    """Return the items of a list member as a tuple, so that models are hashable.
 
     Raises:
-        ParameterError: for what is no iterable, and for a lone string, whose characters would
-            pass for the list's items.
+        ParameterError: if `values` is not an iterable, or is a string, whose characters would
+            otherwise become the items.
     """
     if values is None or isinstance(values, tuple):
         return values

@@ -1,1 +1,1 @@
-"""How it is spoken: from value to value, without sockets, clock or randomness."""
+"""Builds requests and parses responses; pure functions, without sockets, clock or randomness."""

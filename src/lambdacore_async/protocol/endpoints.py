@@ -1,4 +1,4 @@
-"""Where to send: region, FIPS, dual-stack and override make an endpoint, by the service's rules."""
+"""Endpoints and ARNs: the host of a region, by the service's endpoint rules, and its partition."""
 
 from __future__ import annotations
 
@@ -10,47 +10,63 @@ from urllib.parse import quote, urlsplit
 from lambdacore_async.errors import ConfigurationError
 from lambdacore_async.escaping import escaped
 
-# Patterns are compiled at their first use, most of them never; `re` keeps them from then on.
+# Compiled and cached by `re` at first use; most are never used.
 _HOST_LABEL: Final = r"(?![0-9]+\Z)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)\Z"
-#: As DNS and containers have them; a name in another script is to be given in its IDNA form.
+#: A name of DNS or a container network; internationalized names must be in IDNA form.
 _HOST_NAME: Final = r"(?=.{1,253}\Z)([a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?\Z"
 _DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 _MAX_URL: Final = 2048
 _MAX_QUOTED: Final = 100
+_ARN_PARTS: Final = 6
 
 
 class Endpoint(NamedTuple):
-    """A place to send requests to.
-
-    Attributes:
-        url: scheme, host and port as a base URL, without path and without a slash at its end.
-        host: what the `Host` header says, and the signature covers.
-        path: what precedes the target of each request; empty for AWS's own endpoints.
-    """
+    """The address of the service in a region."""
 
     url: str
+    """Scheme, host and port as a base URL, without a path or a trailing slash."""
     host: str
+    """The `Host` header, which the signature covers."""
     path: str = ""
+    """The prefix of each request's target; empty for AWS's own endpoints."""
+
+
+class Arn(NamedTuple):
+    """A globally unique resource name."""
+
+    partition: str
+    """The group of regions, such as `aws` or `aws-cn`."""
+    service: str
+    """The service's namespace, such as `lambda`."""
+    region: str
+    """The AWS region; empty if the resource belongs to none."""
+    account: str
+    """The account's twelve digits, or `aws` for resources that AWS manages."""
+    resource: str
+    """The resource; each service has its own format."""
+
+
+def parse_arn(text: str) -> Arn | None:
+    """Parse an ARN; `None` if the text is not one."""
+    parts = text.split(":", _ARN_PARTS - 1)
+    return Arn(*parts[1:]) if len(parts) == _ARN_PARTS and parts[0] == "arn" else None
 
 
 class Partition(NamedTuple):
-    """A group of AWS regions that share an identity service and a DNS suffix.
-
-    Attributes:
-        id: its name.
-        regions: the pattern of its regions' names.
-        dns_suffix: what its endpoints' names end in.
-        dual_stack_dns_suffix: the same of those with IPv6 addresses too.
-    """
+    """A group of AWS regions that share an identity service and a DNS suffix."""
 
     id: str
+    """The partition's name, such as `aws-cn`."""
     regions: str
+    """The pattern of its regions' names."""
     dns_suffix: str
+    """The suffix of its endpoints' host names."""
     dual_stack_dns_suffix: str
+    """The suffix of the host names of dual-stack endpoints."""
 
 
-#: As in botocore's `partitions.json`. All of them have FIPS and dual-stack endpoints. The first one
-#: is also the home of regions that nobody here has heard of yet.
+#: As in botocore's `partitions.json`. All of them have FIPS and dual-stack endpoints. Unknown
+#: regions fall into the first one.
 PARTITIONS: Final = (
     Partition(
         "aws",
@@ -104,12 +120,12 @@ PARTITIONS: Final = (
 
 
 def is_region(text: str) -> bool:
-    """Whether this can be the name of a region, one that nobody here has heard of included."""
+    """Whether this can be the name of a region, unknown regions included."""
     return re.match(_HOST_LABEL, text) is not None
 
 
 def partition_of(region: str) -> Partition:
-    """The partition that a region belongs to; `aws` for a region of no known shape."""
+    """Return the partition of a region; `aws` if no partition's pattern matches."""
     return next((p for p in PARTITIONS if re.match(p.regions, region)), PARTITIONS[0])
 
 
@@ -121,20 +137,20 @@ def resolve(
     use_dualstack: bool = False,
     allow_plain_http: bool = False,
 ) -> Endpoint:
-    """Find the endpoint, as the service's endpoint rule set does.
+    """Return the endpoint that the service's endpoint rule set names.
 
     Args:
         region: the AWS region.
         endpoint_url: an endpoint to use instead of the region's own.
-        use_fips: use the endpoint whose cryptography is FIPS 140 validated.
-        use_dualstack: use the endpoint that has IPv6 addresses too.
-        allow_plain_http: let the URL be http to any address, not only to a loopback one.
+        use_fips: use the endpoint with FIPS 140 validated cryptography.
+        use_dualstack: use the endpoint with both IPv4 and IPv6 addresses.
+        allow_plain_http: accept http URLs of any host, not only of loopback addresses.
 
     Raises:
-        ConfigurationError: the region is no region's name, the URL cannot be used, or the options
-            contradict each other.
+        ConfigurationError: if the region is not a valid region name, if the URL is invalid, or if
+            the options contradict each other.
     """
-    region = str.__str__(region)  # of an enum's member, the region and not the member's name
+    region = str.__str__(region)  # an enum member's value, not its name
     if not is_region(region):
         shown = escaped(repr(region), _MAX_QUOTED)
         raise ConfigurationError(f"region: {shown} is not a valid region name")
@@ -152,10 +168,10 @@ def resolve(
 
 
 def _custom(url: str, *, allow_plain_http: bool) -> Endpoint:
-    """Read an endpoint's URL.
+    """Return the endpoint of a custom URL.
 
-    Of a URL that is refused nothing is repeated, unless there can be no user information in it: of
-    `http://user:12345/x@host` the user is the host, and the password the port.
+    An error quotes the URL only if it cannot contain a password: in `http://user:12345/x@host`,
+    the user parses as the host, and the password as the port.
     """
     problem = _problem_of(url)
     shown = "the URL" if re.search(r"[@%\\?#]|:(?!//)", url) else escaped(repr(url), _MAX_QUOTED)
@@ -166,7 +182,7 @@ def _custom(url: str, *, allow_plain_http: bool) -> Endpoint:
     if parts.scheme == "http" and not allow_plain_http and not _is_loopback(name):
         raise ConfigurationError(
             f"endpoint_url: {shown} would send credentials' signatures unencrypted; "
-            "plain http is for loopback addresses, unless allow_plain_http is set"
+            "use https, a loopback address, or allow_plain_http"
         )
     host = f"[{name}]" if ":" in name else name
     if port not in (None, _DEFAULT_PORTS[parts.scheme]):
@@ -175,26 +191,26 @@ def _custom(url: str, *, allow_plain_http: bool) -> Endpoint:
 
 
 def _problem_of(url: str) -> str | None:
-    """Why a URL cannot be an endpoint's, in words that repeat nothing of it."""
+    """Say why a URL is not a valid endpoint, without quoting it; `None` if it is valid."""
     if len(url) > _MAX_URL:
         return f"is longer than {_MAX_URL} characters"
-    # `urlsplit` drops line breaks, tabs, and white space at the start.
+    # `urlsplit` drops line breaks, tabs and leading whitespace.
     if url != url.strip() or not url.isprintable():
-        return "has white space around it, or characters that cannot be printed"
+        return "has surrounding whitespace or unprintable characters"
     try:
         parts = urlsplit(url)
         port, name = parts.port, parts.hostname
     except ValueError:
-        return "is not a valid URL; expected scheme, host, port and path, as https://host:8443/path"
+        return "is not a valid URL; expected a URL such as https://host:8443/path"
     if parts.username or parts.password or parts.query or parts.fragment:
-        return "must have only a scheme, host, port and path"
+        return "must not have a user, password, query or fragment"
     if parts.scheme not in _DEFAULT_PORTS or not name:
         return "is not an http or https URL"
     if "%" in name and _address(name) is not None:
         return "has an IPv6 address with a zone"
     is_address = _address(name) is not None
     if not is_address and ("[" in parts.netloc or not re.match(_HOST_NAME, name)):
-        return "has a host that is not a valid host name"
+        return "has an invalid host name"
     return "has port 0" if port == 0 else None
 
 

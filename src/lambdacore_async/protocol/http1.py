@@ -1,8 +1,8 @@
-"""HTTP/1.1: writes requests as bytes, and reads responses from bytes.
+"""HTTP/1.1: converts requests to bytes, and bytes to responses.
 
-llhttp, the parser of Node.js, reads the syntax by way of httptools. This module adds what a client
-decides: when a body ends with its connection, how large heads and bodies may be, and which content
-codings are decoded.
+httptools parses the syntax with llhttp, the parser of Node.js. This module adds the decisions that
+a client makes: when a body ends with its connection, how large heads and bodies may be, and which
+content codings are decoded.
 
 Source: https://www.rfc-editor.org/rfc/rfc9112
 """
@@ -17,17 +17,17 @@ import httptools
 
 from lambdacore_async.protocol.messages import Request, Response
 
-#: Bytes of a response's head, with all interim responses before it.
+#: Maximum bytes of a response's head, including all interim responses before it.
 _MAX_HEAD: Final = 32 * 1024
-#: A body may take this many times its bound on the wire: the rest is framing, as of chunks.
+#: Maximum bytes of framing, such as the sizes of chunks, per byte that the body may have.
 _MAX_FRAMING: Final = 4
-#: Lets zlib recognise gzip and zlib streams by their first bytes.
+#: Makes zlib recognise gzip and zlib streams by their first bytes.
 _ANY_WINDOW: Final = zlib.MAX_WBITS | 32
 _DECODED: Final = (b"gzip", b"x-gzip", b"deflate")
 
 
 class MalformedResponseError(Exception):
-    """What came is not a complete HTTP response; the text never quotes it."""
+    """The received bytes are not a complete HTTP response; the message never quotes them."""
 
 
 class OversizedBodyError(Exception):
@@ -43,11 +43,11 @@ class OversizedBodyError(Exception):
         """The number of bytes that the request allows."""
 
 
-def serialized(request: Request) -> bytes:
+def serialize(request: Request) -> bytes:
     """Return the bytes of a request.
 
     Raises:
-        ValueError: a line contains a line break.
+        ValueError: if the target or a header contains a line break.
     """
     lines = [f"{request.method} {request.target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in request.headers.items()]
@@ -56,8 +56,8 @@ def serialized(request: Request) -> bytes:
         lines.append(f"content-length: {len(body or b'')}")
     text = "".join(lines)
     if "\n" in text or "\r" in text:
-        del lines, text, body  # a traceback may show local variables, and these hold the signature
-        raise ValueError("a line break in a request's headers")
+        del lines, text, body  # tracebacks may show local variables; these contain the signature
+        raise ValueError("the request's target or headers contain a line break")
     lines += ("", "")
     head = "\r\n".join(lines).encode()
     return head + body if body else head
@@ -80,8 +80,8 @@ class ResponseReader:
         """Prepare for the response to the next request.
 
         Args:
-            max_body: bytes that the decoded body may have. A longer body of an error response is
-                cut there; any other is refused.
+            max_body: maximum bytes of the decoded body. A longer body of an error response is cut
+                at this size. A longer body of any other response is an error.
         """
         self._max_body = max_body
         self._response: Response | None = None
@@ -93,25 +93,25 @@ class ResponseReader:
         """Read the next bytes; return the response when it is complete.
 
         Raises:
-            MalformedResponseError: the bytes are not HTTP, or the body cannot be decoded.
-            OversizedBodyError: the body is longer than allowed.
+            MalformedResponseError: if the bytes are not HTTP, or the body cannot be decoded.
+            OversizedBodyError: if the body is longer than `max_body`.
         """
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if self._response is None and self._problem is None:
                 raise MalformedResponseError("the response is not HTTP") from None
-            self.keep_alive = False  # what follows the response is not one
+            self.keep_alive = False  # invalid bytes follow the response
         if self._response is None and self._problem is None:
             self._received += len(data)
             self._check_size()
         return self._take()
 
     def end(self) -> Response | None:
-        """Learn that the connection ended; return the response if its body lasted until now.
+        """Handle the end of the connection; return the response if this completes its body.
 
         Raises:
-            MalformedResponseError: the response was cut short.
+            MalformedResponseError: if the response was cut short.
         """
         if not self._head_is_complete:
             return None
@@ -125,18 +125,18 @@ class ResponseReader:
     # httptools calls the methods below.
 
     def on_message_begin(self) -> None:
-        """Notice a response that no request asked for."""
+        """Note whether an unsolicited response follows."""
         if self._response is not None:
             self.keep_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header; what comes after the head is a trailer."""
+        """Store a header and ignore trailers, which follow the body."""
         if not self._head_is_complete:
             self._headers.setdefault(name.lower(), value)
             self._head_size += len(name) + len(value)
 
     def on_headers_complete(self) -> None:
-        """Decide how the body is read."""
+        """Check the head and prepare to read the body."""
         status = self._parser.get_status_code()
         if self._head_size > _MAX_HEAD:
             self._fail("the response's head is too large")
@@ -149,7 +149,7 @@ class ResponseReader:
             self._fail(f"the server sent status {status} instead of a response")
 
     def on_body(self, data: bytes) -> None:
-        """Keep a part of the body, decoded."""
+        """Decode and store a part of the body."""
         if self._response is not None or self._problem is not None:
             return
         if self._decoder is not None:
@@ -163,14 +163,14 @@ class ResponseReader:
             self._overflow()
 
     def on_message_complete(self) -> None:
-        """Finish the response, or go on after an interim one."""
+        """Finish the response, or continue after an interim one."""
         if self._response is not None or self._problem is not None:
             return
         if self._head_is_complete:
             self.keep_alive = self._parser.should_keep_alive()
             self._complete()
         else:
-            self._start()  # that was an interim response
+            self._start()  # the message was an interim response
 
     def _start(self) -> None:
         self._headers: dict[bytes, bytes] = {}
@@ -199,7 +199,7 @@ class ResponseReader:
         self._response = Response(status, _Headers(self._headers), bytes(self._body))
 
     def _take(self) -> Response | None:
-        """Return the response if it is complete, and keep nothing of it."""
+        """Return the response if it is complete, and release its data."""
         if self._problem is not None:
             raise self._problem
         response, self._response = self._response, None
@@ -217,7 +217,7 @@ class ResponseReader:
 
 
 class _Headers(Mapping[str, str]):
-    """A response's headers, by name in lower case; of a repeated one, the first counts."""
+    """A response's headers by lower-case name; the first of repeated headers is used."""
 
     __slots__ = ("_raw",)
 

@@ -1,6 +1,6 @@
-"""The two values that travel: one request, one response.
+"""HTTP requests and responses as values.
 
-Nobody changes one; they are not frozen only because that makes making them take twice as long.
+Treat them as immutable. They are not frozen because frozen classes take twice as long to construct.
 """
 
 from __future__ import annotations
@@ -10,41 +10,35 @@ from typing import Final
 
 from attrs import define, field
 
-#: Bytes that the body of a response may have, unless the request says otherwise.
+#: Default bound on the body of a response, in bytes.
 MAX_RESPONSE: Final = 1024 * 1024
 
 
 @define(eq=False)
 class Request:
-    """An HTTP request, exactly as it goes over the wire.
-
-    Attributes:
-        method: the HTTP method, in capitals.
-        target: path and query, percent-encoded; it is signed and sent as it stands.
-        headers: names in lower case; `host` is among them from signing on.
-        body: the body's bytes; `None` where the request has none.
-        max_response: bytes that the body of the response may have, once decoded.
-        identifiers: the resource that it is about, as the caller named it; not sent.
-    """
+    """An HTTP request, exactly as it is sent."""
 
     method: str
+    """The HTTP method, in capitals."""
     target: str
+    """Path and query, percent-encoded; signed and sent unchanged."""
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    """Headers, names in lower case; a signed request has `host` among them."""
     body: bytes | None = field(default=None, repr=False)
+    """The bytes of the body; `None` if the request has no body."""
     max_response: int = field(default=MAX_RESPONSE, repr=False)
+    """Bound on the body of the response in bytes, after decoding."""
     identifiers: tuple[str, ...] = field(default=(), repr=False)
+    """The requested resource's identifiers as the caller gave them, to check the response."""
 
 
 @define(eq=False)
 class Response:
-    """A complete HTTP response.
-
-    Attributes:
-        status: the HTTP status code.
-        headers: by name; a name in lower case finds its value.
-        body: the decoded body's bytes.
-    """
+    """A complete HTTP response."""
 
     status: int
+    """The HTTP status code."""
     headers: Mapping[str, str]
+    """Headers; lookups by names in lower case succeed."""
     body: bytes
+    """The bytes of the decoded body."""

@@ -1,7 +1,7 @@
-"""The restJson1 protocol: operations as data, requests and responses both ways.
+"""The restJson1 protocol: builds and parses requests and responses from operations as data.
 
-An `Operation` is a row of the table in `operations`. The client's side is `build_request` and
-`parse_response`; the service's side is `parse_request`, `build_response` and `build_error`.
+An `Operation` is a row of the table in `operations`. The client calls `build_request` and
+`parse_response`; the embedded service calls `parse_request`, `build_response` and `build_error`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from urllib.parse import quote, unquote
 from attrs import Factory, evolve, field, frozen
 
 from lambdacore_async.errors import (
-    MODELLED_ERRORS,
+    ERRORS_BY_CODE,
     ApiError,
     LambdaCoreError,
     ParameterError,
     ResponseError,
     ThrottleReason,
-    without_quoted_token,
 )
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import (
@@ -33,44 +32,45 @@ from lambdacore_async.models.shared import (
     ResponseMetadata,
     UnknownValue,
 )
-from lambdacore_async.protocol import codec
+from lambdacore_async.protocol import reading, writing
 from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.reading import wire_name
 
 Output = TypeVar("Output")
 Model = TypeVar("Model")
 Item = TypeVar("Item")
 
-_UNRESERVED = "-._~"  # beside letters and digits, what a path or query need not escape
+_UNRESERVED = "-._~"  # characters that a path or query need not escape, besides letters and digits
 _NAMES_AND_ARNS = f"{ascii_letters}{digits}{_UNRESERVED}:".encode()
 _DECODER = json.JSONDecoder()
 _JSON = MappingProxyType({"content-type": "application/json"})
-#: The spellings of an error's code and message in a body, the first one found counts.
+#: The members that may hold an error's code and message; the first one found counts.
 _CODE_KEYS = ("code", "Code", "__type")
 _MESSAGE_KEYS = ("message", "Message")
-#: Bounds on the body of a response. A connector has at most 32 subnets and security groups of 1,024
-#: characters and a role of 10,000; a runtime has two texts of 1,024, which JSON may escape to
-#: twelve times that. Reasons are some sentences.
+#: Bounds on the body of a response, in bytes. A connector has at most 32 subnets and security
+#: groups of 1,024 characters each, and a role of 10,000; a runtime has two texts of 1,024. JSON may
+#: escape a text to twelve times its length. Reasons are a few sentences long.
 ONE_RESOURCE: Final = 128 * 1024
-#: Release notes have no bound in the API's model.
+#: The API's model does not bound release notes.
 ONE_RUNTIME_VERSION: Final = 256 * 1024
-#: 100 resources at most. Those in listings have at most 10 KiB, all texts at their full length.
+#: At most 100 resources of at most 10 KiB each, with all texts at their full length.
 PAGE: Final = 1024 * 1024
-#: An empty object, or else the service's error or a proxy's page.
+#: An empty object, an error of the service, or a page of a proxy.
 NOTHING: Final = 64 * 1024
 _MAX_ITEMS: Final = 1000  # the API returns 100 at most
-_MAX_TOKEN: Final = 8 * 1024  # it has to fit into a URL
+_MAX_TOKEN: Final = 8 * 1024  # it must fit into a URL
 _MAX_QUOTED: Final = 100
 _MAX_SECONDS: Final = 24 * 60 * 60.0
-#: Where an answer names the resource that it is about.
+#: The members in which a response names its resource.
 _NAMING = ("Name", "Id", "Arn", "VersionArn", "RuntimeName")
-#: The modelled errors whose message member has a capital letter.
+#: The modelled errors whose member is `Message`, not `message`.
 _CAPITAL_MESSAGE = frozenset(
     {"ResourceNotFoundException", "ServiceException", "ServiceQuotaExceededException"}
 )
 
 
 class Location(Enum):
-    """Where in a request an argument goes."""
+    """The part of a request that carries an argument."""
 
     PATH = auto()
     QUERY = auto()
@@ -78,21 +78,21 @@ class Location(Enum):
     BODY = auto()
 
 
-_PATH, _QUERY, _HEADER, _ = Location  # Python 3.11 looks members up by a function
+_PATH, _QUERY, _HEADER, _ = Location  # Python 3.11 looks up enum members slowly
 
 
 class Member(NamedTuple):
-    """One input member of an operation.
+    """An input member of an operation.
 
     Attributes:
         name: the parameter's name in Python.
         kind: the type of its value.
-        location: where in the request it goes.
+        location: the part of the request that carries it.
         wire: its name there.
-        required: the service cannot do without it.
-        blank: may be the empty string, though required.
-        token: an idempotency token: filled in by the client, once a call.
-        identifies: names the resource that the call is about.
+        required: whether the service requires it.
+        blank: whether it may be an empty string, though required.
+        token: whether it is an idempotency token, which the client generates once per call.
+        identifies: whether it names the resource of the call.
     """
 
     name: str
@@ -105,14 +105,14 @@ class Member(NamedTuple):
     identifies: bool = False
 
     def encode(self, value: object) -> JSONValue:
-        """Check an argument, and give it as JSON.
+        """Return an argument as JSON.
 
         Raises:
-            ParameterError: it cannot be sent.
+            ParameterError: if it is missing, has the wrong type, or cannot be sent.
         """
         if self.required and value is None:
             raise ParameterError(self.name, "required")
-        data = codec.unstructure(self.kind, value, self.name)
+        data = writing.unstructure(self.kind, value, self.name)
         if self.required and not self.blank and data == "":
             raise ParameterError(self.name, "must not be empty")
         if data in (".", "..") and self.location is Location.PATH:
@@ -121,17 +121,17 @@ class Member(NamedTuple):
 
 
 def path(name: str, kind: Any = str) -> Member:
-    """A required member in the path; it names the resource."""
-    return Member(name, kind, Location.PATH, codec.wire_name(name), required=True, identifies=True)
+    """Return a required member in the path, which names the resource."""
+    return Member(name, kind, Location.PATH, wire_name(name), required=True, identifies=True)
 
 
 def query(name: str, kind: Any, wire: str | None = None) -> Member:
-    """An optional member in the query."""
-    return Member(name, kind, Location.QUERY, wire or codec.wire_name(name))
+    """Return an optional member in the query."""
+    return Member(name, kind, Location.QUERY, wire or wire_name(name))
 
 
 def header(name: str, kind: Any, wire: str) -> Member:
-    """An optional member in a header."""
+    """Return an optional member in a header."""
     return Member(name, kind, Location.HEADER, wire)
 
 
@@ -144,12 +144,12 @@ def body(
     token: bool = False,
     identifies: bool = False,
 ) -> Member:
-    """A member in the body, optional unless said."""
+    """Return a member in the body; optional by default."""
     return Member(
         name,
         kind,
         Location.BODY,
-        codec.wire_name(name),
+        wire_name(name),
         required,
         blank=blank,
         token=token,
@@ -170,7 +170,12 @@ def _parameters(operation: Operation[Any]) -> frozenset[str]:
 
 
 class _UnreadableError(ValueError):
-    """The body of a response cannot be read."""
+    """The body of a response cannot be read.
+
+    Args:
+        problem: what is wrong with it.
+        transient: whether the same request may well succeed a moment later.
+    """
 
     def __init__(self, problem: str, *, transient: bool = False) -> None:
         super().__init__(problem)
@@ -179,18 +184,19 @@ class _UnreadableError(ValueError):
 
 @frozen(eq=False, repr=False)
 class Operation(Generic[Output]):
-    """An operation of the API; the subclasses know what comes back.
+    """An operation of the API; each subclass reads one kind of output.
 
     Attributes:
-        name: the API's name of it.
+        name: the API's name, such as `GetNetworkConnector`.
         method: the HTTP method.
         uri: the path, with `{Label}` for each member in it.
         status: the HTTP status of success.
-        members: the input, in the model's order.
-        errors: the codes that the model names for it.
-        readonly: it changes nothing.
-        idempotent: doing it twice has the effect of doing it once.
-        max_response: bytes that the body of a response may have.
+        members: the input members, in the model's order.
+        errors: the error codes that the model lists for it.
+        readonly: whether it changes nothing.
+        idempotent: whether calling it twice has the effect of calling it once.
+        max_response: bound on the body of a response, in bytes. Defaults to that of one resource.
+        token: the name of the parameter with the idempotency token, if it has one.
     """
 
     name: str
@@ -211,17 +217,17 @@ class Operation(Generic[Output]):
 
     @property
     def repeatable(self) -> bool:
-        """Whether sending it twice does no more than sending it once."""
+        """Whether sending a request twice has the effect of sending it once."""
         return self.readonly or self.idempotent or self.token is not None
 
     def build_request(self, arguments: Mapping[str, object]) -> Request:
-        """Make the request; its target is final, its headers are those to sign.
+        """Return the unsigned request of a call; signing does not change its target.
 
         Args:
-            arguments: values by parameter name; `None` is the same as absent.
+            arguments: values by parameter name; `None` means absent.
 
         Raises:
-            ParameterError: an argument is missing or unknown, or no server could accept it.
+            ParameterError: if an argument is missing, unknown, or invalid for any server.
         """
         for name in arguments:
             if name not in self._parameters:
@@ -262,16 +268,16 @@ class Operation(Generic[Output]):
     def parse_response(
         self, response: Response, attempts: int = 1, identifiers: tuple[str, ...] = ()
     ) -> Output:
-        """Return the result that the response holds, or raise the error that it is.
+        """Return the result of a successful response, or raise the error of a failed one.
 
         Args:
             response: the response.
-            attempts: how many requests were sent for it.
-            identifiers: the resource that the request was about, as the request has them.
+            attempts: the number of requests sent, this one included. Defaults to 1.
+            identifiers: the identifiers of the requested resource; see `Request`.
 
         Raises:
-            ApiError: the service says that the call failed.
-            ResponseError: the response cannot be read, or is about another resource.
+            ApiError: if the service answered with an error.
+            ResponseError: if the response cannot be read, or is about another resource.
         """
         error: LambdaCoreError
         try:
@@ -282,10 +288,10 @@ class Operation(Generic[Output]):
                 metadata = ResponseMetadata(request_id, response.status, attempts)
                 return self._parse_output(response, metadata, identifiers)
             error = self._parse_error(response)
-        except Exception as fault:  # noqa: BLE001 - one response must not end what many calls share
+        except Exception as fault:  # noqa: BLE001 - one response must not fail all calls of a fan-out
             error = self._unreadable(response, fault)
-        # The error's traceback keeps this frame: it must hold neither the body nor the error, and
-        # the error nothing that was raised above, for a JSONDecodeError has the whole document.
+        # The error's traceback keeps this frame alive, so drop the body, and break the cycle with
+        # the error. `from None`, because a JSONDecodeError holds the whole document.
         del response
         try:
             raise error from None
@@ -302,7 +308,7 @@ class Operation(Generic[Output]):
             str(fault) if isinstance(fault, ValueError) else f"{type(fault).__name__}: {fault}"
         )
         return ResponseError(
-            f"cannot read the answer: {problem}",
+            f"cannot read the response: {problem}",
             transient=isinstance(fault, _UnreadableError) and fault.transient,
             status_code=response.status,
             request_id=_request_id(response),
@@ -311,12 +317,12 @@ class Operation(Generic[Output]):
         )
 
     def _parse_error(self, response: Response) -> ApiError:
-        """Read an error in any of its forms on the wire, as botocore does."""
+        """Read an error in any of its wire formats, as botocore does."""
         content = _error_content(response)
         code = _error_code(response, content)
         reason = _text(content, ("Reason",))
-        return MODELLED_ERRORS.get(code, ApiError)(
-            without_quoted_token(_text(content, _MESSAGE_KEYS) or ""),
+        return ERRORS_BY_CODE.get(code, ApiError)(
+            _text(content, _MESSAGE_KEYS) or "",
             code=code,
             status_code=response.status,
             request_id=_request_id(response),
@@ -329,7 +335,7 @@ class Operation(Generic[Output]):
         )
 
     def match(self, method: str, raw_path: str) -> dict[str, str] | None:
-        """The path's labels, decoded, if this is the operation that a request is for."""
+        """Return the decoded labels of the path; `None` if it is of another operation."""
         patterns, segments = self.uri.split("/"), raw_path.split("/")
         if method != self.method or len(segments) != len(patterns):
             return None
@@ -342,10 +348,10 @@ class Operation(Generic[Output]):
         return labels
 
     def parse_request(self, request: Request) -> dict[str, Any]:
-        """Read a request that `match` says is for this operation: arguments by parameter name.
+        """Return the arguments of a request that `match` accepts, by parameter name.
 
         Raises:
-            ParameterError: a member is missing, or has the wrong type.
+            ParameterError: if a member is missing or has the wrong type.
         """
         raw_path, _, raw_query = request.target.partition("?")
         queries = dict(_query_pairs(raw_query))
@@ -364,7 +370,7 @@ class Operation(Generic[Output]):
                 case _:  # the body
                     data = content.get(member.wire)
             if data is not None:
-                arguments[member.name] = codec.restructure(member.kind, data, member.wire)
+                arguments[member.name] = reading.structure_argument(member.kind, data, member.wire)
             elif member.required:
                 raise ParameterError(member.wire, "required")
         return arguments
@@ -376,12 +382,12 @@ class Operation(Generic[Output]):
             content = json.loads(request.body or b"{}")
         except (ValueError, RecursionError):
             raise ParameterError("body", "is not JSON") from None
-        if not codec.is_object(content):
+        if not reading.is_object(content):
             raise ParameterError("body", "is not a JSON object")
         return content
 
     def build_response(self, output: Output) -> Response:
-        """Make the answer of success."""
+        """Return the response of a successful call."""
         return _json_response(self.status, self._build_output(output))
 
     def _build_output(self, output: Output) -> Mapping[str, JSONValue]:
@@ -399,24 +405,24 @@ class ModelOperation(Operation[Model]):
     ) -> Model:
         data = _read_object(response.body)
         data["ResponseMetadata"] = metadata
-        model = codec.structure(self.output, data)
+        model = reading.structure(self.output, data)
         for identifier in identifiers:
             if identifier != data.get("Name"):
                 _check_resource(data, identifier)
         return model
 
     def _build_output(self, output: Model) -> Mapping[str, JSONValue]:
-        return codec.to_dict(output)
+        return writing.to_dict(output)
 
 
 class EmptyOperation(Operation[None]):
-    """An operation that returns nothing; its answer's body may be anything."""
+    """An operation that returns nothing; the body of its response is ignored."""
 
     __slots__ = ()
 
     def _parse_output(
         self,
-        response: Response,  # noqa: ARG002 - the signature is the base class's
+        response: Response,  # noqa: ARG002 - the base class defines the signature
         metadata: ResponseMetadata,  # noqa: ARG002 - the same
         identifiers: tuple[str, ...],  # noqa: ARG002 - the same
     ) -> None:
@@ -432,10 +438,10 @@ class ListOperation(Operation[Page[Item]]):
 
     Attributes:
         item: the class of the resources.
-        items: the wire's name of the list.
-        input_token: the parameter that continues a listing.
-        output_token: the wire's name of the next page's token.
-        page_size: the parameter that bounds a page.
+        items: the wire name of the list.
+        input_token: the name of the parameter with the token of a page.
+        output_token: the wire name of the next page's token.
+        page_size: the name of the parameter that bounds a page.
     """
 
     item: type[Item] = field(kw_only=True)
@@ -450,7 +456,7 @@ class ListOperation(Operation[Page[Item]]):
     ) -> Page[Item]:
         data = _read_object(response.body)
         items, token = data.get(self.items), data.get(self.output_token)
-        if not codec.is_array(items):
+        if not reading.is_array(items):
             raise _UnreadableError(f"{self.items}: expected a list, got {type(items).__name__}")
         if len(items) > _MAX_ITEMS:
             raise _UnreadableError(f"{self.items}: expected at most {_MAX_ITEMS}, got {len(items)}")
@@ -460,20 +466,20 @@ class ListOperation(Operation[Page[Item]]):
             raise _UnreadableError(f"{self.output_token}: longer than {_MAX_TOKEN} characters")
         present = [item for item in items if item is not None]
         page = Page(
-            tuple([codec.structure(self.item, item) for item in present]), token or None, metadata
+            tuple([reading.structure(self.item, item) for item in present]), token or None, metadata
         )
-        if present:  # all are of one resource, if of any
+        if present:  # with identifiers, all items are of one resource
             for identifier in identifiers:
                 _check_resource(present[0], identifier)
         return page
 
     def _build_output(self, output: Page[Item]) -> Mapping[str, JSONValue]:
-        page: dict[str, JSONValue] = {self.items: [codec.to_dict(item) for item in output.items]}
+        page: dict[str, JSONValue] = {self.items: [writing.to_dict(item) for item in output.items]}
         return page if output.next_token is None else {**page, self.output_token: output.next_token}
 
 
 def build_error(error: ApiError) -> Response:
-    """Make the service's answer of failure."""
+    """Return the response of a failed call."""
     message_key = _MESSAGE_KEYS[error.code in _CAPITAL_MESSAGE]
     fault = error.fault or ("Service" if error.status_code >= 500 else "User")
     content: dict[str, JSONValue] = {"Type": fault, message_key: error.message}
@@ -491,10 +497,12 @@ def _json_response(status: int, content: Mapping[str, JSONValue]) -> Response:
 
 
 def _decoded(body: bytes) -> Any:
-    """What `json.loads` gives, past its search for encodings and white space, which cost as much.
+    """Return the JSON value of a body.
+
+    `json.loads` takes twice as long, since it looks for other encodings and whitespace first.
 
     Raises:
-        ValueError: it is no JSON, or has text that cannot be encoded.
+        ValueError: if it is not JSON, or has text that cannot be encoded.
     """
     text, data, end = "", None, -1
     try:
@@ -504,10 +512,10 @@ def _decoded(body: bytes) -> Any:
         pass
     if end != len(text):
         data = json.loads(body)
-    elif "\\" not in text:  # nor any escaped surrogate
+    elif "\\" not in text:  # without escapes, there is no lone surrogate
         return data
     try:
-        codec.refuse_surrogates(data)
+        reading.refuse_surrogates(data)
     except ValueError as error:
         raise _UnreadableError(f"the body {error}") from None
     return data
@@ -519,7 +527,7 @@ def _read_object(body: bytes) -> dict[str, Any]:
     except _UnreadableError:
         raise
     except (ValueError, RecursionError):
-        # Something between the service and here may have put its own answer in place.
+        # A proxy may have replaced the response with one of its own.
         problem = "the body is not JSON" if body else "the body is empty"
         raise _UnreadableError(problem, transient=True) from None
     if not isinstance(content, dict):
@@ -528,33 +536,33 @@ def _read_object(body: bytes) -> dict[str, Any]:
 
 
 def _check_resource(data: Mapping[str, Any], identifier: str) -> None:
-    """Refuse an answer to another request, which a broken connection or proxy may bring.
+    """Refuse the response to another request, which a broken connection or proxy may deliver.
 
     Raises:
-        _UnreadableError: no name, ID or ARN in it has to do with the identifier that was asked for.
+        _UnreadableError: if no name, ID or ARN in the data matches the requested identifier.
     """
     name, identity, arn = data.get("Name"), data.get("Id"), data.get("Arn")
     if identifier.partition(":")[0] == name or identifier in (identity, arn):
         return
-    # An ARN may end with the resource's name or its ID; a version may follow.
+    # An ARN may end with the resource's name or its ID, with or without a version.
     start, _, last = identifier.rpartition(":")
     if start and last.isdecimal():
         last = start.rpartition(":")[2]
     last = last.rpartition("/")[2].strip().casefold()
     if last and not any(last in _parts(data.get(member)) for member in _NAMING):
         asked, got = (escaped(repr(text), _MAX_QUOTED) for text in (identifier, name or arn))
-        raise _UnreadableError(f"it is about another resource: asked for {asked}, got {got}")
+        raise _UnreadableError(f"it is about another resource: requested {asked}, got {got}")
 
 
 def _parts(text: object) -> list[str]:
-    """The parts of a name or an ARN; how capitals are written does not tell resources apart."""
+    """Return the parts of a name or an ARN, without differences of case."""
     if not isinstance(text, str):
         return []
     return [part.strip() for part in text.casefold().replace("/", ":").split(":")]
 
 
 def _error_content(response: Response) -> Mapping[str, Any]:
-    """The members of an error's body, whatever the body is."""
+    """Return the members of an error's body; text or HTML counts as the message alone."""
     try:
         content = json.loads(response.body)
     except (ValueError, RecursionError):
@@ -562,7 +570,7 @@ def _error_content(response: Response) -> Mapping[str, Any]:
         if not text or text.lower().startswith(("<html", "<!doctype")):
             text = _phrase(response.status)
         return {"message": text}
-    return content if codec.is_object(content) else {"message": _phrase(response.status)}
+    return content if reading.is_object(content) else {"message": _phrase(response.status)}
 
 
 def _phrase(status: int) -> str:
@@ -573,7 +581,10 @@ def _phrase(status: int) -> str:
 
 
 def _error_code(response: Response, content: Mapping[str, Any]) -> str:
-    """The error's code: a header, a member, or else the status, shorn of namespace and address."""
+    """Return the code of a header, of a member or, failing these, the status.
+
+    A namespace before the code and an address after it are left out.
+    """
     text = response.headers.get("x-amzn-errortype") or _text(content, _CODE_KEYS) or ""
     text = _encodable(text)
     return text.split(":", 1)[0].rsplit("#", 1)[-1] or str(response.status)
@@ -590,7 +601,7 @@ def _request_id(response: Response) -> str | None:
 
 
 def _encodable(text: str) -> str:
-    """The text, with `?` in place of lone surrogates, which cannot be printed."""
+    """Replace lone surrogates, which cannot be printed, with `?`."""
     return text.encode(errors="replace").decode()
 
 
@@ -602,7 +613,7 @@ def _throttle_reason(text: str) -> ThrottleReason | UnknownValue:
 
 
 def _seconds(text: str | None) -> float | None:
-    """A delay that a header states in seconds, at most a day; dates and nonsense count as none."""
+    """Return a header's delay in seconds, at most a day; `None` for a date or an invalid value."""
     try:
         seconds = float(text or "nan")
     except ValueError:
@@ -611,14 +622,14 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _milliseconds(text: str | None) -> float | None:
-    """A delay that a header states in whole milliseconds, in seconds."""
+    """Return a header's delay of whole milliseconds in seconds."""
     return int(text) / 1000 if text is not None and text.isdecimal() and len(text) < 10 else None
 
 
 def _escape(text: str) -> str:
     if text.encode().translate(None, _NAMES_AND_ARNS):
         return quote(text, safe=_UNRESERVED)
-    return text.replace(":", "%3A")  # what `quote` would do, character by character
+    return text.replace(":", "%3A")  # the same as `quote`, which looks at each character
 
 
 def _query_pairs(raw: str) -> list[tuple[str, str]]:
@@ -627,7 +638,7 @@ def _query_pairs(raw: str) -> list[tuple[str, str]]:
 
 
 def _from_text(text: str | None, member: Member) -> object:
-    """The JSON value that a query or header value stands for."""
+    """Return the JSON value of a query or header value."""
     if text is None or member.kind is not int:
         return text
     try:

@@ -1,26 +1,21 @@
 """AWS Signature Version 4: signs a request for given credentials, region and time.
 
-aws-requests-auth derives the keys. Around it, this module goes further than that library: it signs
-every header that the request carries, takes the time as an argument, derives a key once a day, and
-puts paths and queries in order that the library does not. Keys are cached in a `Signer`, so that
-they live no longer than the one that signs.
+aws-requests-auth derives the signing keys. Unlike that library, this module signs every header of
+a request, takes the time as an argument, derives a key once a day, and normalizes paths and
+queries that the library gets wrong. A `Signer` holds the derived keys; the module holds none.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import cache
 from hashlib import sha256
-from importlib.machinery import SourceFileLoader
-from importlib.util import find_spec
 from string import ascii_letters, digits
-from types import CodeType, FunctionType, MappingProxyType
-from typing import Any, Final, TypeAlias
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import quote
 
 from attrs import field, frozen
@@ -28,34 +23,29 @@ from attrs import field, frozen
 from lambdacore_async.errors import CredentialsError
 from lambdacore_async.protocol.messages import Request
 
-_KeyDerivation: TypeAlias = Callable[[str, str, str, str], bytes]
-
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SERVICE: Final = "lambda"
-_BLANK: Final = sha256()
-#: What stands in a path that is encoded as it should be.
+#: Characters of a correctly encoded path.
 _PATH: Final = f"{ascii_letters}{digits}/-_.~%".encode()
 
 
 @frozen(init=False)
 class Credentials:
-    """AWS credentials.
-
-    Attributes:
-        access_key_id: the public half.
-        secret_access_key: the secret half; in no repr.
-        session_token: goes with temporary credentials; in no repr.
-        expires_at: when temporary credentials end, with a time zone; `None` for those that last.
+    """AWS credentials; no `repr` shows their secrets.
 
     Raises:
-        CredentialsError: a part is empty, or has a character that no HTTP header can carry; or the
-            end is no time with a time zone.
+        CredentialsError: if a part is empty or has a character that an HTTP header cannot carry,
+            or if `expires_at` is not a `datetime` with a time zone.
     """
 
     access_key_id: str
+    """The public part of the key."""
     secret_access_key: str = field(repr=False)
+    """The secret part of the key."""
     session_token: str | None = field(default=None, repr=False)
+    """The token of temporary credentials; `None` for permanent ones."""
     expires_at: datetime | None = None
+    """When temporary credentials expire, with a time zone; `None` if they never do."""
 
     def __init__(
         self,
@@ -78,27 +68,28 @@ class Credentials:
             raise CredentialsError(problem)
 
     def _problem(self) -> str | None:
-        """Say what is wrong with a part, without showing it."""
+        """Describe the first invalid part without its value; `None` if all parts are valid."""
         for name in ("access_key_id", "secret_access_key", "session_token"):
             value: object = getattr(self, name)
             if value is None and name == "session_token":
                 continue
             if not isinstance(value, str) or not value:
-                return f"{name}: must be text that is not empty"
+                return f"{name}: expected a string that is not empty"
             if not (value.isascii() and value.isprintable()) or " " in value:
-                return f"{name}: has white space or a character beyond ASCII"
+                return f"{name}: has whitespace or characters other than printable ASCII"
         end: object = self.expires_at
         if end is not None and not isinstance(end, datetime):
-            return f"expires_at: must be a datetime, is of type {type(end).__name__}"
+            return f"expires_at: expected a datetime, got {type(end).__name__}"
         if end is not None and end.utcoffset() is None:
             return "expires_at: has no time zone; use datetime.now(UTC), not datetime.utcnow()"
         return None
 
 
 class Signer:
-    """Signs requests, and caches what the signatures of one second have in common.
+    """Signs requests, and caches what all signatures of one second share.
 
-    The cache has an entry for each host, region and service, of the latest credentials only.
+    The cache has an entry per host, region and service, for the latest credentials only. An entry
+    holds the signing key of one day.
     """
 
     def __init__(self) -> None:
@@ -115,18 +106,18 @@ class Signer:
         service: str = SERVICE,
         unsigned: Mapping[str, str] = MappingProxyType({}),
     ) -> Request:
-        """Give the request with the headers that authenticate it.
+        """Return the request with the headers that authenticate it.
 
-        Every header that the request carries is signed.
+        The signature covers every header of the request.
 
         Args:
-            request: what to sign; its target is signed as it stands.
+            request: the request to sign; its target is signed unchanged.
             host: the value of the `Host` header.
-            credentials: who signs.
+            credentials: the credentials to sign with.
             region: the region of the credential scope.
-            time: when, with a time zone.
-            service: the signing name of the credential scope.
-            unsigned: headers to add that stay out of the signature, names in lower case.
+            time: the time of the signature, with a time zone.
+            service: the signing name of the credential scope. Defaults to Lambda's.
+            unsigned: headers to add that the signature does not cover, names in lower case.
         """
         place = (host, region, service)
         seconds = time.timestamp() // 1
@@ -139,14 +130,14 @@ class Signer:
         if request.headers or request.body:
             names = ";".join(sorted(headers))
             rest = _canonical_rest(headers, names, request.body)
-        digest = _sha256(_canonical_start(request).encode(), rest)
-        signature = common.key.sign(common.text + digest)
+        digest = sha256(_canonical_start(request).encode() + rest).hexdigest()
+        signature = signature_of(common.text + digest, common.key)
         headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
         headers.update(unsigned)
         return Request(request.method, request.target, headers, request.body, request.max_response)
 
     def forget(self) -> None:
-        """Drop all that was derived from credentials."""
+        """Drop everything derived from credentials."""
         self._cache.clear()
 
 
@@ -160,7 +151,7 @@ def sign(
     service: str = SERVICE,
     unsigned: Mapping[str, str] = MappingProxyType({}),
 ) -> Request:
-    """Sign a single request; nothing is cached. See `Signer.sign`."""
+    """Sign one request without a cache; see `Signer.sign`."""
     return Signer().sign(
         request,
         host=host,
@@ -174,18 +165,18 @@ def sign(
 
 @frozen(eq=False, repr=False)
 class _Common:
-    """What the signatures of one second have in common; without a body, all but the target's part.
+    """The parts that all signatures of one second share.
 
     Attributes:
-        credentials: who signs.
+        credentials: the credentials that sign.
         seconds: the second, since 1970.
-        day: the day that the key is for.
-        headers: those that every request gets.
-        names: of these headers, as a signature has them.
-        rest: of the canonical request, what follows the target.
-        text: the string to sign, but for the digest.
-        key: what signs it.
-        authorization: the header, up to the names.
+        day: the day that the key is for, as `YYYYMMDD`.
+        headers: the headers added to every request.
+        names: the names of these headers, sorted and joined by semicolons.
+        rest: the canonical request after the target, for a request without headers and body.
+        text: the string to sign, without the digest at its end.
+        key: the signing key.
+        authorization: the `Authorization` header up to the names of the signed headers.
     """
 
     credentials: Credentials
@@ -195,7 +186,7 @@ class _Common:
     names: str
     rest: bytes
     text: str
-    key: SigningKey
+    key: bytes
     authorization: str
 
 
@@ -232,11 +223,11 @@ def _common(
 
 
 def canonical_request(request: Request, signed_headers: str) -> str:
-    """The form of a request that both sides agree on.
+    """Return the canonical form of a request, which client and service compute alike.
 
     Args:
-        request: its headers include all that are signed.
-        signed_headers: their names, sorted, joined by semicolons.
+        request: the request, with all headers that are signed.
+        signed_headers: the names of these headers, sorted and joined by semicolons.
     """
     rest = _canonical_rest(request.headers, signed_headers, request.body)
     return _canonical_start(request) + rest.decode()
@@ -250,93 +241,45 @@ def _canonical_start(request: Request) -> str:
 
 def _canonical_rest(headers: Mapping[str, str], names: str, body: bytes | None) -> bytes:
     lines = [f"{name}:{' '.join(headers[name].split())}\n" for name in names.split(";")]
-    return f"{''.join(lines)}\n{names}\n{_sha256(body or b'')}".encode()
+    return f"{''.join(lines)}\n{names}\n{sha256(body or b'').hexdigest()}".encode()
 
 
 def canonical_path(path: str) -> str:
-    """A path, encoded once more: its percent signs too, and what it should not have as it is."""
-    if path.encode().translate(None, _PATH):  # in no path of this API's own
+    """Encode a path once more, percent signs included."""
+    if path.encode().translate(None, _PATH):  # never true of this API's own paths
         return quote(path, safe="/-_.~")
     return path.replace("%", "%25")
 
 
 def canonical_query(query: str) -> str:
-    """An encoded query, in the order of its keys, each with an equals sign."""
+    """Sort an encoded query by its keys, and give each key an equals sign."""
     pairs = sorted(pair.partition("=") for pair in query.split("&"))
     return "&".join([f"{key}={value}" for key, _, value in pairs if key])
 
 
 def credential_scope(timestamp: str, region: str, service: str = SERVICE) -> str:
-    """What a signature is good for: a day, a region and a service."""
+    """Return the scope of a signature: a day, a region and a service."""
     return f"{timestamp[:8]}/{region}/{service}/aws4_request"
 
 
 def string_to_sign(canonical: str, timestamp: str, region: str, service: str = SERVICE) -> str:
-    """What is signed: the canonical request's digest, and when and for what it is good."""
+    """Return the text to sign: timestamp, scope and the digest of a canonical request."""
     scope = credential_scope(timestamp, region, service)
-    return _string_to_sign(timestamp, scope, _sha256(canonical.encode()))
+    return _string_to_sign(timestamp, scope, sha256(canonical.encode()).hexdigest())
 
 
 def _string_to_sign(timestamp: str, scope: str, digest: str) -> str:
     return f"{ALGORITHM}\n{timestamp}\n{scope}\n{digest}"
 
 
-def _sha256(*data: bytes) -> str:
-    """The digest in hexadecimal digits. OpenSSL copies a hash sooner than it makes one."""
-    digest = _BLANK.copy()
-    for part in data:
-        digest.update(part)
-    return digest.hexdigest()
+def signature_of(text: str, key: bytes) -> str:
+    """Return the signature of a string to sign, in hexadecimal digits."""
+    return hmac.digest(key, text.encode(), "sha256").hex()
 
 
-class SigningKey:
-    """A key of HMAC-SHA-256, with the inner and outer hash states precomputed (RFC 2104).
-
-    Args:
-        key: at most 64 bytes.
-    """
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(64, b"\0")
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def sign(self, text: str) -> str:
-        """The signature of a string to sign, in hexadecimal digits."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(text.encode())
-        outer.update(inner.digest())
-        return outer.hexdigest()
-
-
-def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> SigningKey:
-    """The key of one day (`YYYYMMDD`), region and service."""
-    return SigningKey(_key_derivation()(secret, day, region, service))
-
-
-@cache
-def _key_derivation() -> _KeyDerivation:
-    """aws-requests-auth's `getSignatureKey`; without the rest of its module, if that can be had.
-
-    The module imports requests, for which there is no other use here, and which takes a sixth of
-    the time from the start of Python to the first answer. What the function needs is `sign` beside
-    it and the standard library. So both are taken from the module's compiled code as it is
-    installed, and its body is not run.
-    """
-    name = "aws_requests_auth.aws_auth"
-    spec = find_spec(name)
-    if spec is not None and isinstance(spec.loader, SourceFileLoader):
-        code = spec.loader.get_code(name)
-        functions: dict[str, Any] = {"hmac": hmac, "hashlib": hashlib}
-        for part in code.co_consts if code is not None else ():
-            if isinstance(part, CodeType) and part.co_name in ("sign", "getSignatureKey"):
-                functions[part.co_name] = FunctionType(part, functions)
-        if "getSignatureKey" in functions:
-            derive: _KeyDerivation = functions["getSignatureKey"]
-            return derive
-    # Where modules are no files, in an executable made of a program for instance.
+def signing_key(secret: str, day: str, region: str, service: str = SERVICE) -> bytes:
+    """Derive the key of one day (`YYYYMMDD`), region and service."""
+    # Not at the top: it imports requests, and code that never signs starts faster without it.
     from aws_requests_auth.aws_auth import getSignatureKey
 
-    return getSignatureKey
+    return getSignatureKey(secret, day, region, service)

@@ -23,7 +23,7 @@ from lambdacore_async.engine.identity.chain import DefaultChain
 from lambdacore_async.engine.identity.providers import as_provider
 from lambdacore_async.engine.transport.session import AiohttpTransport
 from support import botocore_judge as judge
-from support.certificates import self_signed
+from support.certificates import authority_pem
 from support.clocks import NOON, FakeClock
 from support.default_chain import KEYS, chain, failure, held
 from support.threads import busy_executor
@@ -319,7 +319,7 @@ async def test_roles_are_assumed_in_the_clients_region(
         os.environ["AWS_PROFILE"] = "dev"
         (tmp_path / "credentials").write_text("the-web-identity")
         os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-    (tmp_path / "ca.pem").write_text(self_signed().certificate)
+    (tmp_path / "ca.pem").write_text(authority_pem())
     given: dict[str, Any] = {"region": region} if way == "argument" else {}
     profile = "dev" if identity == "role" else None
     async with LambdaCoreClient(profile=profile, ca_bundle=tmp_path / "ca.pem", **given) as client:

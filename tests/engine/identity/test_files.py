@@ -23,5 +23,5 @@ async def test_keys_in_a_file_are_found_and_need_their_secret(
     environ = files(**{file: f"[default]\n{KEYS.replace('-key', '-key with space')}"})
     assert await failure(environ) == (
         f"aws_secret_access_key of profile 'default' in the {file} file: "
-        "has white space or a character beyond ASCII"
+        "has whitespace or characters other than printable ASCII"
     )

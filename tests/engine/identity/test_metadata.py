@@ -424,7 +424,7 @@ async def test_cancelling_leaves_no_connection_and_no_task() -> None:
         step = 0
         while await cancel_at(step, failure(container(full(peer)))):
             step += 1
-        await peer.hung_up()
+        await peer.disconnected()
     await settle()
     assert step > 4
     assert other_tasks() == set()

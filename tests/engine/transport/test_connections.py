@@ -1,4 +1,4 @@
-"""Exchanges on one connection: in whatever parts an answer comes, it is what aiohttp reads."""
+"""Exchanges on one direct connection, compared with aiohttp's own protocol."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOM: Final = 256
 
 
 class Socket(asyncio.Transport):
-    """A transport that goes nowhere: the test says what it reads."""
+    """A transport without a network; the test provides the data that it reads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Socket(asyncio.Transport):
         pass
 
     def read(self, data: bytes) -> None:
-        """Let some bytes come."""
+        """Deliver bytes to the protocol."""
         protocol = self.protocol
         if isinstance(protocol, asyncio.BufferedProtocol):
             memoryview(protocol.get_buffer(-1))[: len(data)] = data
@@ -66,7 +66,7 @@ class Socket(asyncio.Transport):
 
 
 class Lease:
-    """A connection that the pool gave away, and how it came back."""
+    """A leased connection that records how its lease ended."""
 
     def __init__(self) -> None:
         self.transport = Socket()
@@ -85,7 +85,7 @@ class Lease:
 
 def leased() -> tuple[DirectConnection, Lease]:
     lease: Any = Lease()
-    pool: Any = None  # a guard asks it for the time only between leases
+    pool: Any = None  # a guard uses its clocks only between leases
     guard = Guard(pool, lease.protocol, lease.transport)
     lease.transport.set_protocol(guard)
     loop = asyncio.get_running_loop()
@@ -93,7 +93,7 @@ def leased() -> tuple[DirectConnection, Lease]:
 
 
 async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[], bool]) -> object:
-    """The answer and whether it is the last; the class of the error; `None` if nothing comes."""
+    """Return the response and whether the connection has ended, an error's class, or `None`."""
     task = asyncio.create_task(reading)
     await settle()
     if not task.done():
@@ -111,13 +111,13 @@ async def outcome(reading: Coroutine[Any, Any, Response], has_ended: Callable[[]
 REQUEST: Final = Request("GET", "/", {}, max_response=2**20)
 
 
-async def by_us(parts: list[bytes], *, closed: bool) -> object:
-    """What comes of an exchange whose answer has these parts."""
+async def by_direct_connection(parts: list[bytes], *, closed: bool) -> object:
+    """Return the outcome of an exchange on a direct connection that receives these parts."""
     connection, lease = leased()
-    answer = connection.send(REQUEST, Timeout(), 0)
+    pending = connection.send(REQUEST, Timeout(), 0)
 
     async def read() -> Response:
-        return await answer
+        return await pending
 
     for part in parts:
         lease.transport.read(part)
@@ -127,7 +127,7 @@ async def by_us(parts: list[bytes], *, closed: bool) -> object:
 
 
 async def by_aiohttp(parts: list[bytes], *, closed: bool) -> object:
-    """The same, as aiohttp's own protocol has it."""
+    """Return the outcome of the same exchange with aiohttp's own protocol."""
     lease = Lease()
     handler = lease.protocol
     handler.set_response_params(read_until_eof=True)
@@ -145,7 +145,7 @@ async def by_aiohttp(parts: list[bytes], *, closed: bool) -> object:
     return await outcome(read(), lambda: handler.should_close)
 
 
-ANSWERS: Final = (
+RESPONSES: Final = (
     http(b'{"a": 1}', "X-Amzn-RequestId: id-1"),
     http(b"", "Connection: keep-alive"),
     http(b"x" * 200),
@@ -170,35 +170,38 @@ def in_parts(data: bytes, cuts: list[int]) -> list[bytes]:
 
 @thorough
 @given(
-    data=st.sampled_from(ANSWERS),
+    data=st.sampled_from(RESPONSES),
     cuts=st.lists(st.integers(0, 2 * ROOM), max_size=4),
     closed=st.booleans(),
 )
-def test_in_whatever_parts_an_answer_comes_it_is_what_aiohttp_reads(
+def test_a_response_split_anywhere_is_what_aiohttp_reads(
     data: bytes, cuts: list[int], closed: bool
 ) -> None:
     parts = in_parts(data, cuts)
-    assert asyncio.run(by_us(parts, closed=closed)) == asyncio.run(by_aiohttp(parts, closed=closed))
+    assert asyncio.run(by_direct_connection(parts, closed=closed)) == asyncio.run(
+        by_aiohttp(parts, closed=closed)
+    )
 
 
 @thorough
 @given(data=st.sampled_from(BROKEN), cuts=st.lists(st.integers(0, 2 * ROOM), max_size=4))
-def test_a_broken_answer_is_an_error_in_whatever_parts_it_comes(
-    data: bytes, cuts: list[int]
-) -> None:
-    assert asyncio.run(by_us(in_parts(data, cuts), closed=True)) is MalformedResponseError
+def test_a_broken_response_is_an_error_wherever_it_is_split(data: bytes, cuts: list[int]) -> None:
+    assert (
+        asyncio.run(by_direct_connection(in_parts(data, cuts), closed=True))
+        is MalformedResponseError
+    )
 
 
-async def test_what_nobody_asked_for_ends_the_connection() -> None:
+async def test_unsolicited_data_ends_the_connection() -> None:
     connection, lease = leased()
     lease.transport.read(http(status="408 Request Timeout"))
     assert (connection.ended, lease.ended) == (True, "closed")
 
 
-async def test_what_comes_before_a_cancelled_request_is_cleared_away_reaches_nobody() -> None:
+async def test_a_response_to_a_cancelled_request_is_dropped() -> None:
     connection, lease = leased()
-    answer = connection.send(REQUEST, Timeout(), 0)
-    answer.cancel()
+    pending = connection.send(REQUEST, Timeout(), 0)
+    pending.cancel()
     lease.transport.read(http())
     lease.transport.read(http())
     assert connection.ended
@@ -206,43 +209,45 @@ async def test_what_comes_before_a_cancelled_request_is_cleared_away_reaches_nob
     assert lease.ended == "closed"
 
 
-@pytest.mark.parametrize("over", [False, True])
-async def test_a_connection_goes_back_as_it_came_unless_it_is_over(over: bool) -> None:
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_released_connection_is_guarded_again_unless_it_has_ended(ended: bool) -> None:
     connection, lease = leased()
     assert lease.transport.protocol is connection
-    if over:
+    if ended:
         connection.eof_received()
-    connection.give_back()
-    assert lease.ended == ("closed" if over else "released")
-    assert isinstance(lease.transport.protocol, DirectConnection if over else Guard)
+    connection.release()
+    assert lease.ended == ("closed" if ended else "released")
+    assert isinstance(lease.transport.protocol, DirectConnection if ended else Guard)
 
 
-async def test_an_answer_that_is_there_is_not_late() -> None:
+async def test_a_received_response_does_not_time_out() -> None:
     connection, lease = leased()
-    answer = connection.send(REQUEST, Timeout(attempt=10), 0)
+    pending = connection.send(REQUEST, Timeout(attempt=10), 0)
     lease.transport.read(http())
     connection.expire()
-    assert await answer is not None
+    assert await pending is not None
     assert lease.protocol.exception() is None
 
 
 @pytest.mark.parametrize("cut", [45, 38, 40])
-async def test_more_than_an_answer_is_the_last_that_comes(cut: int) -> None:
+async def test_data_after_a_response_ends_the_connection(cut: int) -> None:
     data = http(b"{}") + b"more"
-    found = await by_us([part for part in (data[:cut], data[cut:]) if part], closed=False)
+    found = await by_direct_connection(
+        [part for part in (data[:cut], data[cut:]) if part], closed=False
+    )
     assert found == (200, {"content-length": "2"}, b"{}", True)
 
 
-async def test_an_error_of_the_connection_is_the_exchanges_error() -> None:
+async def test_an_error_of_the_connection_fails_the_exchange() -> None:
     connection, _ = leased()
-    answer = connection.send(REQUEST, Timeout(), 0)
+    pending = connection.send(REQUEST, Timeout(), 0)
     connection.connection_lost(ConnectionResetError())
     with pytest.raises(ConnectionResetError):
-        await answer
+        await pending
     assert connection.ended
 
 
-async def test_a_full_transport_is_no_reason_to_stop() -> None:
+async def test_flow_control_does_not_end_a_connection() -> None:
     connection, lease = leased()
     connection.pause_writing()
     connection.resume_writing()

@@ -1,4 +1,4 @@
-"""The short way past a session: who takes it, and that nothing is missed there."""
+"""Direct connections: which requests use them, and how connections are shared and reused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from support.certificates import server_context, trusting_context
 from support.leaks import other_tasks, settle
 from support.wire import Script, Step, http, wire
 
-# Each loop treats protocols in its own way.
+# The loops treat protocols differently.
 pytestmark = pytest.mark.on_both_loops
 
 
@@ -36,8 +36,8 @@ def get(endpoint: Endpoint) -> Request:
 
 
 @pytest.fixture
-def taken() -> Iterator[list[Request]]:
-    """The requests that took the short way."""
+def sent_directly() -> Iterator[list[Request]]:
+    """Requests that were sent on direct connections."""
     requests: list[Request] = []
     send = DirectTransport.send
 
@@ -51,8 +51,8 @@ def taken() -> Iterator[list[Request]]:
         yield requests
 
 
-async def ask(session: aiohttp.ClientSession | None = None, body: bytes | None = None) -> None:
-    """Send one request through a transport."""
+async def exchange(session: aiohttp.ClientSession | None = None, body: bytes | None = None) -> None:
+    """Send one request and check that the server receives it."""
     transport = AiohttpTransport(session=session)
     async with wire([http()]) as peer:
         request = Request("PUT", "/", {"host": peer.endpoint.host}, body)
@@ -63,36 +63,36 @@ async def ask(session: aiohttp.ClientSession | None = None, body: bytes | None =
 
 
 @pytest.mark.parametrize("body", [None, b"{}", bytes(direct.MAX_SENT)])
-async def test_a_request_of_a_session_of_ours_takes_the_short_way(
-    taken: list[Request], body: bytes | None
+async def test_requests_use_direct_connections_by_default(
+    sent_directly: list[Request], body: bytes | None
 ) -> None:
-    await ask(body=body)
-    assert len(taken) == 1
+    await exchange(body=body)
+    assert len(sent_directly) == 1
 
 
 async def test_a_body_that_may_fill_the_socket_goes_through_the_session(
-    taken: list[Request],
+    sent_directly: list[Request],
 ) -> None:
-    await ask(body=bytes(direct.MAX_SENT + 1))
-    assert taken == []
+    await exchange(body=bytes(direct.MAX_SENT + 1))
+    assert sent_directly == []
 
 
-async def test_a_session_of_the_callers_own_sees_every_request(taken: list[Request]) -> None:
+async def test_a_session_of_the_caller_sees_every_request(sent_directly: list[Request]) -> None:
     async with aiohttp.ClientSession() as session:
-        await ask(session)
-    assert taken == []
+        await exchange(session)
+    assert sent_directly == []
 
 
-async def test_another_series_of_aiohttp_is_used_as_documented(
-    taken: list[Request], monkeypatch: pytest.MonkeyPatch
+async def test_another_series_of_aiohttp_is_used_through_its_session(
+    sent_directly: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(direct, "_KNOWN_SERIES", False)
-    await ask()
-    assert taken == []
+    await exchange()
+    assert sent_directly == []
 
 
-async def test_who_wraps_sessions_sees_every_request(
-    taken: list[Request], monkeypatch: pytest.MonkeyPatch
+async def test_a_wrapper_of_sessions_sees_every_request(
+    sent_directly: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send: Any = aiohttp.ClientSession._request
     seen: list[str] = []
@@ -103,11 +103,11 @@ async def test_who_wraps_sessions_sees_every_request(
         return await send(*args, **options)
 
     monkeypatch.setattr(aiohttp.ClientSession, "_request", traced)
-    await ask()
-    assert (seen, taken) == (["PUT"], [])
+    await exchange()
+    assert (seen, sent_directly) == (["PUT"], [])
 
 
-def test_who_wrapped_sessions_before_this_library_was_imported_is_seen() -> None:
+def test_a_wrapper_installed_before_this_library_was_imported_is_recognised() -> None:
     def wrapper(*args: Any, **options: Any) -> Any:
         return send(*args, **options)
 
@@ -117,18 +117,18 @@ def test_who_wrapped_sessions_before_this_library_was_imported_is_seen() -> None
     assert direct._genuine(Mock(wraps=send)) is None
 
 
-async def test_who_puts_an_object_in_the_place_of_the_method_sees_every_request(
-    taken: list[Request],
+async def test_an_object_that_replaces_the_method_sees_every_request(
+    sent_directly: list[Request],
 ) -> None:
     send: Any = aiohttp.ClientSession._request
     with patch.object(aiohttp.ClientSession, "_request", autospec=True, side_effect=send) as mock:
-        await ask()
+        await exchange()
     assert mock.call_count == 1
-    assert taken == []
+    assert sent_directly == []
 
 
-async def test_who_traces_all_sessions_sees_every_request(
-    taken: list[Request], monkeypatch: pytest.MonkeyPatch
+async def test_a_trace_of_all_sessions_sees_every_request(
+    sent_directly: list[Request], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
 
@@ -143,11 +143,11 @@ async def test_who_traces_all_sessions_sees_every_request(
         construct(session, trace_configs=[tracing], **options)
 
     monkeypatch.setattr(aiohttp.ClientSession, "__init__", instrumented)
-    await ask()
-    assert (seen, taken) == (["PUT"], [])
+    await exchange()
+    assert (seen, sent_directly) == (["PUT"], [])
 
 
-async def test_the_short_way_speaks_tls() -> None:
+async def test_direct_connections_support_tls() -> None:
     connector = Pool(limit=1, ssl_context=trusting_context())
     direct = DirectTransport(connector)
     async with wire([http(b"1")], [http(b"2")], tls=server_context()) as peer:
@@ -167,8 +167,8 @@ def tls(request: pytest.FixtureRequest) -> ssl.SSLContext | None:
     return server_context() if request.param == "TLS" else None
 
 
-async def answer(transport: AiohttpTransport, endpoint: Endpoint, body: bytes | None = None) -> str:
-    """Which of the script's answers a request gets."""
+async def reply(transport: AiohttpTransport, endpoint: Endpoint, body: bytes | None = None) -> str:
+    """Send a request and return the body of the response, which tells the scripts apart."""
     request = Request("POST", "/", {"host": endpoint.host}, body)
     return (await transport.send(endpoint, request, Timeout())).body.decode()
 
@@ -180,7 +180,7 @@ async def pool(max_connections: int = 100) -> AsyncGenerator[AiohttpTransport]:
     await transport.close()
 
 
-async def test_an_answer_that_nobody_asked_for_is_no_later_requests_answer(
+async def test_an_unsolicited_response_is_not_taken_for_the_next_one(
     tls: ssl.SSLContext | None,
 ) -> None:
     late = http(b"late", status="408 Request Timeout")
@@ -188,36 +188,36 @@ async def test_an_answer_that_nobody_asked_for_is_no_later_requests_answer(
         wire([http(b"1"), Step.GO, late], [http(b"2")], tls=tls) as peer,
         pool() as transport,
     ):
-        assert await answer(transport, peer.endpoint) == "1"
+        assert await reply(transport, peer.endpoint) == "1"
         peer.go.set()
-        await peer.hung_up()
-        assert await answer(transport, peer.endpoint) == "2"
+        await peer.disconnected()
+        assert await reply(transport, peer.endpoint) == "2"
         assert peer.connections == 2
 
 
-async def test_an_answer_that_came_unasked_to_the_pool_is_no_later_requests_answer() -> None:
+async def test_an_unsolicited_response_in_the_pool_is_not_taken_for_the_next_one() -> None:
     script: Script = [http(b"1"), Step.GO, http(b"late", status="408 Request Timeout")]
     async with wire(script, [http(b"2")]) as peer, pool() as transport:
-        assert await answer(transport, peer.endpoint) == "1"
+        assert await reply(transport, peer.endpoint) == "1"
         direct = transport._direct
         assert direct is not None
-        direct._give_back()
+        direct._release_idle()
         peer.go.set()
         await settle()
-        assert await answer(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "2"
         assert peer.connections == 2
 
 
-async def test_an_answer_whose_body_comes_later_is_waited_for(tls: ssl.SSLContext | None) -> None:
+async def test_a_body_that_arrives_after_its_head_is_awaited(tls: ssl.SSLContext | None) -> None:
     head, body = http(b"1" * 5000)[:41], http(b"1" * 5000)[41:]
     async with wire([head, Step.GO, body], [http(b"2")], tls=tls) as peer, pool() as transport:
-        call = asyncio.create_task(answer(transport, peer.endpoint))
-        await peer.asked()
+        call = asyncio.create_task(reply(transport, peer.endpoint))
+        await peer.requested()
         await settle()
         assert not call.done()
         peer.go.set()
         assert await call == "1" * 5000
-        assert await answer(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "2"
         assert peer.connections == 1
 
 
@@ -226,13 +226,13 @@ async def test_an_idle_connection_that_the_server_closed_is_not_used_again(
 ) -> None:
     script: Script = [http(b"1"), Step.GO, Step.CLOSE]
     async with wire(script, [http(b"2")], tls=tls) as peer, pool() as transport:
-        assert await answer(transport, peer.endpoint) == "1"
+        assert await reply(transport, peer.endpoint) == "1"
         peer.go.set()
-        await peer.hung_up()
-        assert await answer(transport, peer.endpoint) == "2"
+        await peer.disconnected()
+        assert await reply(transport, peer.endpoint) == "2"
 
 
-async def test_what_is_kept_for_one_endpoint_is_no_loss_for_another(
+async def test_idle_connections_of_one_endpoint_do_not_block_another(
     tls: ssl.SSLContext | None,
 ) -> None:
     async with (
@@ -241,16 +241,18 @@ async def test_what_is_kept_for_one_endpoint_is_no_loss_for_another(
         pool(max_connections=1) as transport,
     ):
         endpoints = (one.endpoint, other.endpoint, one.endpoint)
-        assert [await answer(transport, endpoint) for endpoint in endpoints] == ["1", "2", "3"]
+        assert [await reply(transport, endpoint) for endpoint in endpoints] == ["1", "2", "3"]
         assert one.connections == 1
 
 
-async def test_endpoints_in_turn_keep_a_connection_each(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_alternating_endpoints_keep_one_connection_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     connect = aiohttp.TCPConnector.connect
-    asked: list[ClientRequest] = []
+    leases: list[ClientRequest] = []
 
     async def spy(pool: Any, request: ClientRequest, *args: Any) -> Connection:
-        asked.append(request)
+        leases.append(request)
         return await connect(pool, request, *args)
 
     monkeypatch.setattr(aiohttp.TCPConnector, "connect", spy)
@@ -258,21 +260,21 @@ async def test_endpoints_in_turn_keep_a_connection_each(monkeypatch: pytest.Monk
     async with wire(*scripts) as one, wire(*scripts) as other, pool() as transport:
         for expected in "012":
             for peer in (one, other):
-                assert await answer(transport, peer.endpoint) == expected
-    assert len(asked) == 2
+                assert await reply(transport, peer.endpoint) == expected
+    assert len(leases) == 2
 
 
-async def test_what_is_kept_is_no_loss_for_the_session(tls: ssl.SSLContext | None) -> None:
+async def test_idle_connections_do_not_block_the_session(tls: ssl.SSLContext | None) -> None:
     large = bytes(direct.MAX_SENT + 1)
     bodies = (b"", large, b"", large)
     scripts = [[http(b"%d" % number)] for number, _ in enumerate(bodies)]
     async with wire(*scripts, tls=tls) as peer, pool(max_connections=1) as transport:
-        answers = [await answer(transport, peer.endpoint, body) for body in bodies]
-        assert answers == ["0", "1", "2", "3"]
+        replies = [await reply(transport, peer.endpoint, body) for body in bodies]
+        assert replies == ["0", "1", "2", "3"]
         assert peer.connections == 1
 
 
-async def test_who_waits_for_a_connection_gets_the_first_that_is_free(
+async def test_waiting_callers_get_the_first_free_connection(
     tls: ssl.SSLContext | None,
 ) -> None:
     async with (
@@ -280,10 +282,10 @@ async def test_who_waits_for_a_connection_gets_the_first_that_is_free(
         wire([http(b"3")], tls=tls) as other,
         pool(max_connections=1) as transport,
     ):
-        first = asyncio.create_task(answer(transport, one.endpoint))
-        await one.asked()
+        first = asyncio.create_task(reply(transport, one.endpoint))
+        await one.requested()
         waiting = [
-            asyncio.create_task(answer(transport, endpoint))
+            asyncio.create_task(reply(transport, endpoint))
             for endpoint in (one.endpoint, other.endpoint)
         ]
         await settle()
@@ -298,42 +300,44 @@ async def test_idle_connections_are_closed_in_time(
     loop = asyncio.get_running_loop()
     monkeypatch.setattr("aiohttp.connector.monotonic", loop.time)
     async with wire([http()], [http()], tls=tls) as peer, pool() as transport:
-        await answer(transport, peer.endpoint)
+        await reply(transport, peer.endpoint)
         await asyncio.sleep(15)
-        await answer(transport, peer.endpoint)
+        await reply(transport, peer.endpoint)
         assert peer.connections == 1
         started = loop.time()
-        await peer.hung_up()
-        # The pool looks every 15 seconds for what has been idle for 15.
+        await peer.disconnected()
+        # Every 15 seconds, the pool closes connections that were idle for 15.
         assert 15 <= loop.time() - started <= KEEP + 30
 
 
-async def test_chunked_and_plain_answers_come_in_any_order(tls: ssl.SSLContext | None) -> None:
+async def test_chunked_and_plain_responses_alternate_on_one_connection(
+    tls: ssl.SSLContext | None,
+) -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nc\r\n0\r\n\r\n"
     order = "cpccpp"
     scripts = [[chunked if kind == "c" else http(b"p")] for kind in order]
     async with wire(*scripts, tls=tls) as peer, pool() as transport:
-        assert [await answer(transport, peer.endpoint) for _ in order] == list(order)
+        assert [await reply(transport, peer.endpoint) for _ in order] == list(order)
         assert peer.connections == 1
 
 
-async def test_an_answer_that_comes_while_the_client_closes_leaves_nothing_behind() -> None:
+async def test_a_response_that_arrives_during_close_leaves_nothing_behind() -> None:
     async with wire([Step.GO, http(b"1")]) as peer, pool() as transport:
-        call = asyncio.create_task(answer(transport, peer.endpoint))
-        await peer.asked()
+        call = asyncio.create_task(reply(transport, peer.endpoint))
+        await peer.requested()
         direct = transport._direct
         assert direct is not None
         direct.close()
         peer.go.set()
         assert await call == "1"
         assert not any(direct._idle.values())
-        assert is_still(direct)
+        assert has_no_timer(direct)
 
 
-# What breaks
+# Failures
 
 
-async def test_a_connection_closed_as_soon_as_made_is_an_error_to_retry(
+async def test_a_connection_that_is_closed_at_once_is_a_transient_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     connect = aiohttp.TCPConnector.connect
@@ -352,7 +356,7 @@ async def test_a_connection_closed_as_soon_as_made_is_an_error_to_retry(
         assert type(caught.value) is TransportError
         assert (caught.value.transient, caught.value.not_executed) == (True, True)
         await transport.close()
-        await peer.hung_up()
+        await peer.disconnected()
 
 
 @pytest.mark.usefixtures("leaps")
@@ -366,20 +370,20 @@ async def test_each_request_has_its_own_deadline() -> None:
     ]
     async with wire(*[[Step.WAIT]] * 3) as mute, wire([Step.GO, http()]) as peer:
         ends = [mute.endpoint] * 3 + [peer.endpoint]
-        waiting, slow, late, outlasts_throttling = (
+        waiting, slow, late, unlimited = (
             asyncio.create_task(transport.send(endpoint, get(endpoint), timeout))
             for endpoint, timeout in zip(ends, timeouts, strict=True)
         )
-        for call, problem in ((late, "no complete answer"), (slow, "stopped coming")):
+        for call, problem in ((late, "not complete"), (slow, "stopped arriving")):
             with pytest.raises(TransportTimeoutError, match=problem):
                 await call
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
         peer.go.set()
-        assert (await outlasts_throttling).status == 200
+        assert (await unlimited).status == 200
         await transport.close()
-        await mute.hung_up()
+        await mute.disconnected()
     await settle()
     assert other_tasks() == set()
 
@@ -390,12 +394,12 @@ async def test_closing_leaves_no_timer() -> None:
         await transport.send(peer.endpoint, get(peer.endpoint), Timeout())
         direct = transport._direct
         assert direct is not None
-        assert not is_still(direct)
+        assert not has_no_timer(direct)
         await transport.close()
-    assert is_still(direct)
+    assert has_no_timer(direct)
 
 
-async def test_nothing_watches_an_exchange_that_is_over() -> None:
+async def test_a_finished_exchange_has_no_deadline() -> None:
     transport = AiohttpTransport()
     async with wire([http()], [Step.CLOSE]) as peer, wire([Step.WAIT]) as mute:
         assert (await transport.send(peer.endpoint, get(peer.endpoint), Timeout())).status == 200
@@ -406,7 +410,7 @@ async def test_nothing_watches_an_exchange_that_is_over() -> None:
             await transport.send(peer.endpoint, get(peer.endpoint), Timeout())
         assert direct._deadlines.pending == {}
         call = asyncio.create_task(transport.send(mute.endpoint, get(mute.endpoint), Timeout()))
-        await mute.asked()
+        await mute.requested()
         assert len(direct._deadlines.pending) == 1
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -415,7 +419,7 @@ async def test_nothing_watches_an_exchange_that_is_over() -> None:
         await transport.close()
 
 
-def is_still(direct: DirectTransport) -> bool:
-    """Whether no timer is set any more."""
+def has_no_timer(direct: DirectTransport) -> bool:
+    """Return whether no timer is set."""
     deadlines = direct._deadlines._timer
     return direct._timer is None and (deadlines is None or deadlines.cancelled())

@@ -1,4 +1,4 @@
-"""Broken and hostile servers: each ends in an answer or in an error of ours, on every way alike."""
+"""Broken and hostile servers: every path ends with the same response or library error."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from lambdacore_async.protocol.messages import Request
 from support.leaks import assert_no_secret, assert_no_secret_in_frames, other_tasks, settle
 from support.wire import Script, Step, http, wire
 
-#: An answer's status and body, or the class of an error.
+#: A response's status and body, or the class of an error.
 Outcome = tuple[int, bytes] | type[LambdaCoreError]
 
 LIMIT: Final = 1000
 MOST: Final = 1_000_000
 SECRETS: Final = {"authorization": "AWS4-HMAC-SHA256 Signature=1", "x-token": "the-session-token"}
-#: What a server may repeat of a request.
+#: Parts of a request that a server may repeat.
 ECHO: Final = "AWS4-HMAC-SHA256 Signature=1 the-session-token"
 
 
@@ -43,12 +43,12 @@ def chunked(*parts: bytes) -> bytes:
 
 
 def lines(first: str, more: bytes = b"{}") -> list[bytes]:
-    """An answer of two bytes with another first line."""
+    """Return a response with this first line and a body of two bytes."""
     return [head(first, "Content-Length: 2") + more]
 
 
 def flood(first: bytes, part: bytes) -> list[bytes]:
-    """More than is read of one answer."""
+    """Return more bytes than the client reads for one response."""
     many = part * (65_536 // len(part))
     return [first] + [many] * (MOST // len(many) + 2)
 
@@ -57,21 +57,21 @@ CLOSE: Final = Step.CLOSE
 BROKEN: Final = TransportError
 SERVERS: Final[dict[str, tuple[Script, Outcome]]] = {
     # Connections
-    "it closes at once": ([CLOSE], BROKEN),
-    "it resets at once": ([Step.RESET], BROKEN),
-    "it says nothing": ([Step.WAIT], TransportTimeoutError),
-    "it closes in the first line": ([b"HTTP/1.1 2", CLOSE], BROKEN),
-    "it closes behind the first line": ([b"HTTP/1.1 200 OK\r\n", CLOSE], BROKEN),
-    "it closes in the head": ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", CLOSE], BROKEN),
-    "it closes in the body": ([http(b"{}", length=3), CLOSE], BROKEN),
-    "it resets in the body": ([http(b"{}", length=3), Step.RESET], BROKEN),
-    "it closes in a chunk": ([chunked(b"3\r\n{}"), CLOSE], BROKEN),
-    "it closes between chunks": ([chunked(b"2\r\n{}\r\n"), CLOSE], BROKEN),
-    "it closes in the trailers": ([chunked(b"2\r\n{}\r\n0\r\nX: y\r\n"), CLOSE], BROKEN),
-    "it stops in the head": ([b"HTTP/1.1 200 OK\r\nX", Step.WAIT], TransportTimeoutError),
-    "it stops in the body": ([http(b"{", length=2), Step.WAIT], TransportTimeoutError),
-    "it stops in a chunk": ([chunked(b"2\r\n{"), Step.WAIT], TransportTimeoutError),
-    "it never closes": ([ok() + b"{}", Step.WAIT], TransportTimeoutError),
+    "closes at once": ([CLOSE], BROKEN),
+    "resets at once": ([Step.RESET], BROKEN),
+    "sends nothing": ([Step.WAIT], TransportTimeoutError),
+    "closes in the first line": ([b"HTTP/1.1 2", CLOSE], BROKEN),
+    "closes after the first line": ([b"HTTP/1.1 200 OK\r\n", CLOSE], BROKEN),
+    "closes in the head": ([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", CLOSE], BROKEN),
+    "closes in the body": ([http(b"{}", length=3), CLOSE], BROKEN),
+    "resets in the body": ([http(b"{}", length=3), Step.RESET], BROKEN),
+    "closes in a chunk": ([chunked(b"3\r\n{}"), CLOSE], BROKEN),
+    "closes between chunks": ([chunked(b"2\r\n{}\r\n"), CLOSE], BROKEN),
+    "closes in the trailers": ([chunked(b"2\r\n{}\r\n0\r\nX: y\r\n"), CLOSE], BROKEN),
+    "stops in the head": ([b"HTTP/1.1 200 OK\r\nX", Step.WAIT], TransportTimeoutError),
+    "stops in the body": ([http(b"{", length=2), Step.WAIT], TransportTimeoutError),
+    "stops in a chunk": ([chunked(b"2\r\n{"), Step.WAIT], TransportTimeoutError),
+    "never closes": ([ok() + b"{}", Step.WAIT], TransportTimeoutError),
     # No HTTP
     "another protocol": ([b"SSH-2.0-OpenSSH_9.2\r\n\r\n"], BROKEN),
     "a greeting of SMTP": ([b"220 smtp.example ESMTP\r\n"], BROKEN),
@@ -80,11 +80,11 @@ SERVERS: Final[dict[str, tuple[Script, Outcome]]] = {
     "a request": ([b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], BROKEN),
     "HTTP/0.9": ([b"{}", CLOSE], BROKEN),
     "zeros": ([bytes(1000)], BROKEN),
-    "our request": ([f"{ECHO}\r\n\r\n".encode()], BROKEN),
-    "our request in a header": ([ok(f"{ECHO}: {ECHO}", f"X Y: {ECHO}")], BROKEN),
-    "our request for a length": ([ok(f"Content-Length: {ECHO}")], BROKEN),
-    "our request for the size of a chunk": ([chunked(f"{ECHO}\r\n".encode())], BROKEN),
-    "our request for a reason": ([head(f"HTTP/1.1 101 {ECHO}", f"X: {ECHO}")], BROKEN),
+    "the request": ([f"{ECHO}\r\n\r\n".encode()], BROKEN),
+    "the request in a header": ([ok(f"{ECHO}: {ECHO}", f"X Y: {ECHO}")], BROKEN),
+    "the request for a length": ([ok(f"Content-Length: {ECHO}")], BROKEN),
+    "the request for the size of a chunk": ([chunked(f"{ECHO}\r\n".encode())], BROKEN),
+    "the request for a reason": ([head(f"HTTP/1.1 101 {ECHO}", f"X: {ECHO}")], BROKEN),
     # First lines
     "HTTP/2.0": (lines("HTTP/2.0 200 OK"), (200, b"{}")),
     "HTTP/1.2": (lines("HTTP/1.2 200 OK"), BROKEN),
@@ -112,12 +112,12 @@ SERVERS: Final[dict[str, tuple[Script, Outcome]]] = {
     "NUL in a name": ([http(b"{}", "X\0Y: a")], BROKEN),
     "no colon": ([http(b"{}", "X")], BROKEN),
     "no name": ([http(b"{}", ": X")], BROKEN),
-    "a blank behind a name": ([http(b"{}", "X : y")], BROKEN),
+    "a space after a name": ([http(b"{}", "X : y")], BROKEN),
     "a folded line": ([http(b"{}", "X: a", " b")], (200, b"{}")),
     "bare line feeds": ([http().replace(b"\r\n", b"\n")], (200, b"{}")),
     "a bare carriage return": ([http(b"{}", "X: a\rb")], BROKEN),
     "letters beyond ASCII": ([http(b"{}", "X: \xe9\u20ac")], (200, b"{}")),
-    "bytes that are no text": ([ok("Content-Length: 2", "X: \xff\xfe") + b"{}"], (200, b"{}")),
+    "bytes that are not text": ([ok("Content-Length: 2", "X: \xff\xfe") + b"{}"], (200, b"{}")),
     # Lengths
     "two lengths": ([http(b"{}", "Content-Length: 3")], BROKEN),
     "a length twice": ([http(b"{}", "Content-Length: 2")], BROKEN),
@@ -151,10 +151,10 @@ SERVERS: Final[dict[str, tuple[Script, Outcome]]] = {
     "304": ([head("HTTP/1.1 304 Not Modified", "Content-Length: 2")], (304, b"")),
     "a length of 0": ([http(b"")], (200, b"")),
     "an unknown transfer coding": ([ok("Transfer-Encoding: gzip") + b"{}", CLOSE], (200, b"{}")),
-    "chunks that are no chunks": ([chunked(b"zz\r\n")], BROKEN),
+    "invalid chunks": ([chunked(b"zz\r\n")], BROKEN),
     "a chunk below 0": ([chunked(b"-1\r\n{}\r\n0\r\n\r\n")], BROKEN),
     "a chunk beyond 64 bits": ([chunked(b"1" + b"0" * 20 + b"\r\n{}")], BROKEN),
-    "a chunk longer than told": ([chunked(b"1\r\n{}\r\n0\r\n\r\n")], BROKEN),
+    "a chunk longer than stated": ([chunked(b"1\r\n{}\r\n0\r\n\r\n")], BROKEN),
     "no chunks": ([chunked(b"0\r\n\r\n")], (200, b"")),
     "extensions of chunks": ([chunked(b"2;a=b\r\n{}\r\n0;c\r\n\r\n")], (200, b"{}")),
     "extensions of chunks without end": (flood(chunked(b"2;"), b"x"), BROKEN),
@@ -190,47 +190,47 @@ SERVERS: Final[dict[str, tuple[Script, Outcome]]] = {
         [ok("Content-Encoding: gzip") + gzip.compress(bytes(10**7)), CLOSE], ResponseError
     ),
     "an unknown coding": ([http(b"{}", "Content-Encoding: rot13")], (200, b"{}")),
-    # Interim answers, and more than one
-    "an interim answer": ([head("HTTP/1.1 103 Early Hints", "X: y") + http()], (200, b"{}")),
-    "interim answers": ([head("HTTP/1.1 100 Continue") * 9 + http()], (200, b"{}")),
-    "interim answers without end": (flood(b"", head("HTTP/1.1 100 Continue")), BROKEN),
-    "an interim answer alone": ([head("HTTP/1.1 102 Processing"), CLOSE], BROKEN),
+    # Interim and repeated responses
+    "an interim response": ([head("HTTP/1.1 103 Early Hints", "X: y") + http()], (200, b"{}")),
+    "interim responses": ([head("HTTP/1.1 100 Continue") * 9 + http()], (200, b"{}")),
+    "interim responses without end": (flood(b"", head("HTTP/1.1 100 Continue")), BROKEN),
+    "an interim response alone": ([head("HTTP/1.1 102 Processing"), CLOSE], BROKEN),
     "101": ([head("HTTP/1.1 101 Switching", "Connection: upgrade", "Upgrade: h2c")], BROKEN),
     "101 without a protocol": ([head("HTTP/1.1 101 Switching")], BROKEN),
-    "101 and an answer": (
+    "101 and a response": (
         [head("HTTP/1.1 101 Switching", "Connection: upgrade", "Upgrade: h2c") + http()], BROKEN
     ),
     "an upgrade offered": ([http(b"{}", "Connection: upgrade", "Upgrade: h2c")], (200, b"{}")),
-    "two answers": ([http(b"1") + http(b"2")], (200, b"1")),
+    "two responses": ([http(b"1") + http(b"2")], (200, b"1")),
 }  # fmt: skip
 
 
-#: Only of connections of our own can we count all bytes; others fall to the timeout.
-UNCOUNTED: Final = {"extensions of chunks without end", "interim answers without end"}
+#: The client counts received bytes on its own connections only. A session of the caller times out.
+UNCOUNTED: Final = {"extensions of chunks without end", "interim responses without end"}
 
 
-#: Direct connections read no obsolete syntax.
+#: Direct connections refuse obsolete syntax.
 STRICT: Final[dict[str, type[LambdaCoreError]]] = {
     "a folded line": BROKEN,
     "bare line feeds": BROKEN,
 }
 
 
-@pytest.fixture(params=["direct", "session of ours", "session of the caller"])
+@pytest.fixture(params=["direct connection", "session", "session of the caller"])
 async def transport(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[AiohttpTransport]:
-    monkeypatch.setattr(direct, "_KNOWN_SERIES", request.param == "direct")
+    monkeypatch.setattr(direct, "_KNOWN_SERIES", request.param == "direct connection")
     monkeypatch.setattr(pool, "MAX_RECEIVED", MOST)
-    async with _session(theirs=request.param == "session of the caller") as session:
+    async with _session(own=request.param == "session of the caller") as session:
         transport = AiohttpTransport(session=session)
         yield transport
         await transport.close()
 
 
 @asynccontextmanager
-async def _session(*, theirs: bool) -> AsyncGenerator[aiohttp.ClientSession | None]:
-    if not theirs:
+async def _session(*, own: bool) -> AsyncGenerator[aiohttp.ClientSession | None]:
+    if not own:
         yield None
         return
     async with aiohttp.ClientSession() as session:
@@ -238,7 +238,7 @@ async def _session(*, theirs: bool) -> AsyncGenerator[aiohttp.ClientSession | No
 
 
 async def outcome(transport: AiohttpTransport, script: Script) -> Outcome:
-    """What comes of a request to a server with this script."""
+    """Return the outcome of a request to a server with this script."""
     async with wire(script) as peer:
         headers = {"host": peer.endpoint.host, **SECRETS}
         request = Request("POST", "/", headers, b"{}", max_response=LIMIT)
@@ -253,7 +253,9 @@ async def outcome(transport: AiohttpTransport, script: Script) -> Outcome:
 
 @pytest.mark.usefixtures("leaps")
 @pytest.mark.parametrize("name", SERVERS)
-async def test_a_server_may_do_what_it_likes(transport: AiohttpTransport, name: str) -> None:
+async def test_every_server_ends_in_a_response_or_a_library_error(
+    transport: AiohttpTransport, name: str
+) -> None:
     script, expected = SERVERS[name]
     if direct._KNOWN_SERIES and transport._session is None:
         expected = STRICT.get(name, expected)

@@ -1,4 +1,4 @@
-"""Connections that wait for the next request: none is stale, and none has an answer already."""
+"""The pool: idle connections are neither stale nor hold unsolicited data, and names resolve."""
 
 from __future__ import annotations
 
@@ -28,12 +28,10 @@ from support.wire import Script, Step, http, talking, wire
 pytestmark = pytest.mark.on_both_loops
 
 
-@pytest.fixture(autouse=True, params=["direct", "session"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every test runs for both ways that a request can take."""
-    way: str = request.param
-    monkeypatch.setattr(direct, "_KNOWN_SERIES", way == "direct")
-    return way
+@pytest.fixture(autouse=True, params=["direct connection", "session"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test on both paths."""
+    monkeypatch.setattr(direct, "_KNOWN_SERIES", request.param == "direct connection")
 
 
 @pytest.fixture
@@ -43,8 +41,8 @@ async def transport() -> AsyncGenerator[AiohttpTransport]:
     await transport.close()
 
 
-async def answer(transport: AiohttpTransport, endpoint: Endpoint) -> str:
-    """Which of the script's answers a request gets."""
+async def reply(transport: AiohttpTransport, endpoint: Endpoint) -> str:
+    """Send a request and return the body of the response, which tells the scripts apart."""
     request = Request("POST", "/", {"host": endpoint.host}, None)
     return (await transport.send(endpoint, request, Timeout())).body.decode()
 
@@ -57,7 +55,7 @@ def set_time_of_day(transport: AiohttpTransport, ahead: float) -> None:
 
 
 def set_loop_time(transport: AiohttpTransport, ahead: float) -> None:
-    """Let the loop's clock jump, as if the loop had not run for a while."""
+    """Advance the loop's clock, as if the loop had not run for a while."""
     loop: Any = asyncio.get_running_loop()
     own: Callable[[], float] = loop.time
 
@@ -79,20 +77,20 @@ async def test_a_connection_that_was_idle_for_too_long_is_not_used(
     transport: AiohttpTransport, set_time: Setter, seconds: float, connections: int
 ) -> None:
     async with wire([http(b"1")], [http(b"2")]) as peer:
-        assert await answer(transport, peer.endpoint) == "1"
+        assert await reply(transport, peer.endpoint) == "1"
         set_time(transport, seconds)
-        assert await answer(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "2"
         assert peer.connections == connections
 
 
-async def test_a_clock_that_is_set_back_makes_no_connection_younger(
+async def test_a_clock_that_is_set_back_does_not_hide_a_connections_age(
     transport: AiohttpTransport,
 ) -> None:
     async with wire([http(b"1")], [http(b"2")]) as peer:
-        assert await answer(transport, peer.endpoint) == "1"
+        assert await reply(transport, peer.endpoint) == "1"
         set_time_of_day(transport, -100_000)
         set_loop_time(transport, 21)
-        assert await answer(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "2"
         assert peer.connections == 2
 
 
@@ -101,65 +99,65 @@ async def test_all_connections_that_were_idle_for_too_long_are_closed(
 ) -> None:
     held: Script = [Step.GO, http(b"1")]
     async with wire(held, held, [http(b"2")]) as peer:
-        calls = [asyncio.create_task(answer(transport, peer.endpoint)) for _ in range(2)]
-        await peer.asked()
+        calls = [asyncio.create_task(reply(transport, peer.endpoint)) for _ in range(2)]
+        await peer.requested()
         await settle()
         peer.go.set()
         assert await asyncio.gather(*calls) == ["1", "1"]
         set_time_of_day(transport, 21)
-        assert await answer(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "2"
         await settle()
         assert (peer.connections, len(peer._open)) == (3, 1)
 
 
-async def test_the_time_that_the_direct_transport_kept_a_connection_counts(
+async def test_the_age_includes_the_time_that_the_direct_transport_held_a_connection(
     transport: AiohttpTransport,
 ) -> None:
     async with wire([http(b"1")], [http(b"2")]) as peer:
-        assert await answer(transport, peer.endpoint) == "1"
+        assert await reply(transport, peer.endpoint) == "1"
         set_time_of_day(transport, 10)
         if transport._direct is not None:
-            transport._direct._give_back()
+            transport._direct._release_idle()
         set_time_of_day(transport, 21)
-        assert await answer(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "2"
         assert peer.connections == 2
 
 
 @pytest.mark.parametrize(
-    "unasked",
+    "unsolicited",
     [
-        pytest.param(http(b"late", status="408 Request Timeout"), id="an answer"),
-        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", id="part of an answer"),
+        pytest.param(http(b"late", status="408 Request Timeout"), id="a response"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", id="part of a response"),
         pytest.param(b"garbage\r\n\r\n", id="garbage"),
     ],
 )
-@pytest.mark.parametrize("keeper", ["direct transport", "pool"])
+@pytest.mark.parametrize("holder", ["direct transport", "pool"])
 @pytest.mark.parametrize("tls", [False, True])
-async def test_what_comes_unasked_costs_no_request(
-    transport: AiohttpTransport, unasked: bytes, keeper: str, tls: bool
+async def test_unsolicited_data_fails_no_request(
+    transport: AiohttpTransport, unsolicited: bytes, holder: str, tls: bool
 ) -> None:
-    script: Script = [http(b"1"), Step.GO, unasked]
+    script: Script = [http(b"1"), Step.GO, unsolicited]
     context = server_context() if tls else None
     async with wire(script, [http(b"2")], [http(b"3")], tls=context) as peer:
-        assert await answer(transport, peer.endpoint) == "1"
-        if keeper == "pool" and transport._direct is not None:
-            transport._direct._give_back()
+        assert await reply(transport, peer.endpoint) == "1"
+        if holder == "pool" and transport._direct is not None:
+            transport._direct._release_idle()
         peer.go.set()
-        await peer.hung_up()
-        assert await answer(transport, peer.endpoint) == "2"
-        assert await answer(transport, peer.endpoint) == "3"
+        await peer.disconnected()
+        assert await reply(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "3"
         assert (peer.connections, len(peer.requests)) == (2, 3)
 
 
-async def test_an_answer_after_the_answer_ends_the_connection(transport: AiohttpTransport) -> None:
+async def test_a_second_response_ends_the_connection(transport: AiohttpTransport) -> None:
     async with wire([http(b"1") + http(b"late")], [http(b"2")]) as peer:
-        assert await answer(transport, peer.endpoint) == "1"
-        assert await answer(transport, peer.endpoint) == "2"
+        assert await reply(transport, peer.endpoint) == "1"
+        assert await reply(transport, peer.endpoint) == "2"
         assert peer.connections == 2
 
 
 class Listener:
-    """A server in a thread of its own, so that it speaks while the client's loop stands still."""
+    """A server in its own thread, which can send data while the client's loop is not running."""
 
     def __init__(self, listener: socket.socket) -> None:
         self._listener = listener
@@ -192,18 +190,18 @@ def listening(last: bytes) -> Generator[Listener]:
 
 
 @pytest.mark.parametrize("last", [http(b"late"), b""])
-def test_what_comes_while_the_loop_stands_still_costs_no_request(last: bytes) -> None:
+def test_data_that_arrives_while_the_loop_is_stopped_fails_no_request(last: bytes) -> None:
     with listening(last) as listener, asyncio.Runner() as runner:
         transport = AiohttpTransport()
-        assert runner.run(answer(transport, listener.endpoint)) == "1"
+        assert runner.run(reply(transport, listener.endpoint)) == "1"
         listener.go.set()
         listener.gone.wait()
         set_time_of_day(transport, 1)
-        assert runner.run(answer(transport, listener.endpoint)) == "2"
+        assert runner.run(reply(transport, listener.endpoint)) == "2"
         runner.run(transport.close())
 
 
-async def test_a_server_that_speaks_first_is_no_server_of_http(
+async def test_a_server_that_sends_data_before_a_request_is_refused(
     transport: AiohttpTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = aiohttp.TCPConnector.connect
@@ -219,31 +217,33 @@ async def test_a_server_that_speaks_first_is_no_server_of_http(
 
     monkeypatch.setattr(aiohttp.TCPConnector, "connect", slowly)
     async with talking(greet) as host:
-        with pytest.raises(TransportError, match="of no use") as caught:
-            await answer(transport, Endpoint(f"http://{host}", host))
+        with pytest.raises(
+            TransportError, match="a new connection was closed or received data"
+        ) as caught:
+            await reply(transport, Endpoint(f"http://{host}", host))
     assert (caught.value.transient, caught.value.not_executed) == (True, True)
 
 
-async def test_cancelling_while_a_connection_is_looked_at_leaves_the_pool_usable() -> None:
+async def test_cancelling_while_a_connection_is_checked_leaves_the_pool_usable() -> None:
     transport = AiohttpTransport(max_connections=1)
     async with wire(*[[http()]] * 20) as peer:
-        await answer(transport, peer.endpoint)
+        await reply(transport, peer.endpoint)
         if transport._direct is not None:
-            transport._direct._give_back()
+            transport._direct._release_idle()
         set_time_of_day(transport, 1)
         step = 0
-        while await cancel_at(step, answer(transport, peer.endpoint)):
+        while await cancel_at(step, reply(transport, peer.endpoint)):
             step += 1
             if transport._direct is not None:
-                transport._direct._give_back()
+                transport._direct._release_idle()
         assert step > 2
-        assert await answer(transport, peer.endpoint) == "{}"
+        assert await reply(transport, peer.endpoint) == "{}"
         await transport.close()
     await settle()
     assert other_tasks() == set()
 
 
-# Names
+# Name resolution
 
 
 async def test_names_resolve_while_the_default_executor_is_busy(
@@ -255,7 +255,7 @@ async def test_names_resolve_while_the_default_executor_is_busy(
         blocked = asyncio.create_task(asyncio.to_thread(free.wait))
         async with wire([http(b"1")]) as peer:
             host = f"localhost:{peer.port}"
-            assert await answer(transport, Endpoint(f"http://{host}", host)) == "1"
+            assert await reply(transport, Endpoint(f"http://{host}", host)) == "1"
         free.set()
         await blocked
 
@@ -265,9 +265,7 @@ Lookup = Callable[[str, int, socket.AddressFamily], Awaitable[object]]
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "::1"])
 @pytest.mark.parametrize("family", [socket.AF_UNSPEC, socket.AF_INET])
-async def test_names_resolve_as_aiohttp_resolves_them(
-    host: str, family: socket.AddressFamily
-) -> None:
+async def test_names_resolve_as_in_aiohttp(host: str, family: socket.AddressFamily) -> None:
     async def result(look_up: Lookup) -> object:
         try:
             return await look_up(host, 443, family)
@@ -286,7 +284,7 @@ def test_a_link_local_address_keeps_its_zone(monkeypatch: pytest.MonkeyPatch) ->
     assert address["host"] == "fe80::1%lo"
 
 
-def test_an_address_of_a_family_that_this_python_lacks_is_left_out(
+def test_an_address_of_an_unsupported_family_is_ignored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     lacking = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (10, b"raw"))
@@ -295,7 +293,7 @@ def test_an_address_of_a_family_that_this_python_lacks_is_left_out(
 
 
 @pytest.mark.parametrize("host", ["a..b", "a" * 64, "\udcff"])
-def test_a_name_that_cannot_be_one_does_not_exist(host: str) -> None:
+def test_an_invalid_name_does_not_resolve(host: str) -> None:
     with pytest.raises(socket.gaierror) as caught:
         pool._addresses(host, 443, socket.AF_UNSPEC)
     assert caught.value.errno == socket.EAI_NONAME
@@ -310,7 +308,7 @@ def test_a_name_that_cannot_be_one_does_not_exist(host: str) -> None:
         ("linux", "localhost", False),
     ],
 )
-def test_localhost_resolves_on_windows_while_it_is_offline(
+def test_localhost_resolves_on_windows_while_the_machine_is_offline(
     monkeypatch: pytest.MonkeyPatch, platform: str, host: str, resolves: bool
 ) -> None:
     def offline(*_: object, flags: int = 0, **__: object) -> list[object]:

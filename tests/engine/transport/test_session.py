@@ -1,4 +1,4 @@
-"""Bytes out, bytes in: what is sent is what was signed, and whatever breaks has one clear error."""
+"""The transport on both paths: it sends what was signed, and every failure has one clear error."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def signed(
     body: bytes | None = None,
     max_response: int = MAX_RESPONSE,
 ) -> Request:
-    """A request as the pipeline sends it, so that it has secrets to lose."""
+    """Return a request that is signed as in the pipeline, so that it contains secrets."""
     return sigv4.sign(
         Request(method, target, {}, body, max_response),
         host=endpoint.host,
@@ -68,12 +68,10 @@ def signed(
     )
 
 
-@pytest.fixture(autouse=True, params=["short way", "session"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Every test runs for both ways that a request can take."""
-    way: str = request.param
-    monkeypatch.setattr(direct, "_KNOWN_SERIES", way == "short way")
-    return way
+@pytest.fixture(autouse=True, params=["direct connection", "session"])
+def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run every test on both paths."""
+    monkeypatch.setattr(direct, "_KNOWN_SERIES", request.param == "direct connection")
 
 
 @pytest.fixture
@@ -91,7 +89,7 @@ async def failure(
     timeout: Timeout | None = None,
     max_response: int = MAX_RESPONSE,
 ) -> LambdaCoreError:
-    """The error of a request that fails; it tells no secret."""
+    """Return the error of a request that fails; assert that it contains no secret."""
     request = signed(endpoint, method, max_response=max_response)
     with pytest.raises(LambdaCoreError) as caught:
         await transport.send(endpoint, request, timeout or Timeout())
@@ -101,7 +99,7 @@ async def failure(
 
 
 def connections(transport: AiohttpTransport) -> tuple[int, int]:
-    """How many connections are in use, and how many are kept for the next request."""
+    """Return the numbers of used and of idle connections."""
     session = transport._session
     assert session is not None
     pool = session.connector
@@ -111,7 +109,7 @@ def connections(transport: AiohttpTransport) -> tuple[int, int]:
     return len(pool._acquired) - kept, kept + sum(map(len, pool._conns.values()))
 
 
-# What is sent
+# Requests
 
 
 @pytest.mark.parametrize(
@@ -150,25 +148,25 @@ async def test_the_headers_are_those_of_the_request_and_the_length(
     assert peer.requests[0].split(b"\r\n\r\n", 1)[1] == (body or b"")
 
 
-async def test_a_get_has_not_even_a_length(transport: AiohttpTransport) -> None:
+async def test_a_get_has_no_content_length(transport: AiohttpTransport) -> None:
     async with wire([http()]) as peer:
         request = signed(peer.endpoint)
         await transport.send(peer.endpoint, request, Timeout())
     assert peer.headers() == request.headers
 
 
-async def test_a_cookie_is_not_kept(transport: AiohttpTransport) -> None:
+async def test_a_cookie_is_not_stored(transport: AiohttpTransport) -> None:
     async with wire([http(b"{}", "Set-Cookie: a=b; Path=/")], [http()]) as peer:
-        host = f"localhost:{peer.port}"  # an address would get its cookie back from no client
+        host = f"localhost:{peer.port}"  # clients store no cookies of IP addresses
         for _ in range(2):
             await transport.send(Endpoint(f"http://{host}", host), signed(peer.endpoint), Timeout())
     assert "cookie" not in peer.headers(1)
 
 
-# What comes back
+# Responses
 
 
-async def test_an_answer_comes_with_its_status_headers_and_body(
+async def test_a_response_has_its_status_headers_and_body(
     transport: AiohttpTransport,
 ) -> None:
     async with wire([http(b'{"a":1}', "X-Amzn-RequestId: id-1", status="418 Tea")]) as peer:
@@ -177,7 +175,7 @@ async def test_an_answer_comes_with_its_status_headers_and_body(
     assert response.headers.get("x-amzn-requestid") == "id-1"
 
 
-async def test_an_interim_answer_is_not_the_answer(transport: AiohttpTransport) -> None:
+async def test_an_interim_response_is_skipped(transport: AiohttpTransport) -> None:
     hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     async with wire([hints, http(b'{"a": 1}')]) as peer:
         response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
@@ -195,13 +193,13 @@ async def test_a_line_break_in_a_header_is_refused_before_anything_is_sent(
             await transport.send(peer.endpoint, request, Timeout())
         assert peer.requests == []
     assert_no_secret(caught.value)
-    if transport._direct is not None:  # aiohttp's own frames have the headers
+    if transport._direct is not None:  # aiohttp's own frames contain the headers
         assert_no_secret_in_frames(caught.value)
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 There", "308 There"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_redirect_is_an_answer_and_not_followed(
+async def test_a_redirect_is_returned_and_not_followed(
     transport: AiohttpTransport, method: str, status: str
 ) -> None:
     async with wire([http(b"", "Location: /elsewhere", status=status)], [http()]) as peer:
@@ -210,7 +208,7 @@ async def test_a_redirect_is_an_answer_and_not_followed(
     assert len(peer.requests) == 1
 
 
-async def test_a_body_in_many_parts_comes_whole(transport: AiohttpTransport) -> None:
+async def test_a_body_in_many_parts_is_joined(transport: AiohttpTransport) -> None:
     body = bytes(range(256)) * 8192
     async with wire([http(body)]) as peer:
         request = signed(peer.endpoint, max_response=len(body))
@@ -218,14 +216,14 @@ async def test_a_body_in_many_parts_comes_whole(transport: AiohttpTransport) -> 
     assert response.body == body
 
 
-async def test_chunks_are_put_together(transport: AiohttpTransport) -> None:
+async def test_chunks_are_joined(transport: AiohttpTransport) -> None:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with wire([head, b"3\r\n{}\n\r\n", b"1\r\n\n\r\n", b"0\r\n\r\n"]) as peer:
         response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
     assert response.body == b"{}\n\n"
 
 
-async def test_a_compressed_answer_that_nobody_asked_for_is_read_all_the_same(
+async def test_a_compressed_response_is_decoded_although_it_was_not_requested(
     transport: AiohttpTransport,
 ) -> None:
     async with wire([http(gzip.compress(b"{}"), "Content-Encoding: gzip")]) as peer:
@@ -240,7 +238,7 @@ async def test_a_connection_serves_many_requests(transport: AiohttpTransport) ->
         assert (peer.connections, connections(transport)) == (1, (0, 1))
 
 
-async def test_there_are_no_more_connections_than_allowed() -> None:
+async def test_connections_never_exceed_the_limit() -> None:
     transport = AiohttpTransport(max_connections=2)
     held: Script = [Step.GO, http()]
     async with wire(*[held] * 6) as peer, asyncio.TaskGroup() as group:
@@ -248,7 +246,7 @@ async def test_there_are_no_more_connections_than_allowed() -> None:
             group.create_task(
                 transport.send(peer.endpoint, signed(peer.endpoint, "POST"), Timeout())
             )
-        await peer.asked()
+        await peer.requested()
         await settle()
         assert (peer.connections, connections(transport)) == (2, (2, 0))
         peer.go.set()
@@ -256,7 +254,7 @@ async def test_there_are_no_more_connections_than_allowed() -> None:
     await transport.close()
 
 
-# What breaks
+# Failures
 
 
 def chunked(*parts: bytes) -> bytes:
@@ -267,7 +265,7 @@ def chunked(*parts: bytes) -> bytes:
     ("script", "text"),
     [
         pytest.param([Step.RESET], "the connection broke", id="reset before the head"),
-        pytest.param([Step.CLOSE], "closed before an answer", id="closed before the head"),
+        pytest.param([Step.CLOSE], "closed before a response", id="closed before the head"),
         pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.RESET], "broke", id="reset in the head"),
         pytest.param([b"HTTP/1.1 200 OK\r\nX", Step.CLOSE], "closed", id="closed in the head"),
         pytest.param(
@@ -287,7 +285,7 @@ def chunked(*parts: bytes) -> bytes:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_answer_that_breaks_is_a_transport_error_after_one_request(
+async def test_a_broken_response_is_a_transport_error_after_one_request(
     transport: AiohttpTransport,
     caplog: pytest.LogCaptureFixture,
     method: str,
@@ -297,8 +295,8 @@ async def test_an_answer_that_breaks_is_a_transport_error_after_one_request(
     caplog.set_level(logging.DEBUG)
     async with wire(script, [http()]) as peer:
         error = await failure(transport, peer.endpoint, method=method)
-        assert len(peer.requests) == 1, "aiohttp sent the request again by itself"
-        await peer.hung_up()
+        assert len(peer.requests) == 1, "aiohttp sent the request again"
+        await peer.disconnected()
         assert connections(transport) == (0, 0)
     assert type(error) is TransportError
     assert (error.transient, error.throttling, error.not_executed) == (True, False, False)
@@ -306,7 +304,7 @@ async def test_an_answer_that_breaks_is_a_transport_error_after_one_request(
     assert_no_secret(caplog.text)
 
 
-async def test_a_refused_connection_means_that_nothing_was_executed(
+async def test_a_refused_connection_executes_nothing(
     transport: AiohttpTransport,
 ) -> None:
     async with wire() as peer:
@@ -319,7 +317,7 @@ async def test_a_refused_connection_means_that_nothing_was_executed(
 
 
 class Names(AbstractResolver):
-    """Resolves no name, after what the test says."""
+    """A resolver that awaits a callback and then fails."""
 
     def __init__(self, resolve: Callable[[], Any], code: int = socket.EAI_NONAME) -> None:
         self._resolve = resolve
@@ -338,15 +336,13 @@ class Names(AbstractResolver):
 @pytest.mark.parametrize(
     ("code", "transient"),
     [
-        pytest.param(socket.EAI_NONAME, False, id="there is no such name"),
-        pytest.param(socket.EAI_NODATA, False, id="it has no address"),
-        pytest.param(socket.EAI_AGAIN, True, id="the resolver failed for now"),
+        pytest.param(socket.EAI_NONAME, False, id="the name does not exist"),
+        pytest.param(socket.EAI_NODATA, False, id="the name has no address"),
+        pytest.param(socket.EAI_AGAIN, True, id="the resolver failed temporarily"),
         pytest.param(socket.EAI_FAIL, True, id="the resolver failed"),
     ],
 )
-async def test_a_name_that_does_not_resolve_means_that_nothing_was_executed(
-    code: int, transient: bool
-) -> None:
+async def test_a_name_that_does_not_resolve_executes_nothing(code: int, transient: bool) -> None:
     connector = aiohttp.TCPConnector(resolver=Names(settle, code))
     async with aiohttp.ClientSession(connector=connector) as session:
         error = await failure(AiohttpTransport(session=session), NOWHERE)
@@ -356,7 +352,7 @@ async def test_a_name_that_does_not_resolve_means_that_nothing_was_executed(
     assert isinstance(error.__cause__, socket.gaierror)
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(
+async def test_an_untrusted_certificate_is_refused(
     transport: AiohttpTransport,
 ) -> None:
     async with wire(tls=server_context()) as peer:
@@ -370,10 +366,10 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(
 
 
 async def refusal_of(server: ssl.SSLContext, client: ssl.SSLContext) -> LambdaCoreError:
-    """How a request fails for which client and server agree on no connection."""
+    """Return the error of a request for which client and server refuse each other."""
 
     def serve(listener: socket.socket) -> None:
-        """Unlike asyncio's servers, one of blocking sockets says why it refuses."""
+        """Send the TLS alert that explains the refusal, which asyncio's servers do not send."""
         connection, _ = listener.accept()
         with (
             contextlib.suppress(ConnectionError),
@@ -383,7 +379,7 @@ async def refusal_of(server: ssl.SSLContext, client: ssl.SSLContext) -> LambdaCo
         ):
             with contextlib.suppress(ssl.SSLError):
                 wrapped.do_handshake()
-            while socket.socket.recv(wrapped, 1000):  # else closing would reset the connection
+            while socket.socket.recv(wrapped, 1000):  # closing before would reset the connection
                 pass
 
     transport = AiohttpTransport(ssl_context=lambda: client)
@@ -398,13 +394,13 @@ async def refusal_of(server: ssl.SSLContext, client: ssl.SSLContext) -> LambdaCo
     return error
 
 
-async def test_a_certificate_for_another_host_is_refused_for_good() -> None:
+async def test_a_certificate_for_another_host_is_a_permanent_error() -> None:
     error = await refusal_of(server_context(), trusting_context())
     assert (error.transient, error.not_executed) == (False, True)
     assert "Hostname mismatch" in str(error)
 
 
-async def test_a_certificate_that_has_expired_is_refused_for_good() -> None:
+async def test_an_expired_certificate_is_a_permanent_error() -> None:
     error = await refusal_of(server_context("localhost", expired=True), trusting_context())
     assert (error.transient, error.not_executed) == (False, True)
     assert "certificate has expired" in str(error)
@@ -415,7 +411,7 @@ def without_names(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-async def test_no_version_of_tls_in_common_is_a_refusal_for_good() -> None:
+async def test_no_common_version_of_tls_is_a_permanent_error() -> None:
     server, client = server_context(), without_names(trusting_context())
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     client.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -423,7 +419,7 @@ async def test_no_version_of_tls_in_common_is_a_refusal_for_good() -> None:
     assert (error.transient, error.not_executed) == (False, True)
 
 
-async def test_no_cipher_in_common_is_a_refusal_for_good() -> None:
+async def test_no_common_cipher_is_a_permanent_error() -> None:
     server, client = server_context(), without_names(trusting_context())
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     server.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
@@ -433,7 +429,7 @@ async def test_no_cipher_in_common_is_a_refusal_for_good() -> None:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-async def test_a_certificate_that_the_client_lacks_is_a_refusal_for_good(
+async def test_a_missing_client_certificate_is_a_permanent_error(
     version: ssl.TLSVersion,
 ) -> None:
     server, client = server_context(), without_names(trusting_context())
@@ -443,7 +439,7 @@ async def test_a_certificate_that_the_client_lacks_is_a_refusal_for_good(
     assert not error.transient
 
 
-async def test_a_server_that_speaks_no_tls_is_a_failure_of_tls(
+async def test_a_server_without_tls_is_a_permanent_error(
     transport: AiohttpTransport,
 ) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -474,7 +470,7 @@ async def test_a_server_that_speaks_no_tls_is_a_failure_of_tls(
         pytest.param(120, False, id="no_application_protocol"),
     ],
 )
-async def test_what_a_server_says_in_a_handshake_tells_whether_to_try_again(
+async def test_the_alert_in_a_handshake_decides_whether_the_error_is_transient(
     transport: AiohttpTransport, number: int, transient: bool
 ) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -488,7 +484,7 @@ async def test_what_a_server_says_in_a_handshake_tells_whether_to_try_again(
 
 
 @pytest.mark.parametrize("step", [Step.CLOSE, Step.RESET])
-async def test_a_handshake_that_breaks_off_may_succeed_a_moment_later(
+async def test_an_interrupted_handshake_is_a_transient_error(
     transport: AiohttpTransport, step: Step
 ) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -502,7 +498,7 @@ async def test_a_handshake_that_breaks_off_may_succeed_a_moment_later(
     assert (error.transient, error.not_executed) == (True, True)
 
 
-async def test_a_certificate_with_another_fingerprint_is_refused_for_good() -> None:
+async def test_a_certificate_with_another_fingerprint_is_a_permanent_error() -> None:
     connector = aiohttp.TCPConnector(ssl=aiohttp.Fingerprint(bytes(32)))
     async with (
         wire(tls=server_context()) as peer,
@@ -514,7 +510,7 @@ async def test_a_certificate_with_another_fingerprint_is_refused_for_good() -> N
     assert "TLS failed" in str(error)
 
 
-async def test_what_aiohttp_says_of_a_failure_is_not_repeated() -> None:
+async def test_an_error_does_not_quote_aiohttps_message() -> None:
     async def fail(*_: object) -> aiohttp.ClientResponse:
         raise aiohttp.ClientConnectionError("https://someone:the-secret-key@proxy")
 
@@ -524,7 +520,7 @@ async def test_what_aiohttp_says_of_a_failure_is_not_repeated() -> None:
     assert str(error) == "the connection broke: ClientConnectionError"
 
 
-async def test_a_host_that_aiohttp_refuses_is_refused_for_good(
+async def test_a_host_that_aiohttp_refuses_is_a_permanent_error(
     transport: AiohttpTransport,
 ) -> None:
     error = await failure(transport, Endpoint("http://2130706433:9", "2130706433:9"))
@@ -533,10 +529,10 @@ async def test_a_host_that_aiohttp_refuses_is_refused_for_good(
 
 
 @pytest.mark.usefixtures("leaps")
-async def test_a_connection_that_does_not_come_about_times_out_with_nothing_executed(
+async def test_a_connection_that_is_not_established_times_out_and_executes_nothing(
     transport: AiohttpTransport,
 ) -> None:
-    async with wire() as peer:  # it waits for HTTP, the client for the handshake's answer
+    async with wire() as peer:  # it waits for HTTP while the client waits for TLS
         endpoint = Endpoint(f"https://{peer.endpoint.host}", peer.endpoint.host)
         error = await failure(transport, endpoint, timeout=Timeout(connect=10))
     assert type(error) is TransportTimeoutError
@@ -548,8 +544,8 @@ async def test_a_connection_that_does_not_come_about_times_out_with_nothing_exec
 @pytest.mark.parametrize(
     ("timeout", "text"),
     [
-        (Timeout(read=10), "the answer stopped coming"),
-        (Timeout(attempt=10), "no complete answer in time"),
+        (Timeout(read=10), "the response stopped arriving"),
+        (Timeout(attempt=10), "the response was not complete in time"),
     ],
 )
 @pytest.mark.parametrize(
@@ -561,12 +557,12 @@ async def test_a_connection_that_does_not_come_about_times_out_with_nothing_exec
         pytest.param([chunked(b"1\r\n{\r\n"), Step.WAIT], id="no last chunk"),
     ],
 )
-async def test_an_answer_that_stops_coming_times_out(
+async def test_a_response_that_stops_arriving_times_out(
     transport: AiohttpTransport, script: Script, timeout: Timeout, text: str
 ) -> None:
     async with wire(script, [http()]) as peer:
         error = await failure(transport, peer.endpoint, timeout=timeout)
-        await peer.hung_up()
+        await peer.disconnected()
         assert connections(transport) == (0, 0)
     assert type(error) is TransportTimeoutError
     assert (error.transient, error.throttling, error.not_executed) == (True, False, False)
@@ -575,7 +571,7 @@ async def test_an_answer_that_stops_coming_times_out(
 
 
 @pytest.mark.usefixtures("leaps")
-async def test_an_answer_that_keeps_trickling_ends_with_the_attempt(
+async def test_a_trickling_response_ends_with_the_attempt(
     transport: AiohttpTransport,
 ) -> None:
     async def trickle(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -592,7 +588,7 @@ async def test_an_answer_that_keeps_trickling_ends_with_the_attempt(
     assert type(error) is TransportTimeoutError
 
 
-async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
+async def test_a_response_beyond_the_bound_is_not_read_to_its_end(
     transport: AiohttpTransport,
 ) -> None:
     head = ("X-Amzn-RequestId: id-1",)
@@ -602,7 +598,7 @@ async def test_an_answer_beyond_the_bound_is_not_read_to_its_end(
         response = await transport.send(peer.endpoint, request, Timeout())
         assert response.body == b"0123456789"
         error = await failure(transport, peer.endpoint, max_response=10)
-        await peer.hung_up()
+        await peer.disconnected()
         assert connections(transport) == (0, 0)
     assert isinstance(error, ResponseError)
     assert (error.status_code, error.request_id) == (200, "id-1")
@@ -618,19 +614,19 @@ async def test_the_body_of_an_error_is_cut_at_the_bound(
     async with wire([page, step]) as peer:
         request = signed(peer.endpoint, max_response=10)
         response = await transport.send(peer.endpoint, request, Timeout())
-        await peer.hung_up()
+        await peer.disconnected()
         assert connections(transport) == (0, 0)
     assert (response.status, response.body) == (502, b"<html><htm")
     assert response.headers.get("x-amzn-requestid") == "id-1"
 
 
 @pytest.mark.parametrize("status", ["200 OK", "502 Bad"])
-async def test_a_compressed_answer_takes_no_more_memory_than_the_bound(
+async def test_a_compressed_response_uses_bounded_memory(
     transport: AiohttpTransport, status: str
 ) -> None:
     bomb = gzip.compress(bytes(200_000_000), 9)
-    answer = http(bomb, "Content-Encoding: gzip", status=status)
-    async with wire([http()], [answer]) as peer:
+    response = http(bomb, "Content-Encoding: gzip", status=status)
+    async with wire([http()], [response]) as peer:
         await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
         tracemalloc.start()
         try:
@@ -644,15 +640,15 @@ async def test_a_compressed_answer_takes_no_more_memory_than_the_bound(
 
 async def test_a_connection_that_ends_while_aiohttp_decodes_cuts_the_body_short() -> None:
     stream = Mock(aiohttp.StreamReader)
-    stream.readany.side_effect = RuntimeError  # what aiohttp raises then
+    stream.readany.side_effect = RuntimeError  # aiohttp raises this
     with pytest.raises(aiohttp.ClientPayloadError):
         await session._read_body(stream, 200, {}, 10)
 
 
-async def test_a_body_that_comes_byte_by_byte_is_read_in_linear_time(
+async def test_a_body_that_arrives_byte_by_byte_is_joined_in_linear_time(
     transport: AiohttpTransport,
 ) -> None:
-    """Bytes are copied as often as a growing buffer needs, not again for each part."""
+    """The buffer grows; it is not copied for each part."""
     parts = [b"1\r\nx\r\n" * 100] * 500
     async with wire([chunked(*parts, b"0\r\n\r\n")]) as peer:
         response = await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
@@ -664,14 +660,14 @@ async def test_an_idle_connection_that_the_server_closed_is_not_used_again(
 ) -> None:
     async with wire([http(), Step.CLOSE], [http()]) as peer:
         await transport.send(peer.endpoint, signed(peer.endpoint, "POST"), Timeout())
-        await peer.hung_up()
+        await peer.disconnected()
         await settle()
         await transport.send(peer.endpoint, signed(peer.endpoint, "POST"), Timeout())
     assert peer.connections == 2
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
-async def test_a_connection_that_the_server_closes_at_the_wrong_moment_is_an_error_to_retry(
+async def test_a_reused_connection_that_the_server_closes_is_a_transient_error(
     transport: AiohttpTransport, method: str
 ) -> None:
     async with wire([http()], [Step.CLOSE], [http()]) as peer:
@@ -682,10 +678,10 @@ async def test_a_connection_that_the_server_closes_at_the_wrong_moment_is_an_err
     assert (error.transient, error.not_executed) == (True, False)
 
 
-# Proxies and sessions of the caller's own
+# Proxies and sessions of the caller
 
 
-async def test_a_session_of_the_callers_own_is_used_and_not_closed() -> None:
+async def test_a_session_of_the_caller_is_used_and_not_closed() -> None:
     connector = aiohttp.TCPConnector(ssl=trusting_context())
     async with aiohttp.ClientSession(
         connector=connector, headers={"X-Mine": "yes"}, raise_for_status=True
@@ -702,7 +698,7 @@ async def test_a_session_of_the_callers_own_is_used_and_not_closed() -> None:
     assert peer.headers()["x-mine"] == "yes"
 
 
-async def test_a_session_that_its_owner_closed_says_so() -> None:
+async def test_a_closed_session_of_the_caller_is_an_error() -> None:
     session = aiohttp.ClientSession()
     await session.close()
     with pytest.raises(RuntimeError, match="Session is closed"):
@@ -710,25 +706,25 @@ async def test_a_session_that_its_owner_closed_says_so() -> None:
 
 
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
-async def test_a_proxy_of_the_environment_is_used_when_asked(
+async def test_the_environments_proxy_is_used_if_trust_env_is_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     for variable in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "REQUEST_METHOD"):
         monkeypatch.delenv(variable, raising=False)
-    # aiohttp's own setting would add an `Authorization` of this, and refuse ours.
+    # aiohttp's `trust_env` would read this file and refuse the signature in `Authorization`.
     (tmp_path / "netrc").write_text("default login someone password the-secret-key")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     async with wire(*[[http()]] * 3) as proxy, wire([http()], [http()]) as peer:
         monkeypatch.setenv(name, f"http://someone:the-secret-key@{proxy.endpoint.host}")
-        asked, unasked = AiohttpTransport(trust_env=True), AiohttpTransport()
+        trusting, untrusting = AiohttpTransport(trust_env=True), AiohttpTransport()
         for _ in range(2):
-            await asked.send(peer.endpoint, signed(peer.endpoint), Timeout())
-        await unasked.send(peer.endpoint, signed(peer.endpoint), Timeout())
-        await asked.close()
-        asked = AiohttpTransport(trust_env=True)
+            await trusting.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        await untrusting.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        await trusting.close()
+        trusting = AiohttpTransport(trust_env=True)
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        await asked.send(peer.endpoint, signed(peer.endpoint), Timeout())
-        for transport in (asked, unasked):
+        await trusting.send(peer.endpoint, signed(peer.endpoint), Timeout())
+        for transport in (trusting, untrusting):
             await transport.close()
     assert [head[0].split()[1].startswith(peer.endpoint.url) for head in proxy.heads] == [True] * 2
     assert proxy.headers()["proxy-authorization"].startswith("Basic ")
@@ -755,11 +751,11 @@ async def test_https_goes_through_the_tunnel_of_a_proxy(
 @pytest.mark.parametrize(
     ("proxy", "problem"),
     [
-        ("socks5://someone:the-secret-key@127.0.0.1:9", "no socks5 proxies"),
+        ("socks5://someone:the-secret-key@127.0.0.1:9", "socks5 proxies are not supported"),
         ("http://someone:the-secret-key@127.0.0.1:port", "not a URL"),
     ],
 )
-async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
+async def test_an_unusable_proxy_is_refused_without_its_password(
     monkeypatch: pytest.MonkeyPatch, proxy: str, problem: str
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
@@ -773,13 +769,13 @@ async def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(
     assert_no_secret_in_frames(raised.value)
 
 
-async def test_a_session_of_the_callers_own_goes_through_its_own_proxy() -> None:
+async def test_trust_env_cannot_be_combined_with_a_session() -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ParameterError, match="^trust_env: "):
             AiohttpTransport(session=session, trust_env=True)
 
 
-async def test_certificates_are_asked_for_at_the_first_connection() -> None:
+async def test_certificates_are_loaded_once_at_the_first_request() -> None:
     contexts = [trusting_context()]
     transport = AiohttpTransport(ssl_context=lambda: contexts.pop())
     async with wire([http()], [http()], tls=server_context()) as peer:
@@ -807,9 +803,9 @@ async def test_certificates_are_asked_for_at_the_first_connection() -> None:
         ("599", False),
     ],
 )
-@pytest.mark.parametrize("theirs", [False, True])
-async def test_a_proxy_that_refuses_means_that_nothing_was_executed(
-    monkeypatch: pytest.MonkeyPatch, theirs: bool, status: str, transient: bool
+@pytest.mark.parametrize("own_session", [False, True])
+async def test_a_proxy_that_refuses_to_connect_executes_nothing(
+    monkeypatch: pytest.MonkeyPatch, own_session: bool, status: str, transient: bool
 ) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
@@ -818,16 +814,18 @@ async def test_a_proxy_that_refuses_means_that_nothing_was_executed(
         proxy = f"http://someone:the-secret-key@{peer.endpoint.host}"
         monkeypatch.setenv("https_proxy", proxy)
         async with aiohttp.ClientSession(proxy=proxy) as session:
-            transport = AiohttpTransport(session=session if theirs else None, trust_env=not theirs)
+            transport = AiohttpTransport(
+                session=session if own_session else None, trust_env=not own_session
+            )
             error = await failure(transport, NOWHERE, method="POST")
             await transport.close()
     assert peer.requests[0].startswith(b"CONNECT ")
     assert type(error) is TransportError
     assert (error.transient, error.not_executed) == (transient, True)
-    assert str(error) == f"the proxy refused: {status}"
+    assert str(error) == f"the proxy refused to connect: {status}"
 
 
-async def test_the_certificate_of_a_proxy_is_verified_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_certificate_of_a_proxy_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     async with wire(tls=server_context()) as peer:
@@ -853,7 +851,7 @@ async def test_the_certificate_at_the_end_of_a_tunnel_is_verified(
     assert "certificate verify failed" in str(error)
 
 
-async def test_a_proxy_that_is_not_there_means_that_nothing_was_executed() -> None:
+async def test_an_unreachable_proxy_executes_nothing() -> None:
     async with wire() as peer:
         proxy = f"http://someone:the-secret-key@{peer.endpoint.host}"
     async with aiohttp.ClientSession(proxy=proxy) as session:
@@ -863,8 +861,8 @@ async def test_a_proxy_that_is_not_there_means_that_nothing_was_executed() -> No
     assert "no connection" in str(error)
 
 
-class _Answer(aiohttp.ClientResponse):
-    """What aioresponses needs on aiohttp 3.14 and later: pnuckowski/aioresponses#289."""
+class _Response(aiohttp.ClientResponse):
+    """A response that aioresponses can create on aiohttp 3.14 and later (its issue 289)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         writer: Any = SimpleNamespace(output_size=0)
@@ -872,17 +870,15 @@ class _Answer(aiohttp.ClientResponse):
 
 
 @pytest.fixture
-def responses() -> Iterator[Any]:  # its own annotations are not complete
+def responses() -> Iterator[Any]:  # its annotations are incomplete
     with aioresponses() as mocked:
         yield mocked
 
 
-async def test_aioresponses_answers_through_a_session_of_ours(
-    transport: AiohttpTransport, responses: Any
-) -> None:
+async def test_aioresponses_replaces_responses(transport: AiohttpTransport, responses: Any) -> None:
     # It compares normalised URLs, so percent-encoded identifiers are matched by pattern.
     pattern = re.compile(r"https://lambda\.us-east-1\.example/2026-04-04/.*a%2Fb$")
-    responses.get(pattern, status=429, body=b'{"a": 1}', response_class=_Answer)
+    responses.get(pattern, status=429, body=b'{"a": 1}', response_class=_Response)
     request = signed(NOWHERE, target="/2026-04-04/network-connectors/a%2Fb")
     response = await transport.send(NOWHERE, request, Timeout())
     assert (response.status, response.body) == (429, b'{"a": 1}')
@@ -890,35 +886,35 @@ async def test_aioresponses_answers_through_a_session_of_ours(
     assert url.raw_path == "/2026-04-04/network-connectors/a%2Fb"
 
 
-# Life and death
+# Closing
 
 
-async def test_a_closed_client_says_so(transport: AiohttpTransport) -> None:
+async def test_a_closed_client_refuses_requests(transport: AiohttpTransport) -> None:
     await transport.close()
     with pytest.raises(RuntimeError, match="the client is closed"):
         await transport.send(NOWHERE, signed(NOWHERE), Timeout())
 
 
-async def test_closing_twice_is_closing_once(transport: AiohttpTransport) -> None:
+async def test_closing_twice_is_allowed(transport: AiohttpTransport) -> None:
     async with wire([http()]) as peer:
         await transport.send(peer.endpoint, signed(peer.endpoint), Timeout())
         await transport.close()
-        await peer.hung_up()
+        await peer.disconnected()
         await transport.close()
 
 
-async def test_closing_breaks_off_a_request_under_way(transport: AiohttpTransport) -> None:
+async def test_closing_interrupts_a_pending_request(transport: AiohttpTransport) -> None:
     async with wire([Step.WAIT]) as peer:
         call = asyncio.create_task(failure(transport, peer.endpoint))
-        await peer.asked()
+        await peer.requested()
         await transport.close()
         error = await call
-        await peer.hung_up()
+        await peer.disconnected()
     assert type(error) is TransportError
     assert error.transient
 
 
-# One transport, several loops
+# Several event loops
 
 
 async def once(transport: AiohttpTransport) -> None:
@@ -928,7 +924,7 @@ async def once(transport: AiohttpTransport) -> None:
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_each_event_may_have_a_loop_of_its_own(debug: bool) -> None:
+def test_each_event_may_have_its_own_loop(debug: bool) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         transport = AiohttpTransport()
@@ -940,7 +936,7 @@ def test_each_event_may_have_a_loop_of_its_own(debug: bool) -> None:
     assert [str(warning.message) for warning in caught] == []
 
 
-def test_a_client_that_nobody_closes_leaves_nothing_open() -> None:
+def test_an_unclosed_client_leaves_nothing_open() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         transport = AiohttpTransport()
@@ -951,8 +947,8 @@ def test_a_client_that_nobody_closes_leaves_nothing_open() -> None:
 
 
 @pytest.mark.parametrize("closes", [False, True])
-def test_a_loop_that_was_just_closed_leaves_nothing_of_aiohttps_open(closes: bool) -> None:
-    """It is not as asyncio wants it: then asyncio says that its own transports were left open."""
+def test_a_loop_closed_without_a_shutdown_leaves_nothing_of_aiohttp_open(closes: bool) -> None:
+    """asyncio warns about its own transports in this case, and about those only."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         transport = AiohttpTransport()
@@ -969,7 +965,7 @@ def test_a_loop_that_was_just_closed_leaves_nothing_of_aiohttps_open(closes: boo
     assert [text for text in map(str, (w.message for w in caught)) if "nclosed c" in text] == []
 
 
-def test_two_loops_at_once_are_refused_with_a_word_why() -> None:
+def test_two_loops_at_once_are_refused() -> None:
     transport = AiohttpTransport()
     first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
     first.run_until_complete(once(transport))
@@ -981,7 +977,7 @@ def test_two_loops_at_once_are_refused_with_a_word_why() -> None:
         loop.close()
 
 
-def test_a_session_of_the_callers_own_stays_on_its_loop() -> None:
+def test_a_session_of_the_caller_stays_on_its_loop() -> None:
     async def use() -> AiohttpTransport:
         async with aiohttp.ClientSession() as session:
             transport = AiohttpTransport(session=session)
@@ -994,25 +990,25 @@ def test_a_session_of_the_callers_own_stays_on_its_loop() -> None:
 
 
 @pytest.mark.parametrize("count", [0, -1, True, False, 2.5, 5.0, "5", None, float("nan")])
-def test_a_pool_has_room_for_a_whole_number_of_connections(count: Any) -> None:
+def test_max_connections_is_a_whole_number_from_1(count: Any) -> None:
     with pytest.raises(ParameterError, match="^max_connections: ") as caught:
         AiohttpTransport(max_connections=count)
     assert caught.value.parameter == "max_connections"
 
 
 @pytest.mark.parametrize("session", [True, False, "session", 5, aiohttp.ClientSession, object()])
-def test_a_session_is_one_of_aiohttps(session: Any) -> None:
+def test_a_session_is_an_aiohttp_session(session: Any) -> None:
     with pytest.raises(ParameterError, match="^http_session: must be an aiohttp.ClientSession"):
         AiohttpTransport(session=session)
 
 
 @pytest.mark.parametrize("trust_env", [None, 1, "false"])
-def test_whether_the_environment_is_trusted_is_true_or_false(trust_env: Any) -> None:
+def test_trust_env_is_true_or_false(trust_env: Any) -> None:
     with pytest.raises(ParameterError, match="^trust_env: "):
         AiohttpTransport(trust_env=trust_env)
 
 
-async def test_a_transport_that_was_never_used_has_nothing_to_close() -> None:
+async def test_an_unused_transport_can_be_closed() -> None:
     await AiohttpTransport().close()
 
 
@@ -1022,17 +1018,17 @@ async def test_a_transport_that_was_never_used_has_nothing_to_close() -> None:
 async def cancelled(
     transport: AiohttpTransport, peer: Wire, endpoint: Endpoint | None = None
 ) -> None:
-    """Cancel a request when it can go no further, and look for what is left of it."""
+    """Cancel a request that waits, and assert that nothing is left of it."""
     endpoint = endpoint or peer.endpoint
     call = asyncio.create_task(transport.send(endpoint, signed(endpoint), Timeout()))
-    await peer.met()
+    await peer.connected()
     await settle()
     call.cancel()
     with pytest.raises(asyncio.CancelledError) as caught:
         await call
-    if transport._direct is not None:  # aiohttp's own frames have the headers
+    if transport._direct is not None:  # aiohttp's own frames contain the headers
         assert_no_secret_in_frames(caught.value)
-    await peer.hung_up()
+    await peer.disconnected()
     await settle()
     assert connections(transport) == (0, 0)
     assert other_tasks() == set()
@@ -1072,17 +1068,17 @@ async def test_cancelling_while_a_name_resolves_leaves_no_task_and_no_connection
         with pytest.raises(asyncio.CancelledError):
             await call
         assert connections(transport) == (0, 0)
-        # aiohttp lets the look-up go on for whoever asks next, and ends it with the session.
+        # aiohttp continues the lookup for later requests, and cancels it with the session.
     await settle()
     assert other_tasks() == set()
 
 
-async def test_cancelling_the_wait_for_a_connection_leaves_the_pool_as_it_was() -> None:
+async def test_cancelling_the_wait_for_a_connection_leaves_the_pool_unchanged() -> None:
     transport = AiohttpTransport(max_connections=1)
     async with wire([Step.GO, http()], [http()]) as peer:
         request = signed(peer.endpoint)
         first = asyncio.create_task(transport.send(peer.endpoint, request, Timeout()))
-        await peer.asked()
+        await peer.requested()
         second = asyncio.create_task(transport.send(peer.endpoint, request, Timeout()))
         await settle()
         second.cancel()
@@ -1095,7 +1091,7 @@ async def test_cancelling_the_wait_for_a_connection_leaves_the_pool_as_it_was() 
         await transport.close()
 
 
-async def test_cancelling_wherever_a_request_waits_leaves_the_pool_usable() -> None:
+async def test_cancelling_at_any_await_leaves_the_pool_usable() -> None:
     transport = AiohttpTransport(max_connections=1)
     big = bytes(1_000_000)
     async with wire(*[[http(big)]] * 200) as peer:
@@ -1108,7 +1104,7 @@ async def test_cancelling_wherever_a_request_waits_leaves_the_pool_usable() -> N
         response = await transport.send(peer.endpoint, request, Timeout())
         assert response.body == big
         await transport.close()
-        await peer.hung_up()
+        await peer.disconnected()
     await settle()
     assert other_tasks() == set()
 
@@ -1127,13 +1123,13 @@ def test_a_timeout_is_a_finite_number_above_0(name: str, value: Any) -> None:
         Timeout(**{name: value})
 
 
-def test_a_timeout_may_be_without_bound() -> None:
+def test_a_timeout_may_be_unlimited() -> None:
     assert Timeout(None, None, None, None) == Timeout(
         connect=None, read=None, attempt=None, total=None
     )
 
 
-async def test_no_bound_at_all_is_a_request_like_any_other(transport: AiohttpTransport) -> None:
+async def test_a_request_without_any_timeout_succeeds(transport: AiohttpTransport) -> None:
     async with wire([http()]) as peer:
         timeout = Timeout(None, None, None, None)
         response = await transport.send(peer.endpoint, signed(peer.endpoint), timeout)

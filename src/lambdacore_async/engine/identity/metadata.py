@@ -26,7 +26,7 @@ from lambdacore_async.engine.transport.session import Transport
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import ConfigurationError, CredentialsError, LambdaCoreError
 from lambdacore_async.escaping import escaped
-from lambdacore_async.protocol import codec
+from lambdacore_async.protocol import reading
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request
 from lambdacore_async.protocol.sigv4 import Credentials
@@ -354,7 +354,7 @@ def _object(body: bytes) -> Mapping[str, Any]:
         content = json.loads(body)
     except RecursionError:
         content = None
-    if not codec.is_object(content):
+    if not reading.is_object(content):
         raise ValueError("not a JSON object")
     return content
 

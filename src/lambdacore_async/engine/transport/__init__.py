@@ -1,1 +1,1 @@
-"""Sends signed requests and reads whole responses."""
+"""Sends signed requests and reads complete responses."""

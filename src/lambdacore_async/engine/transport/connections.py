@@ -1,4 +1,4 @@
-"""A connection leased from aiohttp's pool: one exchange after another, each with a deadline."""
+"""Direct connections: exchanges on connections leased from the pool, and their deadlines."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from aiohttp.connector import Connection
 
 from lambdacore_async.engine.transport.pool import Guard
 from lambdacore_async.engine.transport.timeouts import Timeout
-from lambdacore_async.protocol.http1 import ResponseReader, serialized
+from lambdacore_async.protocol.http1 import ResponseReader, serialize
 from lambdacore_async.protocol.messages import Request, Response
 
 
 class DirectConnection(asyncio.BufferedProtocol):
-    """Receives from a connection's transport, in place of aiohttp's protocol, during a lease.
+    """A leased connection that carries one exchange after another.
+
+    Until the lease ends, it replaces the pool's `Guard` as the protocol of the transport.
 
     Args:
-        lease: what the pool gave.
-        guard: the connection's protocol while it is in the pool.
-        buffer: where the transport puts what it reads. All connections of a loop can share one,
-            because it is emptied at once.
-        loop: the event loop of the connection.
+        lease: the connection, as the pool leased it.
+        guard: the pool's protocol of the connection.
+        buffer: receives data from the transport. All connections of a loop can share one, because
+            it is read immediately.
+        loop: event loop of the connection.
 
     Attributes:
-        due: when the response has to be complete or the next part of it received, in loop time.
-        ended: nothing more can be sent here.
-        idle_since: the end of its last exchange, on the pool's clocks.
+        due: deadline for the next part of the response or for all of it, in loop time.
+        ended: whether the connection can carry no further request.
+        idle_since: end of the last exchange, as `Pool.now` returned it.
     """
 
     __slots__ = (
@@ -36,9 +38,9 @@ class DirectConnection(asyncio.BufferedProtocol):
         "_guard",
         "_lease",
         "_loop",
+        "_pending",
         "_read_timeout",
         "_reader",
-        "_response",
         "_transport",
         "due",
         "ended",
@@ -52,35 +54,38 @@ class DirectConnection(asyncio.BufferedProtocol):
         self._buffer = buffer
         self._loop = loop
         self._reader = ResponseReader()
-        self._response: asyncio.Future[Response] | None = None
+        self._pending: asyncio.Future[Response] | None = None
         self._read_timeout = self._attempt_due = self.due = math.inf
         self.ended = False
         self.idle_since = (0.0, 0.0)
         self._transport.set_protocol(self)
 
     def send(self, request: Request, timeout: Timeout, started: float) -> asyncio.Future[Response]:
-        """Send a request.
+        """Send a request; return the future of its response.
 
         Args:
-            request: what to send.
-            timeout: how long the response may take.
-            started: when the attempt began, in loop time.
+            request: the signed request.
+            timeout: its `read` and `attempt` limits apply.
+            started: start of the attempt, in loop time.
+
+        Raises:
+            ValueError: if a line of the request contains a line break.
         """
         self._read_timeout = math.inf if timeout.read is None else timeout.read
         self._attempt_due = math.inf if timeout.attempt is None else started + timeout.attempt
         self._extend()
         self._reader.expect(request.max_response)
-        self._response = response = self._loop.create_future()
-        self._transport.write(serialized(request))
-        return response
+        self._pending = pending = self._loop.create_future()
+        self._transport.write(serialize(request))
+        return pending
 
     def expire(self) -> None:
         """Fail the pending exchange with a timeout."""
         late = self.due == self._attempt_due
-        self._fail(TimeoutError() if late else aiohttp.SocketTimeoutError())
+        self._finish(TimeoutError() if late else aiohttp.SocketTimeoutError())
 
-    def give_back(self) -> None:
-        """End the lease: the pool closes the connection, or keeps it for a later request."""
+    def release(self) -> None:
+        """Return the connection to the pool, or close it if it has ended."""
         if self.ended:
             self.close()
         else:
@@ -89,28 +94,28 @@ class DirectConnection(asyncio.BufferedProtocol):
             self._lease.release()
 
     def close(self) -> None:
-        """Close the connection, which ends the lease too."""
+        """Close the connection and end the lease."""
         self.ended = True
         self._lease.close()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - it is large enough
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the buffer is large enough
         """See `asyncio.BufferedProtocol`."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """See `asyncio.BufferedProtocol`."""
-        if self._response is None:  # no request is pending
+        if self._pending is None:  # unsolicited data
             self.close()
             return
         try:
             response = self._reader.feed(self._buffer[:nbytes])
         except Exception as error:  # noqa: BLE001 - raised where the response is awaited
-            self._fail(error)
+            self._finish(error)
         else:
             if response is None:
                 self._extend()
             else:
-                self._complete(response)
+                self._finish(response)
 
     def eof_received(self) -> None:
         """See `asyncio.BufferedProtocol`."""
@@ -121,49 +126,40 @@ class DirectConnection(asyncio.BufferedProtocol):
         self._end(exc)
         self._guard.connection_lost(exc)
 
-    def pause_writing(self) -> None:
-        """See `asyncio.BufferedProtocol`."""
-
-    def resume_writing(self) -> None:
-        """See `asyncio.BufferedProtocol`."""
-
     def _end(self, error: Exception | None) -> None:
+        """Finish the exchange when the connection ends, which may complete the body."""
         self.ended = True
-        if self._response is None:
+        if self._pending is None:
             return
         try:
             response = None if error is not None else self._reader.end()
         except Exception as problem:  # noqa: BLE001 - raised where the response is awaited
-            self._fail(problem)
+            self._finish(problem)
         else:
-            if response is None:
-                self._fail(error or aiohttp.ServerDisconnectedError())
-            else:
-                self._complete(response)
+            self._finish(response or error or aiohttp.ServerDisconnectedError())
 
-    def _complete(self, response: Response) -> None:
-        self.ended = self.ended or not self._reader.keep_alive
-        pending, self._response = self._response, None
-        if pending is not None and not pending.done():  # a cancelled one is
-            pending.set_result(response)
-
-    def _fail(self, error: Exception) -> None:
-        self.ended = True
-        pending, self._response = self._response, None
-        if pending is not None and not pending.done():
-            pending.set_exception(error)
+    def _finish(self, result: Response | Exception) -> None:
+        """End the exchange with a response or an error; do nothing if it was cancelled."""
+        pending, self._pending = self._pending, None
+        failed = isinstance(result, Exception)
+        self.ended = self.ended or failed or not self._reader.keep_alive
+        if pending is None or pending.done():
+            return
+        if isinstance(result, Exception):
+            pending.set_exception(result)
+        else:
+            pending.set_result(result)
 
     def _extend(self) -> None:
-        """Something was received: the next part is due later, but not after the attempt's end."""
-        due, latest = self._loop.time() + self._read_timeout, self._attempt_due
-        self.due = min(latest, due)
+        """Set the deadline for the next part of the response."""
+        self.due = min(self._attempt_due, self._loop.time() + self._read_timeout)
 
 
 class Deadlines:
-    """One timer for all exchanges, since hardly any is ever late.
+    """One timer for the deadlines of all exchanges, since few exchanges ever reach theirs.
 
     Attributes:
-        pending: the connections with an exchange under way.
+        pending: connections with a pending exchange.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -173,13 +169,13 @@ class Deadlines:
         self._fires_at = math.inf
 
     def add(self, connection: DirectConnection) -> None:
-        """Watch the exchange on a connection; its deadline may be put off later, unseen."""
+        """Watch the exchange on a connection; its deadline may still move to a later time."""
         self.pending[connection] = None
         if connection.due < self._fires_at:
             self._set_timer(connection.due)
 
     def discard(self, connection: DirectConnection) -> None:
-        """Watch it no longer."""
+        """Stop watching a connection."""
         self.pending.pop(connection, None)
 
     def close(self) -> None:

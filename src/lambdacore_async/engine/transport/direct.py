@@ -1,9 +1,9 @@
-"""A short way for a request: straight onto a connection of aiohttp's pool.
+"""Sends requests directly on pooled connections, bypassing `ClientSession`.
 
-For each call, a `ClientSession` makes a request, a response, a writer and several context
-managers, and supports much that no call of this API needs. Here, aiohttp still resolves names,
-makes and keeps connections, does TLS and parses what is not plain; only the request's lines are
-written, and a plain answer is read, by this library.
+For each call, a `ClientSession` creates a request, a response, a writer and several context
+managers, and supports many features that no call of this API needs. On a direct connection, this
+library writes the request and httptools reads the response. aiohttp still resolves names, opens
+and pools the connections, and does TLS.
 """
 
 from __future__ import annotations
@@ -25,48 +25,48 @@ from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 
-#: A larger body may fill the socket's buffer; a session knows how to wait for that.
+#: Bytes of the largest request body. A larger one may fill the socket's buffer, which only sessions
+#: handle.
 MAX_SENT: Final = 64 * 1024
-#: Bytes that are read at once. Answers are smaller, but for long listings.
+#: Bytes that one read can return. Most responses are smaller.
 _BUFFER: Final = 64 * 1024
-#: In another series, the connection and its parser may have changed.
+#: Another series of aiohttp may change the parts that `pool` lists.
 _KNOWN_SERIES: Final = aiohttp.__version__.startswith("3.")
 
 
 def _genuine(method: object) -> object:
-    """A method of sessions if it is aiohttp's own, or `None`."""
+    """Return a method of sessions if aiohttp itself defines it, else `None`."""
     own = type(method) is FunctionType and method.__code__.co_filename == aiohttp.client.__file__
     return method if own else None
 
 
-_REQUEST: Final = _genuine(aiohttp.ClientSession._request)  # noqa: SLF001 - it is what they replace
+_REQUEST: Final = _genuine(aiohttp.ClientSession._request)  # noqa: SLF001 - agents replace this one
 
 
 def may_bypass(session: aiohttp.ClientSession) -> bool:
-    """Whether nobody will miss a session, if requests do not go through it."""
+    """Return whether requests may bypass a session that this library created."""
     return _KNOWN_SERIES and not session.trace_configs
 
 
-def may_take(request: Request) -> bool:
-    """Whether a request may go past a session that may be bypassed.
+def may_send(request: Request) -> bool:
+    """Return whether a request may bypass the session.
 
-    Who has put something of their own in the place of `ClientSession._request`, as test doubles and
-    monitoring agents do, wants to see the request.
+    Test doubles and monitoring agents that replace `ClientSession._request` must see every request.
     """
     return (
-        aiohttp.ClientSession._request is _REQUEST  # noqa: SLF001 - the same
+        aiohttp.ClientSession._request is _REQUEST  # noqa: SLF001 - see above
         and (request.body is None or len(request.body) <= MAX_SENT)
     )
 
 
 class DirectTransport:
-    """Sends requests on the connections of one pool.
+    """Sends requests on direct connections, leased from a pool.
 
-    Connections that it is done with it keeps for the next request, since the pool takes its time
-    to give one: not for long, and none that somebody may wait for.
+    Leasing a connection takes CPU time, so idle ones stay leased for the next request: for up to
+    `KEEP` seconds, and only while no other caller may be waiting for the pool.
 
     Args:
-        pool: has the connections; it is not closed here.
+        pool: leases the connections. Closing the transport does not close it.
     """
 
     def __init__(self, pool: Pool) -> None:
@@ -76,22 +76,22 @@ class DirectTransport:
         self._buffer = memoryview(bytearray(_BUFFER))
         self._idle: defaultdict[str, list[DirectConnection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
-        self._asking = 0
-        self._last_answer = pool.now()
+        self._sharing = 0
+        self._last_response = pool.now()
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
-        """Send a signed request as it stands, and read the whole answer.
+        """Send a signed request unchanged and read the complete response.
 
         Raises:
-            aiohttp.ClientError: the connection failed.
-            MalformedResponseError: the response is incomplete or not HTTP.
-            OversizedBodyError: the body of the response is too long.
-            TimeoutError: the response is not complete in time.
+            aiohttp.ClientError: if the connection fails.
+            MalformedResponseError: if the response is incomplete or not HTTP.
+            OversizedBodyError: if the body of the response is too long.
+            TimeoutError: if the response is not complete in time.
         """
         now = self._pool.now()
         idle = self._idle[endpoint.url]
-        # As long as answers come, the loop reads the idle connections too.
-        if idle and elapsed(self._last_answer, now) > UNPOLLED:
+        # While responses arrive, the loop also reads the idle connections.
+        if idle and elapsed(self._last_response, now) > UNPOLLED:
             await poll()
         while idle:
             connection = idle.pop()
@@ -109,46 +109,46 @@ class DirectTransport:
             raise
         finally:
             self._deadlines.discard(connection)
-        connection.idle_since = self._last_answer = self._pool.now()
-        if self._asking or connection.ended:
-            connection.give_back()
+        connection.idle_since = self._last_response = self._pool.now()
+        if self._sharing or connection.ended:
+            connection.release()
         else:
             idle.append(connection)
             if self._timer is None:
-                self._timer = self._loop.call_later(KEEP, self._give_back)
+                self._timer = self._loop.call_later(KEEP, self._release_idle)
         return response
 
     @contextmanager
-    def asking(self) -> Generator[None]:
-        """Keep from the pool nothing that it may need while somebody asks it for a connection."""
+    def sharing(self) -> Generator[None]:
+        """Hold no idle connection back while the caller may be waiting for the pool."""
         idle = sum(map(len, self._idle.values()))
-        if idle + len(self._deadlines.pending) + self._asking >= self._pool.limit:
-            self._give_back()
-        self._asking += 1
+        if idle + len(self._deadlines.pending) + self._sharing >= self._pool.limit:
+            self._release_idle()
+        self._sharing += 1
         try:
             yield
         finally:
-            self._asking -= 1
+            self._sharing -= 1
 
     def close(self) -> None:
-        """Give all connections back, those in use as soon as they are not, and stop the timers."""
-        self._asking += 1
-        self._give_back()
+        """Stop the timers and release all connections; those in use follow after their exchange."""
+        self._sharing += 1
+        self._release_idle()
         self._deadlines.close()
 
-    def _give_back(self) -> None:
+    def _release_idle(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         for idle in self._idle.values():
             while idle:
-                idle.pop().give_back()
+                idle.pop().release()
 
     async def _connect(self, url: str, timeout: Timeout) -> DirectConnection:
-        # The pool knows an endpoint by a request to it; this one is never sent.
+        # The pool identifies an endpoint by a request to it. This request is never sent.
         destination = aiohttp.ClientRequest("GET", URL(url, encoded=True), loop=self._loop)
         limits = aiohttp.ClientTimeout(connect=timeout.attempt, sock_connect=timeout.connect)
-        with self.asking():
+        with self.sharing():
             try:
                 lease, guard = await self._pool.lease(destination, [], limits)
             except TimeoutError as error:

@@ -1,5 +1,20 @@
 """Connection pool: aiohttp's, made safe against stale connections and unsolicited responses."""
 
+# The transport uses these parts of aiohttp that aiohttp's documentation does not describe. The
+# tests run with the lowest supported aiohttp and with the newest.
+#
+# - `BaseConnector.connect(request, traces, timeout)`, called and overridden: documented with its
+#   first parameter only. It is the only way to get a connection, and to check pooled ones.
+# - The constructor of `ClientRequest`: the pool identifies an endpoint by a request to it.
+# - `Connection.add_callback`: tells when a session has finished with a connection.
+# - `Connection.protocol.should_close`: tells whether a server sent data before any request.
+# - `ResponseHandler.set_exception`: fails a response that is too long.
+# - `ClientSession._request`, compared and never called: tells whether test doubles or monitoring
+#   agents have replaced it.
+#
+# Everything else is documented by aiohttp or asyncio. `Guard` otherwise uses `ResponseHandler` as
+# an `asyncio.Protocol`, and `client_proto`, `connector` and `tracing` are imported for types only.
+
 from __future__ import annotations
 
 import asyncio
@@ -21,32 +36,28 @@ from lambdacore_async.engine.threads import run_in_thread
 
 #: Seconds for which an idle connection can be used; AWS load balancers allow more.
 KEEPALIVE: Final = 20.0
-#: Seconds for which the direct transport keeps idle connections before it returns them here.
+#: Seconds for which `DirectTransport` holds idle connections before it releases them to the pool.
 KEEP: Final = 5.0
-#: Bytes of one response that are read from a connection, interim responses and framing included.
-#: A body within any bound in use is smaller, even in chunks of a single byte.
+#: Bytes that a session may receive for one response, including interim responses and framing.
+#: Every bound on bodies in use is lower, even if each byte is sent as a chunk of its own.
 MAX_RECEIVED: Final = 16 * 1024 * 1024
 _DNS_CACHE: Final = 60
-#: Seconds after which an event loop may have left something unread on an idle connection.
+#: Seconds without a response after which an idle connection may hold unread data.
 UNPOLLED: Final = 0.01
 _NUMERIC: Final = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
 
 
-class UnusableConnectionError(aiohttp.ServerDisconnectedError):
-    """Nothing can be sent on a new connection: it is closed, or the server spoke first."""
-
-
-class OverlongResponseError(aiohttp.ClientPayloadError):
-    """A response has more than `MAX_RECEIVED` bytes."""
+class UnusableConnectionError(aiohttp.ClientConnectionError):
+    """A new connection was closed, or received data, before a request was sent."""
 
 
 class Pool(aiohttp.TCPConnector):
     """Connections to any number of endpoints, on one event loop.
 
     Args:
-        limit: the maximum number of connections.
-        ssl_context: verifies servers; `None` uses the system's certificates.
-        time_of_day: a clock, in seconds, that counts while the machine is suspended.
+        limit: maximum number of connections.
+        ssl_context: verifies servers. `None` uses the system's certificates.
+        time_of_day: clock, in seconds, that keeps counting while the machine is suspended.
     """
 
     def __init__(
@@ -63,22 +74,23 @@ class Pool(aiohttp.TCPConnector):
             ssl=ssl_context or True,
             resolver=_Resolver(),
         )
+        self._event_loop = asyncio.get_running_loop()
         self._time_of_day = time_of_day
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
-        """See `BaseConnector.connect` and `lease`."""
+        """See `lease`; sessions call this."""
         return (await self.lease(req, traces, timeout))[0]
 
     async def lease(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> tuple[Connection, Guard]:
-        """Lease a connection that is neither stale nor holds an unsolicited response.
+        """Lease a connection that is not stale and has received no unsolicited data.
 
         Raises:
-            UnusableConnectionError: a new connection cannot be used.
-            aiohttp.ClientError: no connection can be made.
+            UnusableConnectionError: if a new connection cannot be used.
+            aiohttp.ClientError: if no connection can be opened.
         """
         while True:
             lease = await super().connect(req, traces, timeout)
@@ -99,100 +111,98 @@ class Pool(aiohttp.TCPConnector):
             else:
                 guard = Guard(self, handler, transport)
                 transport.set_protocol(guard)
-            guard.start()
-            lease.add_callback(guard.rest)
+            guard.begin_exchange()
+            lease.add_callback(guard.end_exchange)
             return lease, guard
 
     def now(self) -> tuple[float, float]:
-        """The time on two clocks, for `elapsed`."""
-        return self._loop.time(), self._time_of_day()
+        """Return the time on the loop's clock and the time of day; see `elapsed`."""
+        return self._event_loop.time(), self._time_of_day()
 
 
 def elapsed(start: tuple[float, float], end: tuple[float, float]) -> float:
-    """Seconds between two times that `Pool.now` returned.
+    """Return the seconds between two results of `Pool.now`.
 
     The loop's clock may stop while the machine is suspended, and the time of day may be set back.
-    The clock that counted more seconds is right, or errs on the safe side.
+    The larger difference is either right or errs on the safe side.
     """
     return max(end[0] - start[0], end[1] - start[1])
 
 
 async def poll() -> None:
-    """Let the loop read what arrived on idle connections while it did not run."""
-    for _ in range(2):  # in the first turn, this task may run before the sockets are read
+    """Let the loop read data that arrived on idle connections while the loop was not running."""
+    for _ in range(2):  # in the first iteration, this task may run before the sockets are read
         await asyncio.sleep(0)
 
 
 class Guard(asyncio.Protocol):
-    """Passes what a pooled connection receives to aiohttp's protocol, but only during an exchange.
+    """Protocol of a pooled connection: passes data to aiohttp's protocol during exchanges only.
 
-    Closes the connection if it receives anything else; aiohttp would take that for the response to
-    the next request.
+    Data received at any other time closes the connection. aiohttp would treat it as the response to
+    the next request. During an exchange on a direct connection, `DirectConnection` replaces it.
 
     Attributes:
-        handler: aiohttp's protocol.
         transport: the connection's transport.
-        idle_since: the end of its last exchange; `None` during an exchange.
+        idle_since: end of the last exchange, as `Pool.now` returned it; `None` during an exchange.
     """
 
     def __init__(self, pool: Pool, handler: ResponseHandler, transport: asyncio.Transport) -> None:
-        self.handler = handler
         self.transport = transport
         self.idle_since: tuple[float, float] | None = None
+        self._handler = handler
         self._pool = pool
         self._allowance = MAX_RECEIVED
 
-    def start(self) -> None:
-        """Begin an exchange."""
+    def begin_exchange(self) -> None:
+        """Expect a response."""
         self.idle_since = None
         self._allowance = MAX_RECEIVED
 
-    def rest(self) -> None:
-        """End an exchange."""
+    def end_exchange(self) -> None:
+        """Expect no more data."""
         if self.idle_since is None:
             self.idle_since = self._pool.now()
 
     async def is_usable(self) -> bool:
-        """Whether a request can be sent on this idle connection."""
+        """Return whether a request can be sent on this idle connection."""
         now = self._pool.now()
         age = elapsed(self.idle_since or now, now)
         if age > UNPOLLED:
             await poll()
-        handler = self.handler
-        return age <= KEEPALIVE and handler.is_connected() and not handler.should_close
+        return age <= KEEPALIVE and not self.transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
         """See `asyncio.Protocol`."""
         self._allowance -= len(data)
         if self.idle_since is not None:
-            self.handler.close()
+            self.transport.close()
         elif self._allowance < 0:
-            self.handler.set_exception(OverlongResponseError())
+            self._handler.set_exception(aiohttp.ClientPayloadError())
             self.transport.close()
         else:
-            self.handler.data_received(data)
+            self._handler.data_received(data)
 
     def eof_received(self) -> None:
         """See `asyncio.Protocol`."""
-        self.handler.eof_received()
+        self._handler.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See `asyncio.Protocol`."""
-        self.handler.connection_lost(exc)
+        self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
         """See `asyncio.Protocol`."""
-        self.handler.pause_writing()
+        self._handler.pause_writing()
 
     def resume_writing(self) -> None:
         """See `asyncio.Protocol`."""
-        self.handler.resume_writing()
+        self._handler.resume_writing()
 
 
 class _Resolver(AbstractResolver):
-    """Resolves names as aiohttp does by default, but in threads of their own.
+    """Resolves names as aiohttp does by default, but in dedicated threads.
 
-    aiohttp uses the loop's default executor, which may be busy for minutes.
+    aiohttp uses the loop's default executor, which other code may occupy for minutes.
     """
 
     async def resolve(
@@ -206,10 +216,10 @@ class _Resolver(AbstractResolver):
 
 
 def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
-    """The addresses of a name.
+    """Return the addresses of a name.
 
     Raises:
-        socket.gaierror: there are none.
+        socket.gaierror: if the name has no address.
     """
     look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM, family=family)
     try:
@@ -217,14 +227,14 @@ def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[Resol
     except UnicodeError:
         raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from None
     except socket.gaierror:
-        # Windows has no address for localhost while it is offline, unless asked this way.
+        # With AI_ADDRCONFIG, Windows does not resolve localhost while the machine is offline.
         if sys.platform != "win32" or host.rstrip(".").casefold() != "localhost":
             raise
         found = look_up()
     return [
         ResolveResult(
             hostname=host,
-            # With the zone, which a link-local address of IPv6 is of no use without.
+            # getnameinfo keeps the zone, which link-local addresses of IPv6 need.
             host=socket.getnameinfo(address, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)[0],
             port=port,
             family=kind,
@@ -232,5 +242,5 @@ def _addresses(host: str, port: int, family: socket.AddressFamily) -> list[Resol
             flags=_NUMERIC,
         )
         for kind, _, protocol, _, address in found
-        if isinstance(address[0], str)  # unless this Python lacks that family
+        if isinstance(address[0], str)  # not a str if this Python does not support the family
     ]

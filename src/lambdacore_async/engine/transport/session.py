@@ -1,4 +1,4 @@
-"""Bytes out, bytes in: the one place on the client's side that knows aiohttp."""
+"""Transport: sends signed requests with aiohttp, and maps its errors to this library's."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
-from attrs import field, frozen
 from yarl import URL
 
-from lambdacore_async.engine.transport.direct import DirectTransport, may_bypass, may_take
+from lambdacore_async.engine.transport.direct import DirectTransport, may_bypass, may_send
 from lambdacore_async.engine.transport.pool import Pool, UnusableConnectionError
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -34,22 +32,15 @@ from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.http1 import MalformedResponseError, OversizedBodyError
 from lambdacore_async.protocol.messages import Request, Response
 
-#: Headers that aiohttp would add of its own accord; botocore sends neither.
+#: Headers that aiohttp adds by default and botocore does not send.
 _SKIP_HEADERS: Final = ("Accept", "Content-Type")
-#: What either way of sending raises.
-_FAILURES: Final = (
-    aiohttp.ClientError,
-    HttpProcessingError,
-    MalformedResponseError,
-    OSError,
-    OversizedBodyError,
-    asyncio.IncompleteReadError,
-)
-#: What `getaddrinfo` says of a name that does not exist; all else may be otherwise a moment later.
+#: Errors of sessions and of direct connections.
+_FAILURES: Final = (aiohttp.ClientError, MalformedResponseError, OSError, OversizedBodyError)
+#: Codes of `getaddrinfo` for a name that does not exist. All other failures may be transient.
 _NO_SUCH_NAME: Final = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-#: What OpenSSL says when a handshake broke off. All else is a verdict, which stands.
-_BROKEN_HANDSHAKES: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-_BROKEN_HANDSHAKE_REASONS: Final = {
+#: OpenSSL's errors for a handshake that was interrupted. All other errors are permanent.
+_INTERRUPTIONS: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+_INTERRUPTION_REASONS: Final = {
     "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
     "SSLV3_ALERT_BAD_RECORD_MAC",
     "SSLV3_ALERT_CLOSE_NOTIFY",
@@ -57,30 +48,19 @@ _BROKEN_HANDSHAKE_REASONS: Final = {
     "TLSV1_ALERT_USER_CANCELLED",
     "UNEXPECTED_EOF_WHILE_READING",
 }
+#: Characters of an operating system's or OpenSSL's message that an error shows.
 _SHOWN: Final = 200
 
 
-class _UnexpectedStatusError(aiohttp.ClientError):
-    """The status is that of no final response, such as 101 to a request for no other protocol.
-
-    Attributes:
-        status: the status.
-    """
-
-    def __init__(self, status: int) -> None:
-        super().__init__()
-        self.status = status
-
-
 class Transport(Protocol):
-    """What the pipeline needs of a transport."""
+    """Interface that the pipeline uses to send requests."""
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
-        """Send a signed request as it stands, and read the whole answer.
+        """Send a signed request unchanged and read the complete response.
 
         Raises:
-            TransportError: no complete answer came.
-            ResponseError: the answer is too large.
+            TransportError: if no complete response arrives.
+            ResponseError: if the response is too large.
         """
         ...
 
@@ -90,20 +70,22 @@ class Transport(Protocol):
 
 
 class AiohttpTransport:
-    """A pool of connections to any number of endpoints, on one event loop.
+    """Sends requests to any number of endpoints over one connection pool, on one event loop.
 
-    It follows no redirect, keeps no cookie, verifies TLS, and sends a target byte for byte.
+    It follows no redirects, stores no cookies, verifies TLS certificates, and sends the signed
+    target byte for byte.
 
     Args:
-        max_connections: the pool's size, at least 1.
-        session: a session of the caller's own, whose pool, proxy and TLS settings then count; it is
-            not closed here.
-        trust_env: go through the proxies of `HTTPS_PROXY` and `HTTP_PROXY`, save to `NO_PROXY`.
-        ssl_context: gives what servers are verified with, before the first connection; `None` is
-            for the system's own certificates.
+        max_connections: size of the pool, at least 1. Defaults to 100.
+        session: session to use. Its pool, proxy and TLS settings apply, and the caller closes it.
+            Defaults to a session that this transport creates at its first request, and closes.
+        trust_env: use the proxies of `HTTPS_PROXY` and `HTTP_PROXY`, except for the hosts of
+            `NO_PROXY`. Defaults to false. Cannot be combined with `session`.
+        ssl_context: returns the context that verifies servers, or `None` for the system's
+            certificates. The transport calls it when it creates a session.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -125,17 +107,17 @@ class AiohttpTransport:
             given = type(trust_env).__name__
             raise ParameterError("trust_env", f"must be True or False, got {given}")
         if trust_env and session is not None:
-            raise ParameterError("trust_env", "a session of your own has proxy settings of its own")
+            raise ParameterError("trust_env", "set the proxy on the http_session instead")
         self._trust_env = trust_env
         self._ssl_context = ssl_context
-        self._proxies: dict[str, _Proxy] = {}
+        self._proxies: dict[str, URL | None] = {}
         self._max_connections = max_connections
         self._session = session
         self._owns_session = session is None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         self._direct: DirectTransport | None = None
-        #: Closes the session when it is closed, or when the loop shuts its generators down.
+        #: Closes the session when this transport or the loop closes the generator.
         self._keeper: AsyncGenerator[None] | None = None
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
@@ -144,18 +126,20 @@ class AiohttpTransport:
         if session is None or self._closed or self._loop is not asyncio.get_running_loop():
             session = await self._open_session()
         try:
-            proxy = self._proxy_to(endpoint.url) if self._trust_env else _NO_PROXY
             direct = self._direct
             if direct is None:
-                return await _send_through(session, endpoint, request, timeout, proxy)
-            if proxy.url is None and may_take(request):
+                return await self._send_through(session, endpoint, request, timeout)
+            proxied = self._trust_env and self._proxy_to(endpoint.url) is not None
+            if may_send(request) and not proxied:
                 return await direct.send(endpoint, request, timeout)
-            with direct.asking():
-                return await _send_through(session, endpoint, request, timeout, proxy)
+            with direct.sharing():
+                return await self._send_through(session, endpoint, request, timeout)
+        except _FinalError as error:
+            failure, cause = _mapped(error.error), _cause(error.error)
         except _FAILURES as error:
             failure, cause = _mapped(error), _cause(error)
-        # Out here, since what is raised in a handler keeps the handled error as its context, and
-        # that has the request in the local variables of its traceback.
+        # Raised outside the handler, because an error raised inside keeps the handled error as its
+        # context, and the local variables in that traceback include the request.
         raise failure from cause
 
     async def close(self) -> None:
@@ -164,21 +148,45 @@ class AiohttpTransport:
         if self._keeper is not None:
             await self._keeper.aclose()
 
-    def _proxy_to(self, url: str) -> _Proxy:
-        """The environment's proxy on the way to an endpoint; a change there comes too late.
+    def _proxy_to(self, url: str) -> URL | None:
+        """Return the environment's proxy for an endpoint, as it was at the first request to it.
 
-        A session's own `trust_env` is not used: it would sign requests with `~/.netrc` too.
+        The session's own `trust_env` setting would also add credentials of `~/.netrc` to requests.
+        Callers keep the result out of local variables, which tracebacks may show: it may contain a
+        password.
         """
         if url not in self._proxies:
-            self._proxies[url] = _Proxy(_environment_proxy(urlsplit(url)))
+            self._proxies[url] = _environment_proxy(urlsplit(url))
         return self._proxies[url]
+
+    async def _send_through(
+        self, session: aiohttp.ClientSession, endpoint: Endpoint, request: Request, timeout: Timeout
+    ) -> Response:
+        """Send a request through the session, by aiohttp's documented interface."""
+        async with (
+            asyncio.timeout(timeout.attempt),
+            session.request(
+                request.method,
+                URL(endpoint.url + request.target, encoded=True),
+                headers=request.headers,
+                data=request.body,
+                proxy=self._proxy_to(endpoint.url) if self._trust_env else None,
+                allow_redirects=False,
+                raise_for_status=False,
+                skip_auto_headers=_SKIP_HEADERS,
+                timeout=aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read),
+            ) as response,
+        ):
+            status, headers = response.status, response.headers
+            body = await _read_body(response.content, status, headers, request.max_response)
+            return Response(status, headers, body)
 
     async def _open_session(self) -> aiohttp.ClientSession:
         if self._closed:
             raise RuntimeError("the client is closed")
         loop, old = asyncio.get_running_loop(), self._loop
         if old is not None and old is not loop and not (self._owns_session and old.is_closed()):
-            raise RuntimeError("the client belongs to another event loop; make one per loop")
+            raise RuntimeError("the client belongs to another event loop; use one client per loop")
         if self._session is not None and not self._owns_session:
             self._loop = loop
             return self._session
@@ -198,47 +206,21 @@ class AiohttpTransport:
 async def _closing(
     session: aiohttp.ClientSession, direct: DirectTransport | None
 ) -> AsyncGenerator[None]:
-    """Close a session when the generator is closed.
+    """Yield once, and close the session and its direct connections when the generator is closed.
 
-    `asyncio.run` closes the generators of its loop at its end, so that a client which outlives the
-    loop leaves nothing open there.
+    `asyncio.run` closes the asynchronous generators of its loop before it closes the loop. A client
+    that outlives its loop therefore leaves no connection open.
     """
     try:
         yield
     finally:
         try:
-            # Only a loop that was closed without that raises; then there is no way to close.
+            # Raised if the loop is closed already: its connections can no longer be closed.
             with suppress(RuntimeError):
                 await session.close()
         finally:
             if direct is not None:
                 direct.close()
-
-
-async def _send_through(
-    session: aiohttp.ClientSession,
-    endpoint: Endpoint,
-    request: Request,
-    timeout: Timeout,
-    proxy: _Proxy,
-) -> Response:
-    """Send a request as every user of a session does."""
-    async with (
-        asyncio.timeout(timeout.attempt),
-        session.request(
-            request.method,
-            URL(endpoint.url + request.target, encoded=True),
-            headers=request.headers,
-            data=request.body,
-            proxy=proxy.url,
-            allow_redirects=False,
-            raise_for_status=False,
-            skip_auto_headers=_SKIP_HEADERS,
-            timeout=aiohttp.ClientTimeout(sock_connect=timeout.connect, sock_read=timeout.read),
-        ) as answer,
-    ):
-        body = await _read_body(answer.content, answer.status, answer.headers, request.max_response)
-        return Response(answer.status, answer.headers, body)
 
 
 async def _read_body(
@@ -247,28 +229,28 @@ async def _read_body(
     headers: Mapping[str, str],
     limit: int,
 ) -> bytes:
-    """Read to the end of the stream, or to the limit if the response is an error.
+    """Read a body to its end, or to the limit if the response is an error.
 
-    The body of an error is often a page of a proxy. Its status matters more than its end.
+    The body of an error is often a proxy's page. Its status matters more than the rest of the page.
 
     Args:
         stream: the decoded body.
         status: the response's status.
         headers: the response's headers.
-        limit: the number of bytes that the body may have.
+        limit: maximum size of the body, in bytes.
 
     Raises:
-        _UnexpectedStatusError: there is no body to read, since this is no final response.
-        OversizedBodyError: the body is longer than the limit; the rest of it was not read.
-        aiohttp.ClientError: the body broke off, or cannot be decoded.
+        MalformedResponseError: if the status is not that of a final response.
+        OversizedBodyError: if the body is longer than the limit. Its rest is not read.
+        aiohttp.ClientError: if the body was cut short or cannot be decoded.
     """
     if status < 200:
-        raise _UnexpectedStatusError(status)
+        raise MalformedResponseError(f"the server sent status {status} instead of a response")
     body = bytearray()
     while len(body) <= limit:
         try:
             part = await stream.readany()
-        except RuntimeError:  # aiohttp's error if the connection ends before decoding does
+        except RuntimeError:  # raised by aiohttp if the connection ends while a body is decoded
             raise aiohttp.ClientPayloadError from None
         if not part:
             return bytes(body)
@@ -278,17 +260,12 @@ async def _read_body(
     return bytes(body[:limit])
 
 
-@frozen
-class _Proxy:
-    """A proxy, if there is one. Its URL may have a password."""
-
-    url: URL | None = field(default=None, repr=False)
-
-
-_NO_PROXY: Final = _Proxy()
-
-
 def _environment_proxy(url: SplitResult) -> URL | None:
+    """Return the proxy that the environment sets for a URL.
+
+    Raises:
+        ConfigurationError: if the proxy cannot be used.
+    """
     proxy = getproxies_environment().get(url.scheme)
     if proxy is None or proxy_bypass(url.netloc):
         return None
@@ -298,19 +275,25 @@ def _environment_proxy(url: SplitResult) -> URL | None:
         address = None
     if address is not None and address.scheme in ("http", "https"):
         return address
-    problem = "not a URL" if address is None else f"no {address.scheme} proxies, only http(s)"
-    del proxy, address  # there may be a password in it, and a traceback may show local variables
+    if address is None:
+        problem = "not a URL"
+    else:
+        problem = f"{address.scheme} proxies are not supported, use an http or https proxy"
+    del proxy, address  # tracebacks may show local variables, and the URL may contain a password
     raise ConfigurationError(f"{url.scheme}_proxy: {problem}")
 
 
 async def _send_once(
     request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending again by itself, unseen: the pipeline decides, and signs anew."""
+    """Send a request without aiohttp's own retry, since the pipeline retries with a new signature.
+
+    A session with this middleware never sends a request twice.
+    """
     try:
         return await send(request)
     except aiohttp.ClientConnectorError:
-        raise  # one that aiohttp lets be
+        raise  # aiohttp does not retry after this one
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _FinalError(error) from None
 
@@ -318,37 +301,33 @@ async def _send_once(
 class _FinalError(aiohttp.ClientError):
     """Wraps an error after which aiohttp would send the request again."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: aiohttp.ClientError) -> None:
         super().__init__()
         self.error = error
 
 
 def _mapped(error: Exception) -> LambdaCoreError:
-    """The error in this library's terms.
+    """Return an error of this library for an error of the transport.
 
-    It repeats nothing that came over the network, since that may repeat the request.
+    Its message quotes nothing that a server sent, because servers may repeat the request.
     """
     match error:
-        case _FinalError():
-            return _mapped(error.error)
         case OversizedBodyError():
             return ResponseError(
-                f"the answer is larger than {error.limit} bytes",
+                f"the response is larger than {error.limit} bytes",
                 status_code=error.status,
                 request_id=error.request_id,
             )
         case MalformedResponseError():
             return TransportError(str(error))
-        case _UnexpectedStatusError():
-            return TransportError(f"the server sent status {error.status} instead of a response")
         case aiohttp.ConnectionTimeoutError():
             return TransportTimeoutError("no connection in time", not_executed=True)
         case aiohttp.ServerTimeoutError():
-            return TransportTimeoutError("the answer stopped coming")
+            return TransportTimeoutError("the response stopped arriving")
         case TimeoutError():
-            return TransportTimeoutError("no complete answer in time")
+            return TransportTimeoutError("the response was not complete in time")
         case aiohttp.InvalidURL():
-            text = "no connection: the endpoint's host is not valid"
+            text = "no connection: the endpoint's host name is not valid"
             return TransportError(text, not_executed=True, transient=False)
         case aiohttp.ClientConnectorDNSError():
             return TransportError(
@@ -360,7 +339,7 @@ def _mapped(error: Exception) -> LambdaCoreError:
             return TransportError(
                 f"TLS failed with {error.host}: {_text(error.os_error)}",
                 not_executed=True,
-                transient=_broke_off(error.os_error),
+                transient=_was_interrupted(error.os_error),
             )
         case aiohttp.ServerFingerprintMismatch():
             text = f"TLS failed with {error.host}: the certificate has another fingerprint"
@@ -369,36 +348,35 @@ def _mapped(error: Exception) -> LambdaCoreError:
             text = f"no connection to {error.host}:{error.port}: {_text(error.os_error)}"
             return TransportError(text, not_executed=True)
         case UnusableConnectionError():
-            return TransportError("the connection was of no use", not_executed=True)
+            text = "a new connection was closed or received data before the request"
+            return TransportError(text, not_executed=True)
         case aiohttp.ServerDisconnectedError():
-            return TransportError("the connection was closed before an answer came")
+            return TransportError("the connection was closed before a response arrived")
         case aiohttp.ClientPayloadError():
             return TransportError("the response was cut short or cannot be decoded")
         case aiohttp.ClientHttpProxyError():
             return TransportError(
-                f"the proxy refused: {_status(error.status)}",
+                f"the proxy refused to connect: {_status(error.status)}",
                 not_executed=True,
                 transient=error.status in TRANSIENT_STATUSES,
             )
-        case aiohttp.ClientResponseError() | HttpProcessingError():
+        case aiohttp.ClientResponseError():
             return TransportError("the response is not HTTP")
         case OSError():
-            # With TLS 1.3, a server may refuse a handshake that the client has finished already.
+            # With TLS 1.3, a server may refuse a handshake after the client has completed it.
             cause = _cause(error)
-            refused = "ALERT" in _reason(cause) and not _broke_off(cause)
+            refused = "ALERT" in _reason(cause) and not _was_interrupted(cause)
             return TransportError(f"the connection broke: {_text(error)}", transient=not refused)
         case _:
             return TransportError(f"the connection broke: {type(error).__name__}")
 
 
 def _cause(error: Exception) -> BaseException | None:
-    """The error of the operating system or of OpenSSL behind an error, if there is one.
+    """Return the operating system's or OpenSSL's error behind an error, if there is one.
 
-    It is shown without traceback: the local variables there hold the request.
+    It loses its traceback, because the local variables there include the request.
     """
     cause: BaseException | None = error
-    if isinstance(error, _FinalError):
-        return _cause(error.error)
     if isinstance(error, aiohttp.ClientConnectorError):
         cause = error.os_error
     elif isinstance(error, aiohttp.ClientError):
@@ -409,13 +387,13 @@ def _cause(error: Exception) -> BaseException | None:
     return cause.with_traceback(None)
 
 
-def _broke_off(error: BaseException | None) -> bool:
-    """Whether TLS failed because something broke off, and not because a side refused the other."""
-    return isinstance(error, _BROKEN_HANDSHAKES) or _reason(error) in _BROKEN_HANDSHAKE_REASONS
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Return whether the TLS handshake was interrupted, not refused by one of the two sides."""
+    return isinstance(error, _INTERRUPTIONS) or _reason(error) in _INTERRUPTION_REASONS
 
 
 def _reason(error: BaseException | None) -> str:
-    """OpenSSL's name of an error."""
+    """Return OpenSSL's name of an error, or an empty string."""
     return error.reason or "" if isinstance(error, ssl.SSLError) else ""
 
 
@@ -424,7 +402,7 @@ def _text(error: OSError) -> str:
 
 
 def _status(status: int) -> str:
-    """A status with its standard phrase: a server's own may say anything."""
+    """Return a status with its standard phrase; the server's own phrase is not trusted."""
     try:
         return f"{status} {HTTPStatus(status).phrase}"
     except ValueError:

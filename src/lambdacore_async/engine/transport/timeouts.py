@@ -1,4 +1,4 @@
-"""Timeouts of a call and its parts."""
+"""Timeouts of a call and of its parts."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from lambdacore_async.errors import ParameterError
 
 @frozen(cache_hash=True)
 class Timeout:
-    """How long a call may take, in seconds; `None` is without bound.
-
-    Attributes:
-        connect: to make a connection, the TLS handshake included.
-        read: between two parts of an answer.
-        attempt: for one request and its whole answer.
-        total: for the call, with all its attempts and the waiting between them.
+    """Time limits of a call, in seconds; `None` means no limit.
 
     Raises:
-        ParameterError: a value is not a finite number above 0.
+        ParameterError: if a value is not a finite number above 0.
     """
 
     connect: float | None = 5.0
+    """Limit for opening a connection, including the TLS handshake. Defaults to 5 seconds."""
+
     read: float | None = 30.0
+    """Limit for the wait between two parts of a response. Defaults to 30 seconds."""
+
     attempt: float | None = 60.0
+    """Limit for one request and its complete response. Defaults to 60 seconds."""
+
     total: float | None = None
+    """Limit for the call, including all attempts and the delays between them. Defaults to none."""
 
     def __attrs_post_init__(self) -> None:
         for name, value in asdict(self, recurse=False).items():

@@ -1,6 +1,6 @@
-"""The operations of AWS Lambda Core, as its model of 2026-04-30 has them.
+"""The operations of AWS Lambda Core, as in its model of 2026-04-30.
 
-Each row says what the API is; `restjson` knows what to do with it.
+Each operation is a row of data; `restjson` builds and parses its messages.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     )
     from lambdacore_async.protocol.operations.table import OPERATIONS
 else:
-    # Whoever has no runtimes does without their models.
+    # Programs without runtimes start faster without their models.
     __getattr__, __dir__ = names_of(
         __name__,
         {

@@ -1,4 +1,4 @@
-"""What the rows of all families share: the errors that the API names for most of its operations."""
+"""Constants of all families of operations: the usual sets of errors, and the type of tags."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The operations on runtimes, their versions and their aliases."""
+"""Operations on runtimes, their versions and their aliases."""
 
-# ruff: noqa: S106 - the tokens are those of listings, no passwords
+# ruff: noqa: S106 - the tokens belong to listings; they are not passwords
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table: all rows of all families."""
+"""Table of all operations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from lambdacore_async.protocol.operations import network_connectors, runtimes
 from lambdacore_async.protocol.restjson import Operation
 
-#: All of them, by the API's name.
+#: All operations by the API's name.
 OPERATIONS: Final[dict[str, Operation[Any]]] = {
     operation.name: operation
     for family in (network_connectors, runtimes)

@@ -1,8 +1,7 @@
-"""Dicts to models and back, at the edges that the protocol's own tests do not reach."""
+"""Models are read from dicts as from responses, and every fault is explained."""
 
 from __future__ import annotations
 
-import json
 import math
 from datetime import UTC, datetime, timedelta, timezone
 from types import MappingProxyType
@@ -13,8 +12,6 @@ import pytest
 
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.models.network_connectors import (
-    ElasticIpConfiguration,
-    ElasticIpType,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorState,
@@ -22,8 +19,8 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.runtimes import RuntimeReleaseLifecycle, RuntimeVersion
 from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
-from lambdacore_async.protocol.codec import from_dict, restructure, to_dict, wire_name
 from lambdacore_async.protocol.operations import OPERATIONS
+from lambdacore_async.protocol.reading import from_dict, structure_argument, wire_name
 from lambdacore_async.workflows.lookups import Found
 from support import botocore_judge as judge
 from support.models import CLASSES
@@ -31,11 +28,11 @@ from support.models import CLASSES
 CONNECTOR: dict[str, object] = {"Arn": "a", "Name": "n", "Id": "i"}
 
 
-def test_every_wire_name_is_the_one_that_botocore_turns_into_ours() -> None:
+def test_wire_names_match_botocores_python_names() -> None:
     members = {
         name
         for shape in judge.service_model()["shapes"].values()
-        if not shape.get("exception")  # read by hand, in restjson
+        if not shape.get("exception")  # restjson reads errors
         for name in shape.get("members", ())
     }
 
@@ -70,7 +67,7 @@ def test_a_model_is_read_from_what_boto3_returns() -> None:
     assert connector.response_metadata is None
 
 
-def test_members_are_read_by_their_names_whatever_their_order() -> None:
+def test_members_are_read_by_name_in_any_order() -> None:
     reverse = dict(reversed(CONNECTOR.items()))
 
     assert from_dict(NetworkConnector, reverse) == NetworkConnector("a", "n", "i")
@@ -90,51 +87,6 @@ def test_members_are_read_by_their_names_whatever_their_order() -> None:
 )
 def test_a_union_is_read_by_itself(data: dict[str, object], configuration: object) -> None:
     assert from_dict(NetworkConnectorConfiguration, data) == configuration
-
-
-def test_a_model_is_written_as_json() -> None:
-    connector = NetworkConnector(
-        "a", "n", "i",
-        state=UnknownValue("PAUSED"),
-        configuration=VpcEgressConfiguration(
-            subnet_ids=["s"],
-            elastic_ip_configuration=ElasticIpConfiguration(ElasticIpType.SERVICE_MANAGED),
-        ),
-        last_modified=datetime(2026, 11, 24, 1, 2, 3, tzinfo=timezone(timedelta(hours=1))),
-    )  # fmt: skip
-
-    data = to_dict(connector)
-
-    assert data == {
-        **CONNECTOR,
-        "State": "PAUSED",
-        "Configuration": {
-            "VpcEgressConfiguration": {
-                "SubnetIds": ["s"],
-                "ElasticIpConfiguration": {"Type": "ServiceManaged"},
-            }
-        },
-        "LastModified": "2026-11-24T00:02:03Z",
-    }
-    assert json.loads(json.dumps(data)) == data
-    state = data["State"]
-    assert type(state) is str
-
-
-def test_a_time_without_a_zone_is_written_as_utc() -> None:
-    naive = datetime(2026, 11, 24, 1, 2, 3, 4)  # noqa: DTZ001 - the point
-
-    data = to_dict(NetworkConnector("a", "n", "i", last_modified=naive))
-
-    assert data["LastModified"] == "2026-11-24T01:02:03.000004Z"
-
-
-@pytest.mark.parametrize("value", [{}, "x", None, 7, [NetworkConnector("a", "n", "i")]])
-def test_only_a_model_can_be_written(value: object) -> None:
-    with pytest.raises(
-        ParameterError, match=f"model: expected a model, got {type(value).__name__}"
-    ):
-        to_dict(value)
 
 
 UNREADABLE: list[tuple[Any, Any, str]] = [
@@ -159,7 +111,7 @@ UNREADABLE: list[tuple[Any, Any, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "data", "problem"), UNREADABLE)
-def test_what_cannot_be_read_is_explained(kind: Any, data: Any, problem: str) -> None:
+def test_a_fault_in_the_data_is_explained(kind: Any, data: Any, problem: str) -> None:
     with pytest.raises(ParameterError, match=f"data: .*{problem}") as caught:
         from_dict(kind, data)
 
@@ -168,7 +120,7 @@ def test_what_cannot_be_read_is_explained(kind: Any, data: Any, problem: str) ->
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-def test_null_is_the_same_as_absent_also_where_a_fault_is_explained(kind: Any) -> None:
+def test_null_means_the_same_as_absent_in_explanations_too(kind: Any) -> None:
     nulls = {wire_name(field.name): None for field in attrs.fields(kind)}
     required = [field.name for field in attrs.fields(kind) if field.default is attrs.NOTHING]
 
@@ -212,7 +164,7 @@ def test_every_model_can_be_read(kind: Any) -> None:
         assert error.parameter == "data"  # noqa: PT017 - some need no members
 
 
-def test_a_union_may_be_put_together_anew() -> None:
+def test_an_equal_union_is_the_same_type() -> None:
     data: dict[str, object] = {"VpcEgressConfiguration": {}}
 
     assert from_dict(UnknownMember | VpcEgressConfiguration, data) == VpcEgressConfiguration()
@@ -234,12 +186,12 @@ def test_a_union_may_be_put_together_anew() -> None:
         ({**CONNECTOR, "Version": True}, "version: expected int, got bool"),
     ],
 )
-def test_what_could_not_be_written_again_is_not_read(data: Any, problem: str) -> None:
+def test_data_that_could_not_be_written_again_is_refused(data: Any, problem: str) -> None:
     with pytest.raises(ParameterError, match=f"^data: {problem}"):
         from_dict(NetworkConnector, data)
 
 
-def test_data_that_holds_itself_is_refused() -> None:
+def test_data_that_contains_itself_is_refused() -> None:
     circle: dict[str, object] = {**CONNECTOR}
     circle["Added"] = circle
     deep: dict[str, object] = {}
@@ -251,23 +203,25 @@ def test_data_that_holds_itself_is_refused() -> None:
             from_dict(NetworkConnector, data)
 
 
-def test_members_of_other_kinds_that_are_ignored_do_no_harm() -> None:
+def test_ignored_members_may_have_any_type() -> None:
     data: dict[Any, object] = {**CONNECTOR, "Added": object(), 7: {1, 2}, (1, 2): b"x"}
 
     assert from_dict(NetworkConnector, data) == NetworkConnector("a", "n", "i")
 
 
-def test_the_place_of_a_fault_counts_all_items() -> None:
+def test_the_index_of_a_fault_counts_all_items() -> None:
     data = {"VpcEgressConfiguration": {"SubnetIds": [None, "s", None, 7]}}
 
     with pytest.raises(ParameterError, match=r"subnet_ids\[3\]: expected str, got int"):
         from_dict(NetworkConnectorConfiguration, data)
 
 
-def test_the_service_is_strict_about_what_clients_send() -> None:
+def test_the_embedded_service_reads_arguments_strictly() -> None:
     with pytest.raises(ParameterError, match="MaxItems: expected int, got str"):
-        restructure(int, "7", "MaxItems")
-    lifecycle = restructure(RuntimeReleaseLifecycle, {"ReleaseState": "GA"}, "ReleaseLifecycle")
+        structure_argument(int, "7", "MaxItems")
+    lifecycle = structure_argument(
+        RuntimeReleaseLifecycle, {"ReleaseState": "GA"}, "ReleaseLifecycle"
+    )
     assert lifecycle == RuntimeReleaseLifecycle(release_state=UnknownValue("GA"))
 
 

@@ -1,4 +1,4 @@
-"""One answer that cannot be read costs one lookup, and tells which."""
+"""An unreadable response fails only its own lookup, which names the identifier."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from support.transports import FakeTransport
     ],
     ids=lambda poison: poison[:60],
 )
-async def test_one_bad_answer_of_a_fan_out_is_one_failed_lookup(poison: str) -> None:
+async def test_one_bad_response_of_a_fan_out_is_one_failed_lookup(poison: str) -> None:
     def respond(request: Request) -> Response:
         name = request.target.rpartition("/")[2]
         members = poison if name == "poisoned" else f'"Name": {json.dumps(name)}'
@@ -62,7 +62,7 @@ async def test_one_bad_answer_of_a_fan_out_is_one_failed_lookup(poison: str) -> 
     assert [lookup.identifier for lookup in failed] == ["poisoned"]
     assert isinstance(failed[0].error, ResponseError)
     frames = failed[0].error.__traceback__
-    while frames is not None:  # nor does the error keep the body alive
+    while frames is not None:  # the error does not keep the body alive either
         held = frames.tb_frame.f_locals.values()
         assert not [value for value in held if isinstance(value, Response)]
         response = getattr(frames.tb_frame.f_locals.get("call"), "response", None)
