@@ -1,4 +1,4 @@
-"""One client for many regions and accounts, and on machines set up in many ways."""
+"""Settings, regions and accounts of a client, through its public API."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from lambdacore_async import (
     Target,
 )
 from lambdacore_async.engine import core
-from lambdacore_async.engine.identity.chain import CredentialsLike
+from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.local import LocalLambdaCore
 from support.certificates import authority_pem, server_context, trusting_context
 from support.clocks import FakeClock
@@ -61,7 +61,7 @@ async def aws() -> AsyncIterator[LocalLambdaCore]:
         yield service
 
 
-# The machine
+# Settings of the machine
 
 
 async def test_region_endpoint_and_retries_come_from_a_profile(
@@ -84,7 +84,7 @@ async def test_region_endpoint_and_retries_come_from_a_profile(
     assert aws.calls.total() == 2
 
 
-async def test_no_error_of_the_set_up_has_a_secret_in_a_local_variable(
+async def test_no_set_up_error_has_a_secret_in_a_local_variable(
     aws: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = the-secret-key\n"
@@ -99,7 +99,7 @@ async def test_no_error_of_the_set_up_has_a_secret_in_a_local_variable(
         assert_no_secret_in_frames(caught.value, "the-secret")
 
 
-#: Arguments that are refused when the client or a view is made, and a name of their own.
+#: Names and invalid values of arguments; the constructor and `with_options` reject them.
 WRONG: list[tuple[str, object]] = [
     ("region", 5),
     ("region", "us east"),
@@ -131,7 +131,7 @@ OF_VIEWS = ("region", "credentials", "timeout", "retry_mode", "max_attempts")
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_an_argument_of_a_wrong_type_is_refused_by_name(name: str, value: object) -> None:
+def test_an_argument_of_a_wrong_type_is_rejected_by_name(name: str, value: object) -> None:
     wrong: dict[str, Any] = {name: value}
     with pytest.raises(ParameterError) as caught:
         LambdaCoreClient(**wrong)
@@ -142,14 +142,14 @@ def test_an_argument_of_a_wrong_type_is_refused_by_name(name: str, value: object
         assert caught.value.parameter == name
 
 
-async def test_a_url_object_is_an_endpoint(aws: LocalLambdaCore) -> None:
+async def test_a_url_object_can_be_an_endpoint(aws: LocalLambdaCore) -> None:
     async with LambdaCoreClient(
         aws.region, credentials=aws.credentials, endpoint_url=URL(aws.endpoint_url)
     ) as client:
         assert (await client.get_network_connector("a")).name == "a"
 
 
-async def test_an_empty_profile_is_none(
+async def test_an_empty_profile_counts_as_none(
     aws: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.credentials.access_key_id)
@@ -158,16 +158,16 @@ async def test_an_empty_profile_is_none(
         assert (await client.get_network_connector("a")).name == "a"
 
 
-async def test_plain_http_to_other_machines_must_be_asked_for(aws: LocalLambdaCore) -> None:
+async def test_plain_http_to_other_machines_must_be_allowed(aws: LocalLambdaCore) -> None:
     url = "http://10.255.255.1"
     async with aws.client(endpoint_url=url) as client:
-        with pytest.raises(ConfigurationError, match="use https, .* or allow_plain_http"):
+        with pytest.raises(ConfigurationError, match="or allow_plain_http$"):
             await client.get_network_connector("a")
     async with aws.client(endpoint_url=url, allow_plain_http=True) as client:
         assert (await client._core.pipeline.resolve_settings("x")).allow_plain_http
 
 
-async def test_a_ca_bundle_is_all_that_is_trusted(
+async def test_a_ca_bundle_replaces_the_trusted_certificates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = tmp_path / "ca.pem"
@@ -192,8 +192,8 @@ async def test_a_ca_bundle_is_all_that_is_trusted(
     assert len(peer.requests) == 2
 
 
-@pytest.mark.parametrize("way", ["argument", "variable", "profile", "beside a session", "none"])
-async def test_a_ca_bundle_counts_for_the_credentials_of_a_container_too(
+@pytest.mark.parametrize("way", ["argument", "variable", "profile", "with a session", "none"])
+async def test_a_ca_bundle_applies_to_container_credentials(
     aws: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     bundle = tmp_path / "ca.pem"
@@ -207,7 +207,7 @@ async def test_a_ca_bundle_counts_for_the_credentials_of_a_container_too(
     if way == "profile":
         (tmp_path / "config").write_text(f"[default]\nca_bundle = {bundle}\n")
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
-    if way in ("variable", "beside a session"):
+    if way in ("variable", "with a session"):
         monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
     given: dict[str, Any] = {"ca_bundle": bundle} if way == "argument" else {}
     async with (
@@ -216,10 +216,10 @@ async def test_a_ca_bundle_counts_for_the_credentials_of_a_container_too(
     ):
         monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", peer.endpoint.url)
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # it is not for these services
-        if way == "beside a session":
+        if way == "with a session":
             given["http_session"] = session
         async with LambdaCoreClient(aws.region, endpoint_url=aws.endpoint_url, **given) as client:
-            client._core.pipeline.shared.credentials._provide._clock = FakeClock()  # type: ignore[union-attr] # the chain
+            client._core.pipeline.shared.credentials._provider._clock = FakeClock()  # type: ignore[union-attr] # the chain
             found = client._core.pipeline.shared.credentials.get()
             await client._core.pipeline.resolve_settings("GetNetworkConnector")
             if way == "none":
@@ -229,7 +229,7 @@ async def test_a_ca_bundle_counts_for_the_credentials_of_a_container_too(
                 assert (await found).access_key_id == aws.credentials.access_key_id
 
 
-async def test_a_session_of_the_callers_own_has_its_own_certificates_and_stays_open(
+async def test_a_callers_session_keeps_its_certificates_and_stays_open(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_CA_BUNDLE", "/no/such/file")
@@ -252,7 +252,7 @@ async def test_a_session_of_the_callers_own_has_its_own_certificates_and_stays_o
             LambdaCoreClient("us-east-1", http_session=session, trust_env=True)
 
 
-async def test_the_application_and_where_it_runs_are_in_the_user_agent(
+async def test_the_user_agent_has_the_application_and_the_execution_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SDK_UA_APP_ID", "orders\r\nx-forged: 1")
@@ -274,7 +274,7 @@ async def test_the_application_and_where_it_runs_are_in_the_user_agent(
 # Many regions
 
 
-async def test_a_custom_endpoint_gets_all_arns_of_its_partition(aws: LocalLambdaCore) -> None:
+async def test_a_custom_endpoint_receives_all_arns_of_its_partition(aws: LocalLambdaCore) -> None:
     attempts: list[Attempt] = []
     identifiers = ["a", arn("us-east-1"), arn("eu-west-1"), arn("cn-north-1", partition="aws-cn")]
     async with aws.client(on_attempt=attempts.append) as client:
@@ -330,25 +330,25 @@ async def test_lookups_across_targets_yield_one_result_for_each_pair(aws: LocalL
         assert "valid region" in lookup.error.message
 
 
-async def test_a_target_without_credentials_fails_by_itself(
+async def test_a_target_without_credentials_does_not_affect_others(
     aws: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
-    where = [Target(aws.region, label="nobody"), Target(aws.region, aws.credentials, "mine")]
+    where = [Target(aws.region, label="missing"), Target(aws.region, aws.credentials, "mine")]
     async with aws.client(credentials=None) as client:
         identifiers = ["a", *(f"x-{number}" for number in range(20))]
         async with client.lookup_across(where, identifiers) as run:
             results = [(target.label, lookup) async for target, lookup in run]
         async with client.list_across(where, LambdaCoreClient.list_network_connectors) as listed:
             items = [(target.label, type(item).__name__) async for target, item in listed]
-    nobody = [lookup for label, lookup in results if label == "nobody"]
-    assert {lookup.identifier for lookup in nobody} == set(identifiers)
-    for lookup in nobody:
+    missing = [lookup for label, lookup in results if label == "missing"]
+    assert {lookup.identifier for lookup in missing} == set(identifiers)
+    for lookup in missing:
         assert isinstance(lookup, Failed)
         assert "no credentials" in str(lookup.error)
     assert len(results) == 42
-    assert sorted(items) == [("mine", "NetworkConnectorSummary"), ("nobody", "CredentialsError")]
+    assert sorted(items) == [("mine", "NetworkConnectorSummary"), ("missing", "CredentialsError")]
 
 
 async def test_listings_across_targets_yield_items_and_one_error_a_target(
@@ -369,7 +369,7 @@ async def test_listings_across_targets_yield_items_and_one_error_a_target(
     assert sorted(label or "" for label, _ in errors) == ["elsewhere", "theirs"]
 
 
-async def test_any_iterable_may_be_a_listing(aws: LocalLambdaCore) -> None:
+async def test_any_async_iterable_can_be_a_listing(aws: LocalLambdaCore) -> None:
     class Once:
         def __aiter__(self) -> AsyncIterator[int]:
             return self
@@ -381,7 +381,7 @@ async def test_any_iterable_may_be_a_listing(aws: LocalLambdaCore) -> None:
         assert [pair async for pair in run] == []
 
 
-async def test_views_with_equal_credentials_share_pace_and_quota_and_no_others_do(
+async def test_only_views_with_equal_credentials_share_rate_limiters_and_quota(
     aws: LocalLambdaCore,
 ) -> None:
     async with aws.client() as client:
@@ -397,12 +397,12 @@ async def test_views_with_equal_credentials_share_pace_and_quota_and_no_others_d
 
 
 class Auth:
-    """An object of aws-requests-auth that finds its keys through botocore."""
+    """An object of aws-requests-auth that gets its keys from botocore."""
 
     aws_access_key = aws_secret_access_key = aws_token = None
 
     def __init__(self, credentials: Credentials) -> None:
-        self.asked = 0
+        self.calls = 0
         self._refreshable_credentials = self
         self._keys = SimpleNamespace(
             access_key=credentials.access_key_id,
@@ -411,26 +411,26 @@ class Auth:
         )
 
     def get_frozen_credentials(self) -> object:
-        self.asked += 1
+        self.calls += 1
         return self._keys
 
 
 @dataclass  # equal to others, and so without a hash
 class Vault:
-    """Gives credentials, as a method and when it is called."""
+    """Returns credentials from a method, and when called."""
 
     credentials: Credentials
-    asked: int = 0
+    calls: int = 0
 
     async def __call__(self) -> Credentials:
-        self.asked += 1
+        self.calls += 1
         return self.credentials
 
     async def get(self, *_account: object, **_options: object) -> Credentials:
         return await self()
 
 
-#: What may be passed as credentials, made anew for each view, and equal each time.
+#: Forms of credentials that are created for each view, and equal each time.
 SAME: dict[str, Callable[[Vault], CredentialsLike]] = {
     "a bound method": lambda vault: vault.get,
     "an object without a hash": lambda vault: vault,
@@ -440,7 +440,7 @@ SAME: dict[str, Callable[[Vault], CredentialsLike]] = {
 
 
 @pytest.mark.parametrize("form", SAME)
-async def test_equal_providers_are_one(aws: LocalLambdaCore, form: str) -> None:
+async def test_equal_providers_share_one_account(aws: LocalLambdaCore, form: str) -> None:
     vault = Vault(aws.credentials)
     where = [Target(aws.region, SAME[form](vault)) for _ in range(10)]
     async with aws.client(credentials=OTHER) as client:
@@ -449,7 +449,7 @@ async def test_equal_providers_are_one(aws: LocalLambdaCore, form: str) -> None:
         views = [client.with_options(credentials=SAME[form](vault)) for _ in range(10)]
         assert len({id(view._core.pipeline.shared) for view in views}) == 1
         assert views[0]._core.pipeline.shared is not client._core.pipeline.shared
-    assert vault.asked == 1
+    assert vault.calls == 1
 
 
 async def test_views_with_one_auth_object_share_rate_limiters_and_quota(
@@ -461,38 +461,40 @@ async def test_views_with_one_auth_object_share_rate_limiters_and_quota(
         assert len({id(view._core.pipeline.shared) for view in views}) == 1
         for view in views:
             await view.get_network_connector("a")
-    assert auth.asked == 1
+    assert auth.calls == 1
 
 
-async def test_providers_that_are_not_equal_are_not_one(aws: LocalLambdaCore) -> None:
+async def test_unequal_providers_share_nothing(aws: LocalLambdaCore) -> None:
     vaults = [Vault(aws.credentials), Vault(aws.credentials)]
     assert vaults[0] == vaults[1]
     calls = [partial(vaults[0].get, name) for name in ("a", "b")]
     unhashable = [partial(vaults[0].get, [name]) for name in ("a", "b")]
-    origins: list[CredentialsLike] = [*vaults, *calls, *unhashable]
+    providers: list[CredentialsLike] = [*vaults, *calls, *unhashable]
     async with aws.client(credentials=OTHER) as client:
-        views = [client.with_options(credentials=origin) for origin in origins]
+        views = [client.with_options(credentials=provider) for provider in providers]
         assert len({id(view._core.pipeline.shared) for view in views}) == 6
 
 
-async def test_views_made_for_each_call_keep_what_a_provider_gave(aws: LocalLambdaCore) -> None:
+async def test_views_created_for_each_call_reuse_the_credentials_of_a_provider(
+    aws: LocalLambdaCore,
+) -> None:
     vault = Vault(evolve(aws.credentials, expires_at=datetime.now(UTC) + timedelta(hours=1)))
     async with aws.client(credentials=OTHER) as client:
         for _ in range(5):
             await client.with_options(credentials=vault.get).get_network_connector("a")
             gc.collect()
-    assert vault.asked == 1
+    assert vault.calls == 1
 
 
-async def test_a_provider_in_the_place_of_one_that_is_gone_is_another(
+async def test_a_new_provider_is_not_mistaken_for_a_deleted_one(
     aws: LocalLambdaCore,
 ) -> None:
-    asked = 0
+    calls = 0
 
     def made() -> Callable[[], Awaitable[Credentials]]:
         async def provide() -> Credentials:
-            nonlocal asked
-            asked += 1
+            nonlocal calls
+            calls += 1
             return aws.credentials
 
         return provide
@@ -501,10 +503,10 @@ async def test_a_provider_in_the_place_of_one_that_is_gone_is_another(
         for _ in range(20):
             await client.with_options(credentials=made()).get_network_connector("a")
             gc.collect()
-    assert asked == 20
+    assert calls == 20
 
 
-async def test_accounts_are_remembered_up_to_a_number_and_while_they_are_in_use(
+async def test_the_latest_accounts_and_those_in_use_are_remembered(
     aws: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(core, "_REMEMBERED", 3)
@@ -516,16 +518,15 @@ async def test_accounts_are_remembered_up_to_a_number_and_while_they_are_in_use(
             await client.with_options(credentials=vault).get_network_connector("a")
         gc.collect()
         assert len(client._core._accounts._latest) == 3
-        assert (
-            len(client._core._accounts._known) == 5
-        )  # three, the client's own, and the one in use
-        assert [vault.asked for vault in vaults] == [1, 2, 2, 2, 2]
+        # Three, the client's, and the one in use.
+        assert len(client._core._accounts._known) == 5
+        assert [vault.calls for vault in vaults] == [1, 2, 2, 2, 2]
         again = client.with_options(credentials=vaults[0])
         assert again._core.pipeline.shared is in_use._core.pipeline.shared
         assert client.with_options(credentials=OTHER)._core.pipeline.shared is own
 
 
-async def test_closing_a_client_ends_the_refreshes_of_views_that_are_gone(
+async def test_closing_a_client_cancels_the_refreshes_of_deleted_views(
     aws: LocalLambdaCore,
 ) -> None:
     started = asyncio.Event()
@@ -552,10 +553,10 @@ async def test_closing_a_client_ends_the_refreshes_of_views_that_are_gone(
     assert ended == []
     await client.close()
     assert sorted(ended) == ["a", "b"]
-    assert not {task for task in other_tasks() if "_ask" in repr(task)}
+    assert not {task for task in other_tasks() if "_call_provider" in repr(task)}
 
 
-async def test_a_close_that_is_cancelled_closes_the_connections_all_the_same(
+async def test_a_cancelled_close_still_closes_the_connections(
     aws: LocalLambdaCore,
 ) -> None:
     started, release = asyncio.Event(), asyncio.Event()
@@ -583,7 +584,7 @@ async def test_a_close_that_is_cancelled_closes_the_connections_all_the_same(
         await client.with_options(credentials=aws.credentials).get_network_connector("a")
 
 
-async def test_keys_that_the_source_gives_again_are_not_sent_again() -> None:
+async def test_refused_keys_that_the_provider_returns_again_are_not_sent_again() -> None:
     vault = Vault(CREDENTIALS)
     refused = http(b"{}", "x-amzn-ErrorType: ExpiredTokenException", status="403 Forbidden")
     async with (
@@ -594,14 +595,14 @@ async def test_keys_that_the_source_gives_again_are_not_sent_again() -> None:
         for error in await asyncio.gather(*calls, return_exceptions=True):
             assert isinstance(error, ApiError)
             assert (error.code, error.attempts) == ("ExpiredTokenException", 1)
-        assert (len(peer.requests), vault.asked) == (10, 2)
+        assert (len(peer.requests), vault.calls) == (10, 2)
         for _ in range(5):
             with pytest.raises(ApiError):
                 await client.get_network_connector("a")
-        assert (len(peer.requests), vault.asked) == (15, 2)
+        assert (len(peer.requests), vault.calls) == (15, 2)
 
 
-async def test_a_provider_that_awaits_a_cancelled_task_fails_calls_and_lookups_in_words(
+async def test_a_provider_that_awaits_a_cancelled_task_fails_calls_and_lookups(
     aws: LocalLambdaCore,
 ) -> None:
     async def provide() -> Credentials:
@@ -618,7 +619,7 @@ async def test_a_provider_that_awaits_a_cancelled_task_fails_calls_and_lookups_i
     assert [type(lookup) for lookup in lookups] == [Failed] * 2
 
 
-async def test_an_end_without_a_zone_fails_a_call_in_words(aws: LocalLambdaCore) -> None:
+async def test_an_expiration_without_a_zone_fails_a_call(aws: LocalLambdaCore) -> None:
     async def provide() -> Credentials:
         return Credentials("AKIDEXAMPLE", "made-up", expires_at=datetime(2099, 1, 1))  # noqa: DTZ001 - it is the point
 
@@ -627,12 +628,12 @@ async def test_an_end_without_a_zone_fails_a_call_in_words(aws: LocalLambdaCore)
             await client.get_network_connector("a")
 
 
-async def test_a_provider_is_asked_once_for_all_views_that_use_it(aws: LocalLambdaCore) -> None:
-    asked = 0
+async def test_views_with_one_provider_share_one_refresh(aws: LocalLambdaCore) -> None:
+    calls = 0
 
     async def provide() -> Credentials:
-        nonlocal asked
-        asked += 1
+        nonlocal calls
+        calls += 1
         return aws.credentials
 
     where = [Target(aws.region, provide, label=str(number)) for number in range(5)]
@@ -642,7 +643,7 @@ async def test_a_provider_is_asked_once_for_all_views_that_use_it(aws: LocalLamb
             assert [type(lookup) async for _, lookup in run] == [Found] * 5
         with pytest.raises(ParameterError, match="^credentials: "):
             client.with_options(credentials="AKIDEXAMPLE")  # type: ignore[arg-type] # as it says
-    assert asked == 1
+    assert calls == 1
 
 
 async def test_leaving_a_run_early_leaves_nothing_behind(aws: LocalLambdaCore) -> None:
@@ -657,7 +658,7 @@ async def test_leaving_a_run_early_leaves_nothing_behind(aws: LocalLambdaCore) -
         assert not {task for task in other_tasks() if "_go" in repr(task) or "_work" in repr(task)}
 
 
-async def test_secrets_are_in_no_text_of_targets_and_views() -> None:
+async def test_targets_and_views_show_no_secret() -> None:
     target = Target("us-east-1", CREDENTIALS, "prod")
     async with LambdaCoreClient("us-east-1", credentials=CREDENTIALS) as client:
         view = client.with_options(credentials=CREDENTIALS)
@@ -667,13 +668,15 @@ async def test_secrets_are_in_no_text_of_targets_and_views() -> None:
 
 
 @pytest.mark.parametrize("region", ["", "us east", None, 3])
-def test_a_target_is_in_a_region(region: str) -> None:
+def test_a_target_needs_a_region(region: str) -> None:
     with pytest.raises(ParameterError, match="^region: "):
         Target(region)
 
 
 @pytest.mark.parametrize("option", ["concurrency", "targets_at_once"])
-async def test_a_run_over_targets_has_bounds(aws: LocalLambdaCore, option: str) -> None:
+async def test_the_arguments_of_a_run_over_targets_are_checked(
+    aws: LocalLambdaCore, option: str
+) -> None:
     async with aws.client() as client:
         with pytest.raises(ParameterError, match=f"^{option}: "):
             client.lookup_across(targets(aws), ["a"], **{option: 0})

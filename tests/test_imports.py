@@ -27,6 +27,7 @@ NOT_NEEDED: Final = {
         f"lambdacore_async.{name}"
         for name in (
             "cli",
+            "engine.identity.botocore_chain",
             "engine.identity.metadata",
             "local",
             "models.reason_codes",

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from lambdacore_async import models, workflows
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.engine.identity.chain import CredentialsLike
+from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.pipeline import Attempt
 from lambdacore_async.engine.transport.timeouts import Timeout

@@ -20,9 +20,9 @@ from attrs import evolve
 from yarl import URL
 
 from lambdacore_async import models, workflows
-from lambdacore_async.engine.configuration import Options, as_text, as_url, check_flag
+from lambdacore_async.engine.configuration import Options, as_plain_str, as_url, check_flag
 from lambdacore_async.engine.core import Core
-from lambdacore_async.engine.identity.chain import CredentialsLike, is_async
+from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
 from lambdacore_async.engine.pipeline import Attempt
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
@@ -127,7 +127,7 @@ class LambdaCoreClient:
                 max_attempts=max_attempts,
                 timeout=_as_timeout(timeout),
             ),
-            profile=as_text("profile", profile) or None,
+            profile=as_plain_str("profile", profile) or None,
             credentials=credentials,
             max_connections=max_connections,
             ca_bundle=ca_bundle,
@@ -1163,5 +1163,5 @@ def _as_timeout(timeout: float | Timeout | None) -> Timeout:
 def _check_listener(listener: object) -> None:
     if listener is not None and not callable(listener):
         raise ParameterError("on_attempt", f"must be a function, got {type(listener).__name__}")
-    if is_async(listener):
+    if is_async_callable(listener):
         raise ParameterError("on_attempt", "must not be async: it is called and never awaited")

@@ -1,4 +1,4 @@
-"""The machine's clock, and what the service teaches about it."""
+"""The machine's clock, and its correction by the service's time."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
+from lambdacore_async.engine.clock import Clock, Correction, ServiceClock, parse_timestamp
 from support.clocks import NOON, FakeClock
 
-#: What no honest service says of the time, or says so that nothing can be learnt from it.
+#: Values of `Date` that are invalid, implausible or without a usable time zone.
 NO_TIME: Final = (
     None,
     "",
@@ -35,23 +35,23 @@ NO_TIME: Final = (
 
 
 def http_date(minutes: float) -> str:
-    """A `Date` header so many minutes after noon."""
+    """Return a `Date` header for this many minutes after noon."""
     return format_datetime(NOON + timedelta(minutes=minutes), usegmt=True)
 
 
 def refused(service: ServiceClock, minutes: float) -> Correction:
-    """What a refused call makes of a `Date` so many minutes after noon."""
+    """Return the correction after a rejection at this many minutes after noon."""
     correction = service.compare(http_date(minutes), service.now())
     assert correction is not None
     return correction
 
 
 def learn(service: ServiceClock, minutes: float) -> None:
-    """Refuse a request, and accept the corrected one."""
+    """Reject a request, and accept the corrected one."""
     service.accept(refused(service, minutes))
 
 
-async def test_the_machines_clock_tells_the_time_in_utc_and_goes_on() -> None:
+async def test_the_machines_clock_is_in_utc_and_advances() -> None:
     clock = Clock()
     before = datetime.now(UTC)
     start = clock.monotonic()
@@ -59,6 +59,15 @@ async def test_the_machines_clock_tells_the_time_in_utc_and_goes_on() -> None:
     assert before <= clock.now() <= datetime.now(UTC)
     assert clock.now().tzinfo is UTC
     assert start <= clock.monotonic()
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-11-24T12:00:00Z", "2026-11-24T12:00:00", "2026-11-24T13:00:00+01:00"]
+)
+def test_a_timestamp_without_a_zone_is_in_utc(text: str) -> None:
+    assert parse_timestamp(text) == NOON
+    with pytest.raises(ValueError, match="isoformat"):
+        parse_timestamp("soon")
 
 
 @pytest.mark.usefixtures("leaps")
@@ -69,7 +78,7 @@ async def test_a_sleep_takes_its_time() -> None:
     assert loop.time() >= start + 1000
 
 
-def test_the_machines_time_counts_until_an_answer_shows_that_it_is_wrong() -> None:
+def test_the_machines_time_is_used_until_a_response_shows_that_it_is_wrong() -> None:
     clock = FakeClock()
     service = ServiceClock(clock)
     clock.advance(60)
@@ -82,7 +91,7 @@ def test_a_clock_that_is_off_by_five_minutes_or_more_is_corrected(minutes: float
     service = ServiceClock(clock)
     correction = refused(service, minutes)
     assert service.now(correction) == NOON + timedelta(minutes=minutes)
-    assert service.now() == NOON, "one refusal convinces the refused call alone"
+    assert service.now() == NOON, "one rejection corrects the rejected call only"
     service.accept(correction)
     assert service.now() == NOON + timedelta(minutes=minutes)
     clock.advance(1)
@@ -90,13 +99,13 @@ def test_a_clock_that_is_off_by_five_minutes_or_more_is_corrected(minutes: float
 
 
 @pytest.mark.parametrize("minutes", [0, 4.98, -4.98])
-def test_a_clock_that_is_off_by_less_is_believed(minutes: float) -> None:
+def test_a_smaller_offset_is_not_corrected(minutes: float) -> None:
     service = ServiceClock(FakeClock())
     assert service.compare(http_date(minutes), service.now()) is None
 
 
 @pytest.mark.parametrize("date", NO_TIME)
-def test_a_date_that_tells_no_plausible_time_teaches_nothing(date: str | None) -> None:
+def test_an_implausible_date_is_ignored(date: str | None) -> None:
     service = ServiceClock(FakeClock())
     assert service.compare(date, service.now()) is None
 
@@ -110,13 +119,13 @@ def test_the_older_forms_of_a_date_are_read(date: str) -> None:
 
 
 @pytest.mark.parametrize("year", [1970, 1980, 2000, 2038, 2106])
-def test_a_machine_whose_clock_has_lost_its_battery_is_corrected(year: int) -> None:
+def test_a_clock_that_was_reset_is_corrected(year: int) -> None:
     service = ServiceClock(FakeClock(datetime(year, 1, 1, tzinfo=UTC)))
     learn(service, 0)
     assert service.now() == NOON
 
 
-def test_a_second_drift_is_measured_anew() -> None:
+def test_a_second_drift_is_measured_again() -> None:
     service = ServiceClock(FakeClock())
     learn(service, 30)
     assert service.compare(http_date(30), service.now()) is None
@@ -126,14 +135,14 @@ def test_a_second_drift_is_measured_anew() -> None:
     assert service.now() == NOON
 
 
-def test_a_correction_within_the_tolerance_of_the_machines_time_puts_that_back() -> None:
+def test_a_correction_within_the_tolerance_restores_the_machines_time() -> None:
     service = ServiceClock(FakeClock())
     learn(service, 30)
     learn(service, 4)
     assert service.now() == NOON
 
 
-def test_a_request_signed_before_the_correction_had_the_wrong_time_too() -> None:
+def test_a_request_signed_before_the_correction_is_corrected_too() -> None:
     service = ServiceClock(FakeClock())
     signed = service.now()
     learn(service, 30)
@@ -142,34 +151,34 @@ def test_a_request_signed_before_the_correction_had_the_wrong_time_too() -> None
     assert service.now(correction) == NOON + timedelta(minutes=30)
 
 
-def test_a_long_wait_for_the_refusal_is_no_drift() -> None:
+def test_a_long_wait_for_the_rejection_is_not_drift() -> None:
     clock = FakeClock()
     service = ServiceClock(clock)
     signed = service.now()
     clock.advance(600)
     correction = service.compare(http_date(10), signed)
-    assert correction is not None, "the request was old when it was judged"
+    assert correction is not None, "the request was old when the service checked it"
     assert service.now(correction) == clock.now()
 
 
-def test_while_the_shared_time_is_accepted_no_other_is_shared() -> None:
+def test_no_correction_is_shared_while_the_shared_time_is_accepted() -> None:
     service = ServiceClock(FakeClock())
     correction = refused(service, 30)
     service.accept(None)
     service.accept(correction)
     assert service.now() == NOON
     learn(service, 30)
-    assert service.now() == NOON + timedelta(minutes=30), "no other request was accepted meanwhile"
+    assert service.now() == NOON + timedelta(minutes=30), "no other request was accepted since"
 
 
-def test_what_nobody_tried_is_tried_by_one() -> None:
+def test_one_call_takes_an_untried_correction() -> None:
     service = ServiceClock(FakeClock())
     service.untried = refused(service, 30)
     assert service.take_untried() == Correction(timedelta(minutes=30), 0)
     assert service.take_untried() is None
 
 
-def test_a_new_endpoints_clock_starts_with_what_another_ones_has_learnt() -> None:
+def test_a_new_endpoints_clock_starts_with_the_offset_of_another() -> None:
     clock = FakeClock()
     service = ServiceClock(clock)
     learn(service, 30)
@@ -180,9 +189,7 @@ def test_a_new_endpoints_clock_starts_with_what_another_ones_has_learnt() -> Non
 
 
 @pytest.mark.parametrize(("start", "year"), [(1970, 9999), (2199, 1)])
-def test_a_clock_set_so_that_the_offset_leads_out_of_time_counts_as_it_is(
-    start: int, year: int
-) -> None:
+def test_an_offset_that_leads_out_of_range_is_ignored(start: int, year: int) -> None:
     clock = FakeClock(datetime(start, 1, 1, tzinfo=UTC))
     service = ServiceClock(clock)
     learn(service, 0)
@@ -219,7 +226,7 @@ _dates = st.one_of(
 )
 @example([("Fri, 31 Dec 9999 23:59:59 GMT", True, True)], 0, NOON)
 @example([("Mon, 01 Jan 0001 00:00:00 +1400", True, True)], 0, NOON)  # for two digits of a year
-def test_after_any_dates_an_honest_refusal_mends_the_clock_at_once(
+def test_after_any_dates_a_correct_rejection_corrects_the_clock_at_once(
     history: list[tuple[str | None, bool, bool]], minutes: float, start: datetime
 ) -> None:
     service = ServiceClock(FakeClock(start))

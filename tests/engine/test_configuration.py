@@ -1,4 +1,4 @@
-"""What callers leave open comes from where botocore finds it, or the difference is named here."""
+"""Settings come from the sources that botocore uses, or a test names the difference."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from support.threads import busy_executor
 from support.transports import CONNECTOR, FakeTransport
 
 NOWHERE: Final = os.devnull
-#: No file is read when all of these are given.
+#: All options; with these, no file is read.
 ALL: Final = Options(
     region="us-east-1",
     endpoint_url="https://a.example",
@@ -68,7 +68,7 @@ async def resolve(environ: Mapping[str, str], options: Options | None = None) ->
     return settings
 
 
-# As botocore has it
+# The same as in botocore
 
 
 flags = st.sampled_from(["true", "false", "True", "FALSE"])
@@ -151,7 +151,7 @@ async def ours(
     profile=st.none() | st.sampled_from(["work", "default"]),
     options=options,
 )
-def test_where_requests_go_and_how_they_are_retried_is_as_botocore_has_it(
+def test_endpoints_and_retries_are_those_of_botocore(
     tmp_path_factory: pytest.TempPathFactory,
     environ: dict[str, str],
     default: dict[str, str],
@@ -188,7 +188,7 @@ def test_where_requests_go_and_how_they_are_retried_is_as_botocore_has_it(
     assert asyncio.run(ours(environ | files, profile, options)) == expected
 
 
-async def test_endpoints_are_looked_for_in_this_order(tmp_path: Path) -> None:
+async def test_the_sources_of_an_endpoint_have_this_order(tmp_path: Path) -> None:
     section = {"services": "known", "endpoint_url": "https://profile.example"}
     (tmp_path / "config").write_text(config_file(section, {}))
     environ = {
@@ -210,10 +210,10 @@ async def test_endpoints_are_looked_for_in_this_order(tmp_path: Path) -> None:
     assert (await resolve(environ, given)).endpoint_url == "https://given.example"
 
 
-# Where this differs from botocore, or is stricter
+# Different from botocore, or stricter
 
 
-async def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
+async def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     (tmp_path / "config").write_text(
         "[default]\nregion = eu-west-1\nuse_fips_endpoint = true\nmax_attempts = 5\n"
     )
@@ -226,16 +226,16 @@ async def test_an_empty_variable_says_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "problem"),
     [
-        ("AWS_USE_FIPS_ENDPOINT", "yes", "must be true or false, is 'yes'"),
-        ("AWS_USE_DUALSTACK_ENDPOINT", "1", "must be true or false, is '1'"),
-        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "on", "must be true or false, is 'on'"),
-        ("AWS_RETRY_MODE", "turbo", "must be one of ('standard', 'adaptive'), is 'turbo'"),
-        ("AWS_MAX_ATTEMPTS", "0", "must be a whole number from 1, is '0'"),
-        ("AWS_MAX_ATTEMPTS", "2.5", "must be a whole number from 1, is '2.5'"),
-        ("AWS_MAX_ATTEMPTS", "٣", "must be a whole number from 1, is '٣'"),
+        ("AWS_USE_FIPS_ENDPOINT", "yes", "must be true or false, got 'yes'"),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1", "must be true or false, got '1'"),
+        ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "on", "must be true or false, got 'on'"),
+        ("AWS_RETRY_MODE", "turbo", "must be one of ('standard', 'adaptive'), got 'turbo'"),
+        ("AWS_MAX_ATTEMPTS", "0", "must be a whole number from 1, got '0'"),
+        ("AWS_MAX_ATTEMPTS", "2.5", "must be a whole number from 1, got '2.5'"),
+        ("AWS_MAX_ATTEMPTS", "٣", "must be a whole number from 1, got '٣'"),
     ],
 )
-async def test_nonsense_is_refused_by_the_name_of_where_it_stands(
+async def test_an_invalid_setting_is_rejected_by_the_name_of_its_source(
     tmp_path: Path, variable: str, value: str, problem: str
 ) -> None:
     with pytest.raises(ConfigurationError) as raised:
@@ -261,7 +261,7 @@ async def test_nonsense_is_refused_by_the_name_of_where_it_stands(
         ("AWS_ENDPOINT_URL", "endpoint_url", "https://u:PASSWORD@a.example", "the URL must"),
     ],
 )
-async def test_a_wrong_place_is_refused_by_the_name_of_where_it_stands(
+async def test_an_invalid_region_or_endpoint_is_rejected_by_the_name_of_its_source(
     tmp_path: Path, variable: str, setting: str, value: str, problem: str
 ) -> None:
     region = None if setting == "region" else "us-east-1"
@@ -277,26 +277,28 @@ async def test_a_wrong_place_is_refused_by_the_name_of_where_it_stands(
         assert raised.value.__context__ is None
 
 
-async def test_plain_http_is_for_the_environments_endpoint_too_if_it_is_allowed() -> None:
+async def test_allow_plain_http_applies_to_an_endpoint_of_the_environment() -> None:
     environ = {"AWS_ENDPOINT_URL": "http://a.example"}
     settings = await resolve(environ, Options("us-east-1", allow_plain_http=True))
     assert settings.endpoint_url == "http://a.example"
 
 
 @pytest.mark.parametrize("environ", [{}, {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}])
-async def test_without_a_region_there_is_no_guess(environ: dict[str, str]) -> None:
+async def test_a_missing_region_is_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="^no region: .*AWS_REGION, AWS_DEFAULT_REGION"):
         await resolve(environ, Options())
 
 
-async def test_the_applications_name_is_the_environments_or_the_profiles(tmp_path: Path) -> None:
+async def test_the_application_name_comes_from_the_environment_or_the_profile(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "config").write_text("[default]\nsdk_ua_app_id = of-the-profile\n")
     environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
     assert (await resolve(environ)).app_id == "of-the-profile"
     assert (await resolve({**environ, "AWS_SDK_UA_APP_ID": "mine"})).app_id == "mine"
 
 
-# What the caller gives
+# Options
 
 
 @pytest.mark.parametrize(
@@ -319,7 +321,7 @@ async def test_the_applications_name_is_the_environments_or_the_profiles(tmp_pat
         ("allow_plain_http", None),
     ],
 )
-def test_what_the_caller_gives_out_of_bounds_is_refused_at_once(name: str, value: Any) -> None:
+def test_an_invalid_option_is_rejected_at_once(name: str, value: Any) -> None:
     with pytest.raises(ParameterError) as raised:
         Options(**{name: value})
     suffix = "_endpoint" if name.startswith("use_") else ""
@@ -327,14 +329,14 @@ def test_what_the_caller_gives_out_of_bounds_is_refused_at_once(name: str, value
 
 
 class Text(str, Enum):  # noqa: UP042 - a StrEnum formats as its value
-    """Text whose format is another."""
+    """Strings whose format is not their value."""
 
     REGION = "eu-west-1"
     URL = "https://a.example"
     MODE = "adaptive"
 
 
-async def test_text_of_an_enum_counts_as_its_value() -> None:
+async def test_a_member_of_a_string_enum_counts_as_its_value() -> None:
     settings = await resolve({}, Options(Text.REGION, Text.URL, retry_mode=Text.MODE))
     shown = (settings.region, settings.endpoint_url, settings.policy.mode)
     assert [f"{each}" for each in shown] == ["eu-west-1", "https://a.example", "adaptive"]
@@ -342,7 +344,7 @@ async def test_text_of_an_enum_counts_as_its_value() -> None:
 
 @attrs.frozen
 class Url:
-    """A URL as libraries have them."""
+    """A URL object, as in other libraries."""
 
     text: str
 
@@ -363,25 +365,25 @@ class Url:
         (Url("HTTPS://a.example"), "HTTPS://a.example"),
     ],
 )
-def test_a_url_is_taken_by_its_text(url: object, text: str | None) -> None:
+def test_a_url_object_is_converted_to_text(url: object, text: str | None) -> None:
     assert as_url(url) == text
 
 
 @pytest.mark.parametrize(
     "url", [5, True, b"http://localhost", {"http://": 1}, ["http://a"], Path("http://a"), object()]
 )
-def test_what_is_no_url_is_refused_by_name(url: object) -> None:
+def test_a_value_that_is_not_a_url_is_rejected(url: object) -> None:
     with pytest.raises(ParameterError, match=f"^endpoint_url: .* got {type(url).__name__}$"):
         as_url(url)
 
 
 @pytest.mark.parametrize("path", [5, True, b"ca.pem", ["ca.pem"], False])
-def test_what_is_no_path_is_refused_by_name(path: Any) -> None:
+def test_a_value_that_is_not_a_path_is_rejected(path: Any) -> None:
     with pytest.raises(ParameterError, match=f"^ca_bundle: .* got {type(path).__name__}$"):
         configuration({}, ca_bundle=path)
 
 
-async def test_timeout_and_plain_http_are_handed_on() -> None:
+async def test_timeout_and_plain_http_are_passed_through() -> None:
     settings = await resolve(
         {}, Options("us-east-1", allow_plain_http=True, timeout=Timeout(total=3))
     )
@@ -391,7 +393,7 @@ async def test_timeout_and_plain_http_are_handed_on() -> None:
 # The region of the credentials
 
 
-async def test_the_home_region_is_the_clients_and_else_the_first_of_its_views(
+async def test_the_home_region_is_that_of_the_client_or_of_its_first_view(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n")
@@ -421,7 +423,7 @@ async def test_a_busy_executor_delays_neither_profile_nor_certificates(tmp_path:
     assert subject.ssl_context is not None
 
 
-async def test_no_file_is_read_where_nothing_is_left_open() -> None:
+async def test_no_file_is_read_if_all_settings_are_given() -> None:
     gone = SharedConfig({}, "no-such-profile")
     assert await Configuration({}, gone, verifies=False).resolve(ALL)
     assert await Configuration(EXPLICIT, gone, verifies=False).resolve(Options())
@@ -455,7 +457,7 @@ async def test_files_are_opened_off_the_event_loop(tmp_path: Path) -> None:
 # Certificates
 
 
-async def test_a_ca_bundle_is_the_callers_else_the_environments_else_the_profiles(
+async def test_a_ca_bundle_comes_from_the_caller_the_environment_or_the_profile(
     tmp_path: Path,
 ) -> None:
     for name in ("given", "variable", "profile"):
@@ -483,14 +485,14 @@ async def test_a_ca_bundle_is_the_callers_else_the_environments_else_the_profile
     assert read == ["profile", "variable", "given"]
 
 
-async def test_a_session_of_the_callers_own_needs_no_ca_bundle() -> None:
+async def test_a_callers_session_ignores_the_ca_bundle() -> None:
     subject = configuration({"AWS_CA_BUNDLE": "/no/such/file"}, verifies=False)
     await subject.resolve(Options("us-east-1"))
     assert subject.ssl_context is None
 
 
 @pytest.mark.parametrize("place", ["given", "variable", "profile", "nowhere"])
-async def test_the_librarys_own_connections_trust_the_ca_bundle_even_beside_a_session(
+async def test_the_librarys_connections_trust_the_ca_bundle_even_with_a_session(
     tmp_path: Path, place: str
 ) -> None:
     path = str(tmp_path / "ca.pem")
@@ -512,7 +514,7 @@ async def test_the_librarys_own_connections_trust_the_ca_bundle_even_beside_a_se
 @pytest.mark.parametrize(
     ("content", "problem"), [(None, "No such file or directory"), ("", ""), ("nonsense", "")]
 )
-async def test_a_bad_ca_bundle_is_refused_by_name(
+async def test_an_invalid_ca_bundle_is_rejected_by_name(
     tmp_path: Path, content: str | None, problem: str
 ) -> None:
     path = tmp_path / "ca.pem"

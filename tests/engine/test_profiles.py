@@ -1,4 +1,4 @@
-"""The files of the AWS CLI: read as botocore reads them, off the loop, and never quoted."""
+"""The AWS files are read as in botocore, off the event loop, and never quoted in errors."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ region = sa-east-1
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    """Variables that point to files with a few profiles."""
+    """Variables that name files with several profiles."""
     (tmp_path / "config").write_text(CONFIG)
     (tmp_path / "credentials").write_text(CREDENTIALS)
     return {
@@ -87,7 +87,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
         (None, {"AWS_PROFILE": "keys-only"}, "sa-east-1"),
     ],
 )
-def test_the_profile_is_the_one_asked_for(
+def test_the_argument_and_the_variables_select_the_profile(
     environ: dict[str, str], name: str | None, variables: dict[str, str], region: str
 ) -> None:
     assert load({**environ, **variables}, name).get("region") == region
@@ -104,29 +104,29 @@ def test_without_files_the_default_profile_is_empty(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "odd", "services"])
-def test_a_profile_that_is_not_there_is_an_error_that_names_it(
-    environ: dict[str, str], name: str
-) -> None:
+def test_the_error_of_a_missing_profile_names_it(environ: dict[str, str], name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(environ, name)
     config, credentials = environ.values()
     assert str(caught.value) == f"profile {name!r} not found in {config} or {credentials}"
 
 
-def test_a_block_is_settings_of_its_own_and_no_text(environ: dict[str, str]) -> None:
+def test_a_block_has_nested_settings_and_is_not_text(environ: dict[str, str]) -> None:
     profile = load(environ, "dev")
     assert profile.config["s3"] == {"addressing_style": "path"}
     assert profile.get("s3") is None
 
 
-def test_the_services_section_of_a_profile_tells_of_this_service(environ: dict[str, str]) -> None:
+def test_the_services_section_of_a_profile_has_settings_of_this_service(
+    environ: dict[str, str],
+) -> None:
     assert load(environ, "dev").service == {"endpoint_url": "http://127.0.0.1:9"}
     assert load(environ, "plain").service == {}
-    with pytest.raises(ConfigurationError, match="'nowhere', which is not there"):
+    with pytest.raises(ConfigurationError, match="'nowhere', named by profile 'astray', not found"):
         load(environ, "astray")
 
 
-def test_a_setting_counts_as_there_even_if_it_is_empty() -> None:
+def test_a_setting_is_present_even_if_it_is_empty() -> None:
     profile = Profile("p", {"role_arn": ""}, {"sso_session": "s"})
     assert profile.first(["role_arn"]) == "role_arn"
     assert profile.first(["other", "sso_session", "role_arn"]) == "sso_session"
@@ -173,7 +173,7 @@ def test_a_file_that_cannot_be_read_says_why(
     "obstacle",
     ["nothing", "a folder", "a file for a folder", "a broken link", "a link to itself", "a pipe"],
 )
-def test_a_file_that_nobody_named_and_that_is_no_file_counts_as_absent(
+def test_a_default_path_without_a_regular_file_counts_as_absent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, obstacle: str
 ) -> None:
     place = tmp_path / ".aws" / "config"
@@ -196,7 +196,7 @@ def test_a_file_that_nobody_named_and_that_is_no_file_counts_as_absent(
     assert load({}).config == {}
 
 
-def test_a_home_that_is_not_known_is_no_error_unless_a_file_there_is_named(
+def test_an_unknown_home_directory_is_an_error_only_if_a_variable_names_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def no_home(_: Path) -> Path:
@@ -212,7 +212,7 @@ def test_a_home_that_is_not_known_is_no_error_unless_a_file_there_is_named(
         )
 
 
-def test_a_named_file_behind_a_link_without_end_is_an_error(
+def test_a_named_file_behind_a_symlink_loop_is_an_error(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
@@ -220,13 +220,13 @@ def test_a_named_file_behind_a_link_without_end_is_an_error(
         load({**environ, "AWS_CONFIG_FILE": str(tmp_path / "loop")})
 
 
-def test_a_byte_order_mark_is_no_part_of_a_file(environ: dict[str, str]) -> None:
+def test_a_byte_order_mark_is_ignored(environ: dict[str, str]) -> None:
     Path(environ["AWS_CONFIG_FILE"]).write_text("[default]\nregion = eu-west-1\n", "utf-8-sig")
     assert load(environ).get("region") == "eu-west-1"
 
 
-#: Reads a profile as a user without rights, in a process that cannot get them back.
-AS_ANOTHER_USER: Final = """
+#: A program that drops its permissions and reads a profile.
+WITHOUT_PERMISSION: Final = """
 import os, sys
 
 for name in ("HOME", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -248,11 +248,11 @@ else:
 """
 
 
-def as_another_user(home: Path | None, **environ: Path) -> str:
-    """What comes of reading the files without the right to."""
+def without_permission(home: Path | None, **environ: Path) -> str:
+    """Return the result of reading the files without permission."""
     arguments = [str(home or ""), *(f"{name}={path}" for name, path in environ.items())]
     done = subprocess.run(  # noqa: S603 - ours
-        [sys.executable, "-c", AS_ANOTHER_USER, *arguments],
+        [sys.executable, "-c", WITHOUT_PERMISSION, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -264,7 +264,7 @@ def as_another_user(home: Path | None, **environ: Path) -> str:
 @pytest.mark.skipif(
     sys.platform == "win32" or os.geteuid() != 0, reason="only root can become another user"
 )
-def test_what_another_user_may_not_reach_is_absent_unless_it_is_named_or_there() -> None:
+def test_a_file_without_permission_is_absent_unless_it_is_named_or_readable_by_name() -> None:
     with TemporaryDirectory() as folder:  # the fixture's is in a folder of root's
         Path(folder).chmod(0o755)
         home = Path(folder, "home")
@@ -272,19 +272,19 @@ def test_what_another_user_may_not_reach_is_absent_unless_it_is_named_or_there()
         aws.mkdir(parents=True)
         for name in ("config", "credentials"):
             (aws / name).write_text("[default]\nregion = eu-west-1\n")
-        assert as_another_user(None) == "absent"
+        assert without_permission(None) == "absent"
         for closed in (home, aws):
             closed.chmod(0o700)
-            assert as_another_user(home) == "absent"
-            assert as_another_user(home, AWS_CONFIG_FILE=aws / "config") == (
+            assert without_permission(home) == "absent"
+            assert without_permission(home, AWS_CONFIG_FILE=aws / "config") == (
                 f"AWS_CONFIG_FILE: {aws / 'config'}: cannot be read: Permission denied"
             )
             closed.chmod(0o755)
         (aws / "config").chmod(0o600)
-        assert as_another_user(home) == f"{aws / 'config'}: cannot be read: Permission denied"
+        assert without_permission(home) == f"{aws / 'config'}: cannot be read: Permission denied"
 
 
-async def test_no_error_of_the_files_has_their_content_in_a_local_variable(
+async def test_no_error_has_the_files_content_in_a_local_variable(
     environ: dict[str, str],
 ) -> None:
     environ["AWS_SECRET_ACCESS_KEY"] = "the-secret-key"
@@ -320,7 +320,7 @@ async def test_the_files_are_read_once_and_off_the_loop(environ: dict[str, str])
     assert sorted(reads) == sorted((path, False) for path in environ.values())
 
 
-async def test_files_that_were_wrong_are_read_again(environ: dict[str, str]) -> None:
+async def test_files_are_read_again_after_an_error(environ: dict[str, str]) -> None:
     config = SharedConfig(environ, "new")
     with pytest.raises(ConfigurationError):
         await config.load()
@@ -348,7 +348,7 @@ def written(sections: Mapping[str, Mapping[str, str]], *, config: bool) -> str:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(NAMES, SECTION), st.dictionaries(NAMES, SECTION), NAMES)
-def test_profiles_are_what_botocore_reads(
+def test_profiles_are_read_as_botocore_reads_them(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     config: dict[str, dict[str, str]],
@@ -368,7 +368,7 @@ def test_profiles_are_what_botocore_reads(
         assert {**ours.config, **ours.credentials} == theirs[name]
 
 
-def test_the_endpoint_of_a_services_section_is_what_botocore_finds(
+def test_the_endpoint_of_a_services_section_is_that_of_botocore(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable, path in environ.items():

@@ -1,4 +1,4 @@
-"""Blocking work in threads: apart from the loop's executor, and in nobody's way."""
+"""Blocking work in dedicated threads, independent of the loop's executor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from lambdacore_async.engine.threads import run_in_thread
 
 
-async def test_the_result_and_the_error_of_the_work_are_the_callers() -> None:
+async def test_the_caller_gets_the_result_or_the_error_of_the_work() -> None:
     assert await run_in_thread(lambda: 7) == 7
     with pytest.raises(KeyError, match="LOST"):
         await run_in_thread(lambda: os.environ["LOST"])
@@ -49,7 +49,7 @@ async def test_a_cancelled_caller_does_not_wait_for_the_work() -> None:
     await asyncio.sleep(0)
 
 
-def test_a_loop_that_was_closed_meanwhile_gets_no_result() -> None:
+def test_a_closed_loop_gets_no_result() -> None:
     release = threading.Event()
     threads: list[threading.Thread] = []
 

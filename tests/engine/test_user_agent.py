@@ -1,4 +1,4 @@
-"""How the client introduces itself."""
+"""The `User-Agent` header."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def facts(monkeypatch: pytest.MonkeyPatch, **values: str) -> None:
     app_id=st.none() | texts,
     extra=st.none() | st.from_regex(r"[!-~]+( [!-~]+)*", fullmatch=True),
 )
-def test_all_but_the_products_own_name_is_as_botocore_writes_it(
+def test_the_header_is_that_of_botocore_except_for_the_product(
     system: str,
     release: str,
     machine: str,
@@ -59,18 +59,18 @@ def test_all_but_the_products_own_name_is_as_botocore_writes_it(
     assert ours.split()[1:] == theirs.split()[1:]
 
 
-def test_the_version_is_the_packages() -> None:
+def test_the_version_is_that_of_the_package() -> None:
     assert importlib.metadata.version("lambdacore-async") == VERSION
 
 
 @pytest.mark.parametrize("extra", ["app/my-service#1.0", "  app/my-service#1.0 "])
-def test_the_callers_text_comes_last(extra: str) -> None:
+def test_the_extra_text_comes_last(extra: str) -> None:
     plain = UserAgent().text("standard", "my-app")
     assert UserAgent(extra).text("standard", "my-app") == f"{plain} app/my-service#1.0"
 
 
 @pytest.mark.parametrize("extra", [None, "", "  "])
-def test_no_text_leaves_no_trace(extra: str | None) -> None:
+def test_empty_extra_text_changes_nothing(extra: str | None) -> None:
     assert UserAgent(extra).text("standard") == UserAgent().text("standard")
 
 
@@ -81,7 +81,7 @@ def test_text_that_could_forge_headers_is_refused(extra: Any) -> None:
 
 
 @given(st.text(), st.text())
-def test_whatever_the_environment_says_the_header_is_one_line_of_ascii(
+def test_the_header_is_one_line_of_ascii_for_any_environment(
     execution_env: str, app_id: str
 ) -> None:
     text = UserAgent(None, execution_env).text("standard", app_id)
@@ -89,7 +89,7 @@ def test_whatever_the_environment_says_the_header_is_one_line_of_ascii(
 
 
 @given(st.text())
-def test_whatever_is_accepted_is_one_line_of_ascii(extra: str) -> None:
+def test_the_header_is_one_line_of_ascii_for_any_accepted_text(extra: str) -> None:
     try:
         text = UserAgent(extra).text("standard")
     except ParameterError:

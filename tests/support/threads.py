@@ -1,4 +1,4 @@
-"""Threads that are in the way, or hang."""
+"""Threads that block the loop's default executor."""
 
 from __future__ import annotations
 

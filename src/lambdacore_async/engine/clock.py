@@ -1,4 +1,4 @@
-"""Clocks: the machine's, injected so that tests never wait, and the service's."""
+"""The machine's clock, injected so that tests never wait, and the service's time."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
-#: How far off a clock must be before the service's is believed instead.
+#: Minimum offset of the machine's clock that is corrected by the service's time.
 _TOLERANCE: Final = timedelta(minutes=5)
-#: The years in which a service may say that it is. The machine's own clock may say 1970.
+#: Years that are accepted in a service's `Date`. The machine's own clock may be at 1970.
 _PLAUSIBLE_YEARS: Final = range(2000, 2200)
 
-#: Seconds that reads of the service may lag behind a change. Until then they may miss a new
-#: resource, or show a failure of an earlier change.
+#: Seconds that reads of the service may lag behind a change. Until then, they may miss a new
+#: resource, or show the failure of an earlier change.
 LAG: Final = 60.0
 
 
@@ -22,10 +22,10 @@ class Clock:
     """The machine's time."""
 
     def now(self) -> datetime:
-        """The time of day, with a time zone."""
+        """Return the time of day, in UTC."""
         return datetime.now(UTC)
 
-    #: Seconds from some point in the past, never going back.
+    #: Returns seconds since an arbitrary point in the past; never goes backwards.
     monotonic = staticmethod(time.monotonic)
 
     async def sleep(self, seconds: float) -> None:
@@ -33,12 +33,22 @@ class Clock:
         await asyncio.sleep(seconds)
 
 
+def parse_timestamp(text: str) -> datetime:
+    """Return an ISO 8601 time. A time without a zone is in UTC.
+
+    Raises:
+        ValueError: if the text is not a time.
+    """
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
 class Correction(NamedTuple):
-    """An offset of the machine's clock that a refusal suggests, to be tried by one call.
+    """A clock offset that a rejected request suggests, for one call to try.
 
     Attributes:
-        offset: what to add to the machine's time.
-        accepted: how many requests the service had accepted at the shared offset by then.
+        offset: is added to the machine's time.
+        accepted: the number of requests that the service had accepted at the shared offset.
     """
 
     offset: timedelta
@@ -48,18 +58,18 @@ class Correction(NamedTuple):
 class ServiceClock:
     """The time of day at one endpoint, shared by all calls to it.
 
-    It is the machine's time until a refusal shows that this is wrong by five minutes or more. One
-    refusal convinces nobody but the refused call, since one of many hosts may be wrong itself: the
-    correction is shared once a request with the corrected time was accepted, unless requests with
-    the old time were accepted meanwhile.
+    It is the machine's time until the service rejects a request whose time is wrong by five minutes
+    or more. One rejection corrects the time of the rejected call only, because one of many hosts
+    may be wrong itself. The correction is shared once the service has accepted a request with the
+    corrected time, unless it has accepted requests with the old time since.
 
     Args:
-        clock: the machine's.
-        known: the clock of another endpoint, for what to start with.
+        clock: the machine's clock.
+        known: the clock of another endpoint, whose offset is the initial one.
 
     Attributes:
         offset: is added to the machine's time.
-        untried: a correction that the refused call had no attempt left to try.
+        untried: a correction that the rejected call had no attempt left to try.
     """
 
     def __init__(self, clock: Clock, known: ServiceClock | None = None) -> None:
@@ -69,27 +79,27 @@ class ServiceClock:
         self._accepted = 0
 
     def now(self, correction: Correction | None = None) -> datetime:
-        """The time of day.
+        """Return the time of day.
 
         Args:
-            correction: is used in the place of what all calls share.
+            correction: replaces the shared offset.
         """
         offset = self.offset if correction is None else correction.offset
         try:
             return self._clock.now() + offset
-        except OverflowError:  # the machine's clock was set since, and the offset is absurd
+        except OverflowError:  # the machine's clock was set, and the offset leads out of range
             return self._clock.now()
 
     def compare(self, date: str | None, signed: datetime) -> Correction | None:
-        """Compare the `Date` header of a refusal with the time of the refused request.
+        """Compare the `Date` header of a rejection with the time of the rejected request.
 
         Args:
-            date: the header.
-            signed: the time that the request bore; since then another may have been learnt.
+            date: the header's value.
+            signed: the time with which the request was signed; the shared time may have changed.
 
         Returns:
             A correction to sign the request with again; `None` if its time was right, or the header
-            tells no plausible time.
+            has no plausible time.
         """
         try:
             actual = parsedate_to_datetime(date or "")
@@ -104,10 +114,11 @@ class ServiceClock:
         return Correction(offset, self._accepted)
 
     def accept(self, correction: Correction | None) -> None:
-        """Learn that the service accepted a request.
+        """Record that the service accepted a request.
 
         Args:
-            correction: what the request was signed with, if not at the shared time.
+            correction: the correction with which the request was signed; `None` for the shared
+                time.
         """
         if correction is None:
             self._accepted += 1
@@ -115,6 +126,6 @@ class ServiceClock:
             self.offset = correction.offset
 
     def take_untried(self) -> Correction | None:
-        """The correction that is left to try, for one call."""
+        """Return the untried correction to one call, and clear it."""
         correction, self.untried = self.untried, None
         return correction

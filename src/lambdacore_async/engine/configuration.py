@@ -1,7 +1,7 @@
-"""What the caller left open: taken from the environment, then from the profile.
+"""Resolves a client's settings from its options, the environment and the profile, in this order.
 
 Sources: https://docs.aws.amazon.com/sdkref/latest/guide/settings-reference.html, and botocore;
-docs/configuration.md names where this differs from botocore, and why.
+docs/configuration.md lists the differences from botocore, and the reasons.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from attrs import field, frozen
 
@@ -24,28 +24,68 @@ from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import ConfigurationError, ParameterError
 from lambdacore_async.protocol import endpoints
 
-#: The variables of each setting, the first that is set counts; then the profile's key of that name.
-_VARIABLES: Final[Mapping[str, tuple[str, ...]]] = {
-    "region": ("AWS_REGION", "AWS_DEFAULT_REGION"),
-    "endpoint_url": ("AWS_ENDPOINT_URL_LAMBDA_CORE", "AWS_ENDPOINT_URL"),
-    "ignore_configured_endpoint_urls": ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",),
-    "use_fips_endpoint": ("AWS_USE_FIPS_ENDPOINT",),
-    "use_dualstack_endpoint": ("AWS_USE_DUALSTACK_ENDPOINT",),
-    "retry_mode": ("AWS_RETRY_MODE",),
-    "max_attempts": ("AWS_MAX_ATTEMPTS",),
-    "ca_bundle": ("AWS_CA_BUNDLE",),
-    "sdk_ua_app_id": ("AWS_SDK_UA_APP_ID",),
-}
-#: The SDKs' oldest mode, which has no counterpart here.
-_LEGACY: Final = "legacy"
+Value = TypeVar("Value")
+
+
+def _parse_flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text.lower() == "true"
+
+
+def _parse_retry_mode(text: str) -> str:
+    if text == "legacy":  # the SDKs' oldest mode, which has no counterpart here
+        return MODES[0]
+    if text not in MODES:
+        raise ValueError(f"must be one of {MODES}")
+    return text
+
+
+def _parse_max_attempts(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text[:9])):
+        raise ValueError("must be a whole number from 1")
+    return int(text[:9])
+
+
+class _Setting(Generic[Value]):
+    """A row of the table below: where a setting is found, and what its text means.
+
+    Args:
+        key: its key in the profile.
+        default: its value if neither the environment nor the profile has it.
+        parse: converts its text; raises `ValueError` with the values that are allowed.
+        variables: its variables, of which the first that is not empty wins. Defaults to `AWS_` and
+            the key in upper case.
+    """
+
+    def __init__(
+        self, key: str, default: Value, parse: Callable[[str], Value], *variables: str
+    ) -> None:
+        self.key = key
+        self.default = default
+        self.parse = parse
+        self.variables = variables or (f"AWS_{key.upper()}",)
+
+
+_REGION: Final = _Setting("region", "", str, "AWS_REGION", "AWS_DEFAULT_REGION")
+_ENDPOINT_URL: Final = _Setting(
+    "endpoint_url", "", str, "AWS_ENDPOINT_URL_LAMBDA_CORE", "AWS_ENDPOINT_URL"
+)
+_IGNORE_ENDPOINT_URLS: Final = _Setting("ignore_configured_endpoint_urls", False, _parse_flag)
+_USE_FIPS: Final = _Setting("use_fips_endpoint", False, _parse_flag)
+_USE_DUALSTACK: Final = _Setting("use_dualstack_endpoint", False, _parse_flag)
+_RETRY_MODE: Final = _Setting("retry_mode", MODES[0], _parse_retry_mode)
+_MAX_ATTEMPTS: Final = _Setting("max_attempts", MAX_ATTEMPTS, _parse_max_attempts)
+_CA_BUNDLE: Final = _Setting("ca_bundle", "", str)
+_APP_ID: Final = _Setting("sdk_ua_app_id", "", str)
 
 
 @frozen(eq=False, repr=False)
 class Options:
-    """What the caller of a view gave; `None` leaves it to the environment and the profile.
+    """The options that the caller passed; `None` leaves one to the environment and the profile.
 
     Raises:
-        ParameterError: an option is of a wrong type, or out of its bounds.
+        ParameterError: if an option has a wrong type, or is out of bounds.
     """
 
     region: str | None = None
@@ -59,11 +99,11 @@ class Options:
 
     def __attrs_post_init__(self) -> None:
         for name in ("region", "endpoint_url", "retry_mode"):
-            object.__setattr__(self, name, as_text(name, getattr(self, name)))
+            object.__setattr__(self, name, as_plain_str(name, getattr(self, name)))
         if self.region and not endpoints.is_region(self.region):
             raise ParameterError("region", f"{self.region[:64]!r} is not a valid region name")
-        check_flag("use_fips_endpoint", self.use_fips)
-        check_flag("use_dualstack_endpoint", self.use_dualstack)
+        check_flag(_USE_FIPS.key, self.use_fips)
+        check_flag(_USE_DUALSTACK.key, self.use_dualstack)
         check_flag("allow_plain_http", self.allow_plain_http, optional=False)
         RetryPolicy(
             MODES[0] if self.retry_mode is None else self.retry_mode,
@@ -71,11 +111,11 @@ class Options:
         )
 
 
-def as_text(parameter: str, value: object) -> str | None:
-    """Return the text of an optional argument; that of a `class Name(str, Enum)` is its value.
+def as_plain_str(parameter: str, value: object) -> str | None:
+    """Return an optional string; a member of a `class Name(str, Enum)` becomes its value.
 
     Raises:
-        ParameterError: it is something else.
+        ParameterError: if the value is not a string.
     """
     if value is None:
         return None
@@ -85,10 +125,10 @@ def as_text(parameter: str, value: object) -> str | None:
 
 
 def check_flag(parameter: str, value: object, *, optional: bool = True) -> None:
-    """Refuse what is not a bool, such as `"false"`, which would count as true.
+    """Reject a value that is not a bool, such as `"false"`, which is truthy.
 
     Raises:
-        ParameterError: it is not.
+        ParameterError: if the value is not a bool, nor `None` where that is allowed.
     """
     if not (isinstance(value, bool) or (optional and value is None)):
         raise ParameterError(parameter, f"must be True or False, got {type(value).__name__}")
@@ -98,23 +138,23 @@ def as_url(url: object) -> str | None:
     """Return the text of a URL, which may be an object of yarl, httpx, pydantic or urllib.
 
     Raises:
-        ParameterError: it is something else.
+        ParameterError: if the value is neither a string nor a URL.
     """
     if url is None or isinstance(url, str):
         return url
     geturl: object = getattr(url, "geturl", None)
     text = str(geturl() if callable(geturl) else url)
-    # Every object has a text, but no other than a URL's starts like this.
+    # Every object converts to text, but only that of a URL starts like this.
     if not text.lower().startswith(("https://", "http://")):
         raise ParameterError("endpoint_url", f"must be a str or a URL, got {type(url).__name__}")
     return text
 
 
 def _as_path(parameter: str, value: str | os.PathLike[str] | None) -> str | None:
-    """Return a path as text.
+    """Return the text of a path.
 
     Raises:
-        ParameterError: it is none.
+        ParameterError: if the value is not a path.
     """
     path: object = value
     with suppress(TypeError):
@@ -125,21 +165,24 @@ def _as_path(parameter: str, value: str | os.PathLike[str] | None) -> str | None
 
 
 class Configuration:
-    """The settings of a client and its views; the files are read at most once, off the event loop.
+    """Resolves the settings of a client and its views.
+
+    The files are read at most once, off the event loop, and only for a setting that neither the
+    options nor the environment have.
 
     Args:
         environ: the environment's variables.
-        shared_config: reads the profile, which is done only if something is left open.
-        ca_bundle: the path of the certificates to trust, in PEM; else as configured.
-        verifies: the client makes its own connections, so that a CA bundle counts.
+        shared_config: reads the profile.
+        ca_bundle: the path of the trusted certificates, in PEM. Defaults to the configured path.
+        verifies: whether the client opens its own connections, to which a CA bundle applies.
 
     Attributes:
-        ca_bundle: the path that the caller gave.
-        ssl_context: what connections are verified with, known once settings were resolved; `None`
-            for the system's own certificates.
+        ca_bundle: the path that the caller passed.
+        ssl_context: verifies servers, once settings are resolved; `None` stands for the system's
+            certificates.
 
     Raises:
-        ParameterError: the path is none.
+        ParameterError: if `ca_bundle` is not a path.
     """
 
     def __init__(
@@ -151,163 +194,143 @@ class Configuration:
         verifies: bool = True,
     ) -> None:
         self.ssl_context: ssl.SSLContext | None = None
+        self.ca_bundle = _as_path("ca_bundle", ca_bundle)
         self._environ = environ
         self._shared_config = shared_config
-        self.ca_bundle = _as_path("ca_bundle", ca_bundle)
         self._region: str | None = None
         self._verifies = verifies
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def resolve(self, options: Options) -> Settings:
-        """The settings of a view.
+        """Return the settings of a view.
 
         Args:
-            options: what its caller gave.
+            options: the options that the view's caller passed.
 
         Raises:
-            ConfigurationError: what the environment or the profile says cannot be used, or nobody
-                names a region.
+            ConfigurationError: if a variable, the profile or the CA bundle is invalid, or there is
+                no region.
         """
-        found = _Found(self._environ)
-        if self._leaves_open(options, found):
-            found = _Found(self._environ, await self._shared_config.load())
-        region, pseudo_fips = _region(*_first("region", options.region, found))
+        sources = _Sources(self._environ, self._shared_config)
+        region, is_fips = _parse_region(*await sources.find(_REGION, options.region))
         self._region = self._region or region
-        source, endpoint_url = "endpoint_url", options.endpoint_url
-        if endpoint_url is None and not found.flag("ignore_configured_endpoint_urls"):
-            source, endpoint_url = found.find("endpoint_url")
+        endpoint_url = options.endpoint_url
+        if endpoint_url is None and not await sources.get(_IGNORE_ENDPOINT_URLS):
+            source, endpoint_url = await sources.find(_ENDPOINT_URL)
             _check_endpoint(source, endpoint_url, region, options)
         if self._verifies:
-            await self._trust(found)
+            await self._load_certificates(sources)
         return Settings(
             region=region,
             endpoint_url=endpoint_url,
-            use_fips=pseudo_fips or _either(options.use_fips, found, "use_fips_endpoint"),
-            use_dualstack=_either(options.use_dualstack, found, "use_dualstack_endpoint"),
+            use_fips=is_fips or await sources.get(_USE_FIPS, options.use_fips),
+            use_dualstack=await sources.get(_USE_DUALSTACK, options.use_dualstack),
             allow_plain_http=options.allow_plain_http,
             policy=RetryPolicy(
-                found.retry_mode() if options.retry_mode is None else options.retry_mode,
-                found.max_attempts() if options.max_attempts is None else options.max_attempts,
+                await sources.get(_RETRY_MODE, options.retry_mode),
+                await sources.get(_MAX_ATTEMPTS, options.max_attempts),
             ),
             timeout=options.timeout,
-            app_id=found.text("sdk_ua_app_id"),
+            app_id=(await sources.find(_APP_ID, read_files=False))[1],
         )
 
-    def _leaves_open(self, options: Options, found: _Found) -> bool:
-        """Whether the files may have something to say that neither caller nor environment did."""
-        given: Mapping[str, object] = {
-            "region": options.region or None,
-            "endpoint_url": options.endpoint_url,
-            "ignore_configured_endpoint_urls": options.endpoint_url,
-            "use_fips_endpoint": options.use_fips,
-            "use_dualstack_endpoint": options.use_dualstack,
-            "retry_mode": options.retry_mode,
-            "max_attempts": options.max_attempts,
-            "ca_bundle": self.ca_bundle if self._verifies else "",
-        }
-        return any(value is None and found.text(name) is None for name, value in given.items())
-
     async def home_region(self, options: Options) -> str | None:
-        """Return the region to get credentials in: a client's own, else the first of its views.
+        """Return the region to get credentials in: the client's, else that of its first view.
 
         Args:
-            options: what the client's caller gave.
+            options: the options that the client's caller passed.
 
         Raises:
-            ConfigurationError: the profile cannot be used, or the region has no valid name.
+            ConfigurationError: if the profile or the region's name is invalid.
         """
-        found = _Found(self._environ)
-        if not (options.region or found.text("region")):
-            found = _Found(self._environ, await self._shared_config.load())
-        source, name = _first("region", options.region, found)
-        return _region(source, name)[0] if name else self._region
+        sources = _Sources(self._environ, self._shared_config)
+        source, name = await sources.find(_REGION, options.region)
+        return _parse_region(source, name)[0] if name else self._region
 
     async def trust(self) -> ssl.SSLContext | None:
-        """Return `ssl_context`, for connections of the library's own, also beside a session.
+        """Return `ssl_context` for the library's own connections, even if the caller has a session.
 
         Raises:
-            ConfigurationError: the profile or the CA bundle cannot be used.
+            ConfigurationError: if the profile or the CA bundle is invalid.
         """
-        found = _Found(self._environ)
-        if self.ca_bundle is None and found.text("ca_bundle") is None:
-            found = _Found(self._environ, await self._shared_config.load())
-        await self._trust(found)
+        await self._load_certificates(_Sources(self._environ, self._shared_config))
         return self.ssl_context
 
-    async def _trust(self, found: _Found) -> None:
-        """Read the CA bundle, if there is one."""
-        source, path = _first("ca_bundle", self.ca_bundle, found)
+    async def _load_certificates(self, sources: _Sources) -> None:
+        """Read the CA bundle, if one is configured, at the first call."""
+        source, path = await sources.find(_CA_BUNDLE, self.ca_bundle)
         if path is None:
             return
         problem: str | None = None
-        async with self._turn:
+        async with self._lock:
             if self.ssl_context is None:
                 try:
                     self.ssl_context = await run_in_thread(
                         partial(ssl.create_default_context, cafile=path)
                     )
-                except OSError as error:  # of the file, or of what is in it
-                    problem = error.strerror or "it holds no certificates"
+                except OSError as error:  # of the file, or of its content
+                    problem = error.strerror or "the file has no certificates"
         if problem is not None:
             raise ConfigurationError(f"{source}: {path!r}: {problem}")
 
 
-class _Found:
-    """What the environment says, and after it the profile; an empty value says nothing."""
+class _Sources:
+    """Looks settings up in the environment, then in the profile; an empty value counts as unset.
 
-    def __init__(self, environ: Mapping[str, str], profile: Profile | None = None) -> None:
+    Args:
+        environ: the environment's variables.
+        shared_config: reads the profile, for the first setting that the environment lacks.
+    """
+
+    def __init__(self, environ: Mapping[str, str], shared_config: SharedConfig) -> None:
         self._environ = environ
-        self._profile = profile
+        self._shared_config = shared_config
+        self._profile: Profile | None = None
 
-    def find(self, name: str) -> tuple[str, str | None]:
-        """Where a setting is, in words, and what it is; `None` if it is nowhere."""
-        for variable in _VARIABLES[name]:
-            if value := self._environ.get(variable):
-                return variable, value
-        profile = self._profile
+    async def find(
+        self, setting: _Setting[Value], given: str | None = None, *, read_files: bool = True
+    ) -> tuple[str, str | None]:
+        """Return the source of a setting, for errors, and its text.
+
+        Args:
+            setting: the row of the table.
+            given: the caller's option, which wins.
+            read_files: whether to read the files if no other setting has needed them.
+        """
+        if given:
+            return setting.key, given
+        for variable in setting.variables:
+            if text := self._environ.get(variable):
+                return variable, text
+        if self._profile is None and read_files:
+            self._profile = await self._shared_config.load()
+        profile, key = self._profile, setting.key
         if profile is None:
-            return name, None
-        if name == "endpoint_url" and (value := profile.service.get(name)):
-            return f"{name} for lambda_core in the services of profile {profile.name!r}", value
-        return f"{name} of profile {profile.name!r}", profile.get(name)
+            return key, None
+        if setting is _ENDPOINT_URL and (text := profile.service.get(key)):
+            return f"{key} for lambda_core in the services of profile {profile.name!r}", text
+        return f"{key} of profile {profile.name!r}", profile.get(key)
 
-    def text(self, name: str) -> str | None:
-        return self.find(name)[1]
+    async def get(self, setting: _Setting[Value], given: Value | None = None) -> Value:
+        """Return the caller's option, else the parsed text of a setting, else its default.
 
-    def flag(self, name: str) -> bool:
-        source, value = self.find(name)
-        if value is not None and value.lower() not in ("true", "false"):
-            raise ConfigurationError(f"{source}: must be true or false, is {value[:20]!r}")
-        return value is not None and value.lower() == "true"
-
-    def retry_mode(self) -> str:
-        source, mode = self.find("retry_mode")
-        if mode is None or mode == _LEGACY:
-            return MODES[0]
-        if mode not in MODES:
-            raise ConfigurationError(f"{source}: must be one of {MODES}, is {mode[:20]!r}")
-        return mode
-
-    def max_attempts(self) -> int:
-        source, text = self.find("max_attempts")
+        Raises:
+            ConfigurationError: if the text is invalid; the message names its source.
+        """
+        if given is not None:
+            return given
+        source, text = await self.find(setting)
         if text is None:
-            return MAX_ATTEMPTS
-        if not (text.isascii() and text.isdecimal() and int(text[:9])):
-            raise ConfigurationError(f"{source}: must be a whole number from 1, is {text[:20]!r}")
-        return int(text[:9])
-
-
-def _either(option: bool | None, found: _Found, name: str) -> bool:  # noqa: FBT001 - a value
-    return found.flag(name) if option is None else option
-
-
-def _first(name: str, given: str | None, found: _Found) -> tuple[str, str | None]:
-    """Where a setting is, in words, and what it is: what the caller gave, else what is found."""
-    return (name, given) if given else found.find(name)
+            return setting.default
+        try:
+            return setting.parse(text)
+        except ValueError as error:
+            problem = str(error)
+        raise ConfigurationError(f"{source}: {problem}, got {text[:20]!r}")
 
 
 def _check_endpoint(source: str, url: str | None, region: str, options: Options) -> None:
-    """Refuse an endpoint by the name of where it stands."""
+    """Raise the error of an invalid endpoint with the name of its source."""
     if url is None:
         return
     try:
@@ -319,8 +342,8 @@ def _check_endpoint(source: str, url: str | None, region: str, options: Options)
     raise ConfigurationError(f"{source}: {problem}")
 
 
-def _region(source: str, name: str | None) -> tuple[str, bool]:
-    """The region, and whether it was named as FIPS endpoints once were, as botocore reads it."""
+def _parse_region(source: str, name: str | None) -> tuple[str, bool]:
+    """Return the region, and whether it has a FIPS pseudo-region's name, as in botocore."""
     if not name:
         raise ConfigurationError(
             "no region: pass one, or set AWS_REGION, AWS_DEFAULT_REGION or the profile's region"

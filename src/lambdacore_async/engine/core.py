@@ -16,7 +16,8 @@ from attrs import evolve
 
 from lambdacore_async.engine.clock import LAG, Clock
 from lambdacore_async.engine.configuration import Configuration, Options
-from lambdacore_async.engine.identity.chain import CredentialsLike, DefaultChain, as_provider
+from lambdacore_async.engine.identity.chain import DefaultChain
+from lambdacore_async.engine.identity.providers import CredentialsLike, as_provider
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig

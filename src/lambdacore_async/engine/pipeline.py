@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
 from attrs import evolve, field, frozen
 
 from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
-from lambdacore_async.engine.identity.refresh import RefreshingCredentials, same_keys
+from lambdacore_async.engine.identity.refresh import RefreshingCredentials, keys_equal
 from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
 from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.transport.session import Transport
@@ -469,7 +469,7 @@ class Pipeline:
     @staticmethod
     def _check_renewed(call: _Call[Output], credentials: Credentials) -> None:
         """Raise the refusal again if the provider has only the refused keys."""
-        if call.refused and call.error and same_keys(credentials, call.refused):
+        if call.refused and call.error and keys_equal(credentials, call.refused):
             raise call.error
 
     async def _wait_for_credentials(self) -> Credentials:

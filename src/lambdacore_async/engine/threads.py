@@ -1,4 +1,4 @@
-"""Runs blocking work in a thread of its own, independent of the loop's default executor."""
+"""Runs blocking work in dedicated threads, independent of the loop's default executor."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Result = TypeVar("Result")
 
 
 async def run_in_thread(work: Callable[[], Result]) -> Result:
-    """Run blocking work in a new daemon thread, and wait for its result.
+    """Run blocking work in a new daemon thread, and return its result.
 
-    A busy default executor cannot delay the work, and a thread that hangs keeps neither the loop
-    nor the process from ending. If the caller is cancelled, the work goes on and its result is
+    A busy default executor cannot delay the work. A thread that hangs prevents neither the loop nor
+    the process from ending. If the caller is cancelled, the work continues and its result is
     dropped.
 
     Args:
-        work: what blocks; it takes no arguments.
+        work: a blocking function without parameters.
 
     Raises:
-        Exception: whatever the work raises.
+        Exception: any error that the work raises.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[Result] = loop.create_future()
@@ -31,7 +31,7 @@ async def run_in_thread(work: Callable[[], Result]) -> Result:
         if result.done():  # the caller was cancelled
             return
         if error is None:
-            result.set_result(value)  # type: ignore[arg-type] # without an error, it is a result
+            result.set_result(value)  # type: ignore[arg-type] # without an error, it is a `Result`
         else:
             result.set_exception(error)
 
@@ -42,7 +42,7 @@ async def run_in_thread(work: Callable[[], Result]) -> Result:
             value = work()
         except BaseException as raised:  # noqa: BLE001 - raised again where it is awaited
             error = raised
-        with suppress(RuntimeError):  # the loop was closed meanwhile
+        with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(deliver, value, error)
 
     threading.Thread(target=run, name="lambdacore-async", daemon=True).start()

@@ -1,4 +1,4 @@
-"""How the client introduces itself."""
+"""The `User-Agent` header, with the package's version."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lambdacore_async.errors import ParameterError
 VERSION: Final = "0.1.0"
 
 _ALLOWED: Final = frozenset(ascii_letters + digits + "!$%&'*+-.^_`|~,")
-#: The systems that AWS has a name for, by what Python calls them.
+#: AWS's names of operating systems, by Python's names in lower case.
 _SYSTEMS: Final = {
     name: name
     for name in ("windows", "linux", "macos", "android", "ios", "watchos", "tvos", "other")
@@ -19,14 +19,14 @@ _SYSTEMS: Final = {
 
 
 class UserAgent:
-    """Makes the `User-Agent` header, in the form of AWS SDKs (2.1).
+    """Builds the `User-Agent` header in the format of AWS SDKs (2.1).
 
     Args:
-        extra: text of the caller's own, put at the end.
-        execution_env: where the program runs, as `AWS_EXECUTION_ENV` says.
+        extra: the caller's text, appended to the header.
+        execution_env: the value of `AWS_EXECUTION_ENV`, which names the runtime environment.
 
     Raises:
-        ParameterError: the extra text is not printable ASCII, and could forge headers.
+        ParameterError: if the extra text is not printable ASCII, because it could forge headers.
     """
 
     def __init__(self, extra: str | None = None, execution_env: str | None = None) -> None:
@@ -38,11 +38,11 @@ class UserAgent:
         self._execution_env = execution_env
 
     def text(self, retry_mode: str, app_id: str | None = None) -> str:
-        """The header's value.
+        """Return the header's value.
 
         Args:
-            retry_mode: the client's.
-            app_id: the application's name, as `AWS_SDK_UA_APP_ID` says.
+            retry_mode: the client's retry mode.
+            app_id: the application's name, from `AWS_SDK_UA_APP_ID` or the profile.
         """
         facts = (
             ("md", "arch", platform.machine().lower()),
@@ -72,6 +72,6 @@ def _part(prefix: str, name: str, value: str = "") -> str:
     return f"{text}#{_clean(value, '#')}" if value else text
 
 
-def _clean(text: str, also: str = "") -> str:
-    """What AWS allows in a part; a dash in the place of all else."""
-    return "".join(c if c in _ALLOWED or c in also else "-" for c in text)
+def _clean(text: str, extra: str = "") -> str:
+    """Replace each character that AWS does not allow in a part by a dash."""
+    return "".join(c if c in _ALLOWED or c in extra else "-" for c in text)

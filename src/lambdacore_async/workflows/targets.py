@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 
 from attrs import frozen
 
-from lambdacore_async.engine.identity.chain import CredentialsLike, as_provider
+from lambdacore_async.engine.identity.providers import CredentialsLike, as_provider
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.endpoints import is_region
 from lambdacore_async.workflows.arguments import check_count

@@ -1,4 +1,4 @@
-"""The metadata services of containers and instances, played by a server on this machine."""
+"""Credentials from metadata services; a loopback server plays the services."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 import json
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +23,13 @@ from lambdacore_async import (
     ResponseError,
     TransportError,
 )
-from lambdacore_async.engine.identity.metadata import Metadata
+from lambdacore_async.engine.identity.metadata import (
+    ContainerCredentials,
+    InstanceCredentials,
+    MetadataClient,
+)
 from lambdacore_async.engine.profiles import Profile
-from lambdacore_async.engine.transport.session import AiohttpTransport
+from lambdacore_async.engine.transport.session import AiohttpTransport, Transport
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
@@ -55,15 +60,37 @@ PROFILE: Final = Profile("default")
 PUT: Final = [http(b"a-token==")]
 
 
-class Patient(AiohttpTransport):
-    """Waits longer than one does for a metadata service; this machine may be busy."""
+class PatientTransport(AiohttpTransport):
+    """Ignores the short timeouts of metadata services, because the test machine may be busy."""
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         return await super().send(endpoint, request, Timeout())
 
 
-def metadata(environ: Mapping[str, str], clock: FakeClock | None = None) -> Metadata:
-    return Metadata(environ, Patient, clock or FakeClock())
+async def trust_the_system() -> None:
+    """Load no certificates."""
+
+
+def metadata_client(
+    connect: Callable[[], Transport] = PatientTransport,
+    clock: FakeClock | None = None,
+    trust: Callable[[], Awaitable[object]] = trust_the_system,
+) -> MetadataClient:
+    return MetadataClient(connect, clock or FakeClock(), trust)
+
+
+async def container(
+    environ: Mapping[str, str], transport: Transport | None = None, clock: FakeClock | None = None
+) -> Credentials | None:
+    connect = PatientTransport if transport is None else lambda: transport
+    return await ContainerCredentials(environ, metadata_client(connect, clock))()
+
+
+async def instance(
+    environ: Mapping[str, str], transport: Transport | None = None, profile: Profile = PROFILE
+) -> Credentials:
+    connect = PatientTransport if transport is None else lambda: transport
+    return await InstanceCredentials(environ, metadata_client(connect), profile)()
 
 
 def full(peer: Wire) -> dict[str, str]:
@@ -84,30 +111,30 @@ async def failure(found: Any) -> CredentialsError:
 # Containers
 
 
-async def test_without_its_variables_there_is_no_container() -> None:
-    assert await metadata({}).container() is None
+async def test_without_its_variables_the_container_has_no_credentials() -> None:
+    assert await container({}) is None
 
 
-async def test_a_container_gives_credentials_with_their_end() -> None:
+async def test_a_container_returns_credentials_with_their_expiration() -> None:
     async with wire([ANSWER]) as peer:
-        assert await metadata(full(peer)).container() == FOUND
+        assert await container(full(peer)) == FOUND
     assert peer.requests[0].startswith(b"GET /get?id=1 HTTP/1.1\r\n")
     assert "authorization" not in peer.headers()
     assert other_tasks() == set()
 
 
-async def test_a_relative_address_is_on_the_host_of_ecs() -> None:
+async def test_a_relative_uri_is_on_the_host_of_ecs() -> None:
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
-    assert await Metadata(RELATIVE, lambda: transport, FakeClock()).container() == FOUND
+    assert await container(RELATIVE, transport) == FOUND
     assert transport.endpoints[0].url == "http://169.254.170.2"
     assert transport.requests[0].target == "/v2/credentials/x?a=b"
     assert transport.closed
 
 
-async def test_an_address_without_a_path_is_asked_for_its_root() -> None:
+async def test_a_uri_without_a_path_is_requested_at_its_root() -> None:
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "https://example.com"}
-    await Metadata(environ, lambda: transport, FakeClock()).container()
+    await container(environ, transport)
     assert (transport.endpoints[0].url, transport.requests[0].target) == (
         "https://example.com",
         "/",
@@ -126,13 +153,13 @@ async def test_an_address_without_a_path_is_asked_for_its_root() -> None:
         "https://anywhere.example/a",
     ],
 )
-async def test_a_token_goes_to_this_machine_or_over_tls(url: str) -> None:
+async def test_a_token_is_sent_to_this_machine_or_over_tls(url: str) -> None:
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     environ = {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": url,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic abc",
     }
-    await Metadata(environ, lambda: transport, FakeClock()).container()
+    await container(environ, transport)
     assert transport.requests[0].headers["authorization"] == "Basic abc"
 
 
@@ -165,13 +192,13 @@ async def test_a_token_goes_to_this_machine_or_over_tls(url: str) -> None:
         "https://example.com/a?b={c}",
     ],
 )
-async def test_a_token_goes_nowhere_else(url: str) -> None:
+async def test_a_token_is_sent_to_no_other_url(url: str) -> None:
     transport = FakeTransport()
     environ = {
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": url,
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic the-secret-key",
     }
-    error = await failure(Metadata(environ, lambda: transport, FakeClock()).container())
+    error = await failure(container(environ, transport))
     assert str(error).startswith("AWS_CONTAINER_CREDENTIALS_FULL_URI: must be ")
     assert "PASSWORD" not in str(error)
     assert str(error).isprintable()
@@ -190,20 +217,19 @@ async def test_a_token_goes_nowhere_else(url: str) -> None:
         ("/a\r\nb", "must be "),
     ],
 )
-async def test_a_relative_address_is_a_path(uri: str, problem: str) -> None:
-    error = await failure(metadata({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": uri}).container())
+async def test_a_relative_uri_must_be_a_path(uri: str, problem: str) -> None:
+    error = await failure(container({"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": uri}))
     assert str(error).startswith(f"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: {problem}")
 
 
 @given(st.text() | st.text(st.sampled_from("http://[]:@?#%12.a \r\n")))
-def test_any_address_is_asked_or_refused_in_words(url: str) -> None:
+def test_any_uri_is_requested_or_rejected_with_an_error(url: str) -> None:
     assume(url)
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
-    container = Metadata(environ, lambda: transport, FakeClock()).container()
     problem = ""
     try:
-        asyncio.run(container)
+        asyncio.run(container(environ, transport))
     except CredentialsError as error:
         problem = str(error)
     targets = [request.target for request in transport.requests]
@@ -212,7 +238,7 @@ def test_any_address_is_asked_or_refused_in_words(url: str) -> None:
     assert all(re.fullmatch(r"/[!-~]*", target) for target in targets)
 
 
-async def test_the_clients_certificates_are_read_for_https_alone() -> None:
+async def test_the_trusted_certificates_are_loaded_for_https_only() -> None:
     read = 0
 
     async def trust() -> None:
@@ -222,11 +248,12 @@ async def test_the_clients_certificates_are_read_for_https_alone() -> None:
     for url, times in (("http://localhost/a", 0), ("https://example.com/a", 1)):
         transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
         environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": url}
-        await Metadata(environ, lambda: transport, FakeClock(), trust).container()  # noqa: B023
+        connect = partial(next, iter([transport]))
+        await ContainerCredentials(environ, metadata_client(connect, trust=trust))()
         assert read == times
 
 
-async def test_a_token_file_is_read_for_each_refresh_and_counts_before_the_variable(
+async def test_a_token_file_is_read_at_each_refresh_and_precedes_the_variable(
     tmp_path: Path,
 ) -> None:
     file = tmp_path / "token"
@@ -238,7 +265,7 @@ async def test_a_token_file_is_read_for_each_refresh_and_counts_before_the_varia
         }
         for token in ("first", "second"):
             file.write_text(f"{token}\n")
-            await metadata(environ).container()
+            await container(environ)
             assert peer.headers()["authorization"] == token
 
 
@@ -246,71 +273,86 @@ async def test_a_token_file_is_read_for_each_refresh_and_counts_before_the_varia
     ("content", "problem"),
     [
         (None, "No such file or directory"),
-        (b"the-secret-key\xff", "it is not text"),
-        (b"the-secret-key\nb", "the token cannot be sent in a header"),
-        ("the-secret-keyä".encode(), "the token cannot be sent in a header"),
+        (b"the-secret-key\xff", "the file is not UTF-8 text"),
+        (b"the-secret-key\nb", "the token is not printable ASCII"),
+        ("the-secret-keyä".encode(), "the token is not printable ASCII"),
     ],
 )
-async def test_a_token_that_cannot_be_sent_is_an_error_that_does_not_show_it(
+async def test_the_error_of_an_invalid_token_file_does_not_show_the_token(
     tmp_path: Path, content: bytes | None, problem: str
 ) -> None:
     file = tmp_path / "token"
     if content is not None:
         file.write_bytes(content)
     variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
-    error = await failure(metadata({**RELATIVE, variable: str(file)}).container())
+    error = await failure(container({**RELATIVE, variable: str(file)}))
     assert str(error) == f"{variable}: {file}: {problem}"
     assert_no_secret_in_frames(error)
 
 
-async def test_a_token_in_the_environment_that_cannot_be_sent_is_an_error() -> None:
+async def test_the_error_of_an_invalid_token_variable_does_not_show_the_token() -> None:
     environ = {**RELATIVE, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "the-secret-key\nb"}
-    error = await failure(metadata(environ).container())
-    assert str(error) == ("AWS_CONTAINER_AUTHORIZATION_TOKEN: the token cannot be sent in a header")
+    error = await failure(container(environ))
+    assert str(error) == ("AWS_CONTAINER_AUTHORIZATION_TOKEN: the token is not printable ASCII")
     assert_no_secret_in_frames(error)
 
 
-async def test_a_token_file_is_read_in_a_thread_of_its_own(tmp_path: Path) -> None:
+async def test_a_token_file_is_read_in_a_dedicated_thread(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("abc")
     transport = FakeTransport(answer(body=json.dumps(KEYS).encode()))
     variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
     environ = {**RELATIVE, variable: str(tmp_path / "token")}
     async with busy_executor():
-        await Metadata(environ, lambda: transport, FakeClock()).container()
+        await container(environ, transport)
     assert transport.requests[0].headers["authorization"] == "abc"
 
 
 @pytest.mark.parametrize(
     ("script", "problem"),
     [
-        ([http(b"no json")], "the answer is not a JSON object"),
-        ([http(b"[]")], "the answer is not a JSON object"),
-        ([http(b"{}")], "no complete credentials"),
-        ([http(json.dumps({**KEYS, "Expiration": None}).encode())], "no complete credentials"),
-        ([http(json.dumps({**KEYS, "Expiration": "soon"}).encode())], "no complete credentials"),
-        ([http(json.dumps({**KEYS, "AccessKeyId": 1}).encode())], "no complete credentials"),
-        ([http(json.dumps({**KEYS, "Token": "a b"}).encode())], "no complete credentials"),
+        ([http(b"no json")], "the response is not a JSON object"),
+        ([http(b"[]")], "the response is not a JSON object"),
+        ([http(b"{}")], "the response has no complete credentials"),
+        (
+            [http(json.dumps({**KEYS, "Expiration": None}).encode())],
+            "the response has no complete credentials",
+        ),
+        (
+            [http(json.dumps({**KEYS, "Expiration": "soon"}).encode())],
+            "the response has no complete credentials",
+        ),
+        (
+            [http(json.dumps({**KEYS, "AccessKeyId": 1}).encode())],
+            "the response has no complete credentials",
+        ),
+        (
+            [http(json.dumps({**KEYS, "Token": "a b"}).encode())],
+            "the response has no complete credentials",
+        ),
         ([http(b'{"Code": "Failed", "Message": "no trust"}')], "Failed: no trust"),
-        ([http(b"[" * 60_000)], "the answer is not a JSON object"),
-        ([http(json.dumps({**KEYS, "Expiration": 1.8e9}).encode())], "no complete credentials"),
+        ([http(b"[" * 60_000)], "the response is not a JSON object"),
+        (
+            [http(json.dumps({**KEYS, "Expiration": 1.8e9}).encode())],
+            "the response has no complete credentials",
+        ),
         ([http(json.dumps({**KEYS, "Code": ["x"]}).encode())], "['x']"),
     ],
 )
-async def test_an_answer_that_cannot_be_used_is_an_error(script: Script, problem: str) -> None:
+async def test_an_invalid_response_is_an_error(script: Script, problem: str) -> None:
     async with wire(script) as peer:
-        error = await failure(metadata(full(peer)).container())
+        error = await failure(container(full(peer)))
     assert problem in str(error)
     assert len(peer.requests) == 1
     assert_no_secret_in_frames(error)
 
 
-async def test_an_end_without_a_zone_is_in_utc() -> None:
+async def test_an_expiration_without_a_zone_is_in_utc() -> None:
     body = json.dumps({**KEYS, "Expiration": "2026-11-24T18:00:00"}).encode()
     async with wire([http(body)]) as peer:
-        assert await metadata(full(peer)).container() == FOUND
+        assert await container(full(peer)) == FOUND
 
 
-#: What a service may say: a forged line, a terminal's commands, keys, and far too much.
+#: A hostile message: a forged line, terminal escapes, keys, and too much text.
 HOSTILE: Final = (
     "no\r\nforged: line \x1b[2J\u202e the-secret-key the-session-token Basic the-container "
     + "x" * 10_000
@@ -321,13 +363,13 @@ HOSTILE: Final = (
     ("status", "names"),
     [("200 OK", ("Code", "Message")), ("403 No", ("code", "message")), ("500 No", ("Message",))],
 )
-async def test_what_a_service_says_is_told_on_one_line_cut_and_without_keys(
+async def test_the_message_of_a_service_is_shown_on_one_line_cut_and_without_keys(
     status: str, names: tuple[str, ...]
 ) -> None:
     body = json.dumps({**KEYS, **dict.fromkeys(names, HOSTILE)}).encode()
     async with wire(*[[http(body, status=status)]] * 3) as peer:
         environ = {**full(peer), "AWS_CONTAINER_AUTHORIZATION_TOKEN": "Basic the-container"}
-        error = await failure(metadata(environ).container())
+        error = await failure(container(environ))
     assert str(error).isprintable()
     assert len(str(error)) < 300
     assert "no\\r\\nforged: line \\x1b[2J\\u202e *** ***" in str(error)
@@ -336,11 +378,11 @@ async def test_what_a_service_says_is_told_on_one_line_cut_and_without_keys(
     assert_no_secret_in_frames(error)
 
 
-async def test_an_answer_that_is_too_large_is_refused_and_not_shown() -> None:
+async def test_a_response_that_is_too_large_is_an_error_and_not_shown() -> None:
     start = json.dumps(KEYS).encode()
     refused = ResponseError("the body is too large", status_code=200, body_start=start)
     transport = FakeTransport(*[refused] * 3)
-    error = await failure(Metadata(RELATIVE, lambda: transport, FakeClock()).container())
+    error = await failure(container(RELATIVE, transport))
     assert str(error) == "the container's credentials service: the body is too large"
     assert transport.requests[0].max_response == 64 * 1024
 
@@ -356,22 +398,22 @@ async def test_an_answer_that_is_too_large_is_refused_and_not_shown() -> None:
         ([b"garbage\r\n\r\n"], "not HTTP"),
     ],
 )
-async def test_a_service_that_fails_is_asked_three_times(script: Script, problem: str) -> None:
+async def test_a_service_that_fails_gets_three_attempts(script: Script, problem: str) -> None:
     clock = FakeClock()
     async with wire(*[script] * 3) as peer:
-        error = await failure(metadata(full(peer), clock).container())
+        error = await failure(container(full(peer), clock=clock))
     assert problem in str(error)
     assert (len(peer.requests), clock.sleeps) == (3, [1.0, 1.0])
 
 
-async def test_a_service_that_recovers_is_forgiven() -> None:
+async def test_a_service_that_recovers_returns_credentials() -> None:
     async with wire([Step.CLOSE], [http(b"", status="503 No")], [ANSWER]) as peer:
-        assert await metadata(full(peer)).container() == FOUND
+        assert await container(full(peer)) == FOUND
 
 
-async def test_a_request_has_two_seconds_and_goes_through_no_proxy() -> None:
+async def test_a_request_times_out_after_two_seconds() -> None:
     transport = FakeTransport(*[TransportError("nothing comes")] * 3)
-    error = await failure(Metadata(RELATIVE, lambda: transport, FakeClock()).container())
+    error = await failure(container(RELATIVE, transport))
     assert "nothing comes" in str(error)
     assert {timeout.attempt for timeout in transport.timeouts} == {2.0}
     assert transport.closed
@@ -380,7 +422,7 @@ async def test_a_request_has_two_seconds_and_goes_through_no_proxy() -> None:
 async def test_cancelling_leaves_no_connection_and_no_task() -> None:
     async with wire(*[[http(status="500 Oops")]] * 50) as peer:
         step = 0
-        while await cancel_at(step, failure(metadata(full(peer)).container())):
+        while await cancel_at(step, failure(container(full(peer)))):
             step += 1
         await peer.disconnected()
     await settle()
@@ -391,13 +433,9 @@ async def test_cancelling_leaves_no_connection_and_no_task() -> None:
 # Instances
 
 
-def instance(peer: Wire, **more: str) -> Any:
-    return metadata({**base(peer), **more}).instance(PROFILE)
-
-
 async def test_an_instance_gives_the_credentials_of_its_role() -> None:
     async with wire(PUT, [http(b"my role\n".replace(b" ", b"-"))], [ANSWER]) as peer:
-        assert await instance(peer) == FOUND
+        assert await instance(base(peer)) == FOUND
     assert [head[0] for head in peer.heads] == [
         "PUT /latest/api/token HTTP/1.1",
         "GET /latest/meta-data/iam/security-credentials/ HTTP/1.1",
@@ -439,20 +477,20 @@ async def test_an_instance_gives_the_credentials_of_its_role() -> None:
         ),
     ],
 )
-async def test_a_setting_of_the_metadata_service_is_refused_by_name(
+async def test_an_invalid_setting_of_the_metadata_service_is_named(
     variable: str, value: str, name: str
 ) -> None:
     transport = FakeTransport()
     with pytest.raises(ConfigurationError) as caught:
-        await Metadata({variable: value}, lambda: transport, FakeClock()).instance(PROFILE)
+        await instance({variable: value}, transport)
     assert str(caught.value).startswith(name)
     assert str(caught.value).isprintable()
     assert "PASSWORD" not in str(caught.value)
     assert transport.requests == []
 
 
-async def test_the_metadata_service_can_be_switched_off() -> None:
-    error = await failure(metadata({"AWS_EC2_METADATA_DISABLED": "True"}).instance(PROFILE))
+async def test_the_metadata_service_can_be_disabled() -> None:
+    error = await failure(instance({"AWS_EC2_METADATA_DISABLED": "True"}))
     assert "AWS_EC2_METADATA_DISABLED" in str(error)
 
 
@@ -474,29 +512,28 @@ async def test_the_metadata_service_can_be_switched_off() -> None:
         ),
     ],
 )
-async def test_where_the_service_is_can_be_set(
+async def test_the_endpoint_of_the_service_can_be_set(
     environ: dict[str, str], settings: dict[str, str], url: str
 ) -> None:
-    transport = FakeTransport(TransportError("nobody there"))
-    found = Metadata(environ, lambda: transport, FakeClock())
-    error = await failure(found.instance(Profile("default", settings)))
+    transport = FakeTransport(TransportError("connection refused"))
+    error = await failure(instance(environ, transport, Profile("default", settings)))
     assert transport.endpoints[0].url == url
-    assert str(error) == f"the EC2 metadata service at {url}: nobody there"
+    assert str(error) == f"the EC2 metadata service at {url}: connection refused"
     assert transport.timeouts[0].attempt == 1
 
 
 async def test_timeout_and_attempts_can_be_set() -> None:
-    transport = FakeTransport(*[TransportError("nobody there")] * 4)
+    transport = FakeTransport(*[TransportError("connection refused")] * 4)
     environ = {"AWS_METADATA_SERVICE_TIMEOUT": "3"}
     profile = Profile("default", {"metadata_service_num_attempts": "4"})
-    await failure(Metadata(environ, lambda: transport, FakeClock()).instance(profile))
+    await failure(instance(environ, transport, profile))
     assert [timeout.attempt for timeout in transport.timeouts] == [3] * 4
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "x", "1.5", "1000", "²", "0001" + "0" * 5000])
-async def test_a_number_out_of_its_bounds_is_refused(value: str) -> None:
+async def test_a_number_out_of_bounds_is_an_error(value: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        await metadata({"AWS_METADATA_SERVICE_TIMEOUT": value}).instance(PROFILE)
+        await instance({"AWS_METADATA_SERVICE_TIMEOUT": value})
     assert str(caught.value).startswith(
         "metadata_service_timeout (AWS_METADATA_SERVICE_TIMEOUT): must be a whole number from 1"
     )
@@ -509,7 +546,7 @@ async def test_a_number_out_of_its_bounds_is_refused(value: str) -> None:
         ([[http(b"a\r\nb")]], "an unexpected response"),
         ([PUT, [http(b"", status="404 No")]], "404"),
         ([PUT, [http(b"two words")]], "an unexpected response"),
-        ([PUT, [http(b"role")], [http(b"<html>")]], "not a JSON object"),
+        ([PUT, [http(b"role")], [http(b"<html>")]], "the response is not a JSON object"),
         ([PUT, [http(b"role")], [http(b"", status="500 No")]], "500"),
         ([[Step.CLOSE]], "closed"),
     ],
@@ -518,14 +555,14 @@ async def test_an_instance_that_has_no_credentials_says_why(
     scripts: list[Script], problem: str
 ) -> None:
     async with wire(*scripts) as peer:
-        error = await failure(instance(peer))
+        error = await failure(instance(base(peer)))
     assert problem in str(error)
     assert len(peer.requests) == len(scripts)
     assert_no_secret_in_frames(error, "the-secret-key", "a-token==")
 
 
-async def test_credentials_of_the_machine_show_no_secret() -> None:
+async def test_credentials_of_an_instance_show_no_secret() -> None:
     async with wire(PUT, [http(b"role")], [ANSWER]) as peer:
-        found = await instance(peer)
+        found = await instance(base(peer))
     assert_no_secret(found)
     assert pickle.loads(pickle.dumps(found)) == found  # noqa: S301 - our own

@@ -6,66 +6,48 @@ import asyncio
 import copy
 import logging
 import random
-import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn, TypeAlias
 
 from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.identity.redaction import redact
 from lambdacore_async.errors import CredentialsError, LambdaCoreError
-from lambdacore_async.escaping import escaped
 from lambdacore_async.protocol.sigv4 import Credentials, Signer
 
-#: Gives credentials whenever it is awaited; those with an `expires_at` are renewed before it.
+#: An async function that returns credentials. Those with an `expires_at` are refreshed before it.
 CredentialsProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 
 logger: Final = logging.getLogger("lambdacore_async")
 
-#: How long before they expire credentials are refreshed in the background, and how long before
-#: that calls wait for the refresh; for short-lived credentials, at most these parts of their life.
-_SOON: Final = timedelta(minutes=15)
-_SOON_PART: Final = 0.5
-_DUE: Final = timedelta(minutes=1)
-_DUE_PART: Final = 0.1
-#: The background refresh starts earlier by up to this part, so that many processes spread out.
+#: A background refresh starts this long before the credentials expire, and calls wait for the
+#: refresh from this long before. For short-lived credentials, at most these parts of the lifetime.
+_BACKGROUND: Final = timedelta(minutes=15)
+_BACKGROUND_PART: Final = 0.5
+_BLOCKING: Final = timedelta(minutes=1)
+_BLOCKING_PART: Final = 0.1
+#: A random delay of up to this part of the lead spreads the refreshes of many processes.
 _SPREAD: Final = 0.2
-#: The least time between two refreshes, if the first one failed or brought nothing new.
-_PAUSE: Final = timedelta(seconds=30)
+#: Minimum time between two refreshes, if the first one failed or returned the same keys.
+_COOLDOWN: Final = timedelta(seconds=30)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
-
-#: How much text of another party an error or a log shows, and how much of it is looked at.
-_SHOWN: Final = 200
-_READ: Final = 10_000
-#: Finds keys by their names, by the form of an access key ID or a secret key, and as a header's
-#: value. It is compiled at the first use; `re` caches it.
-_KEYS: Final = r"""(?x)
-    (?P<name>
-        (?<! [/\w-] ) [\w-]{0,40}
-        (?i: secret[\s_-]?(access[\s_-]?)?key | access[\s_-]?key([\s_-]?id)? | client[\s_-]?secret
-           | token | authorization | password )
-        [\\"']* \s* [:=>] \s* [\\"']* ( (?i: bearer | basic ) \s+ )?
-    ) [^\s"'\\<>,;&]+
-    | \b A[KS]I[AD] [A-Z0-9]{7,}
-    | (?<! [\w/+=.-] ) (?= [a-z0-9/+=]* [A-Z] ) (?= [A-Z0-9/+=]* [a-z] ) (?= [A-Za-z/+=]* [0-9] )
-      [A-Za-z0-9/+=]{40,}
-"""
 
 
 class RefreshingCredentials:
-    """The credentials that sign the next request.
+    """The current credentials of an account, refreshed before they expire.
 
     Args:
-        origin: credentials, or their provider.
+        provider: an async function that returns credentials, or fixed credentials.
         clock: the time of day. Defaults to the machine's.
         jitter: returns a random number from 0 to 1.
 
     Attributes:
-        signer: signs with these credentials; it forgets their keys as they are replaced.
+        signer: signs requests; its cached keys are dropped when the credentials are replaced.
     """
 
     def __init__(
         self,
-        origin: Credentials | CredentialsProvider,
+        provider: Credentials | CredentialsProvider,
         *,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
@@ -73,69 +55,69 @@ class RefreshingCredentials:
         self.signer = Signer()
         self._clock = clock or Clock()
         self._jitter = jitter
-        self._credentials = origin if isinstance(origin, Credentials) else None
-        self._provide = None if isinstance(origin, Credentials) else origin
-        self._soon = self._due = _NEVER
-        #: Until then, asking the provider again would bring nothing new.
-        self._settled_until: datetime | None = None
+        self._credentials = provider if isinstance(provider, Credentials) else None
+        self._provider = None if isinstance(provider, Credentials) else provider
+        self._background_at = self._blocking_at = _NEVER
+        #: Until then, the provider is not called because the service refused the credentials.
+        self._cooldown_until: datetime | None = None
         self._refresh: asyncio.Task[Credentials] | None = None
-        self._problem: LambdaCoreError | None = None
+        self._failure: LambdaCoreError | None = None
         self._closed = False
 
     def current(self) -> Credentials | None:
         """Return the credentials to sign with now, or `None` if callers have to wait for them."""
         credentials = self._credentials
-        if credentials is None or self._soon is _NEVER:
+        if credentials is None or self._background_at is _NEVER:
             return credentials
         now = self._clock.now()
-        if now >= self._due:
+        if now >= self._blocking_at:
             return None
-        if now >= self._soon:
-            self._start()
+        if now >= self._background_at:
+            self._start_refresh()
         return credentials
 
     async def get(self) -> Credentials:
         """Return the credentials to sign with now, after a refresh if one is due.
 
         Raises:
-            CredentialsError: there are none.
-            ConfigurationError: the files or variables that say where they are cannot be used.
-            RuntimeError: the client is closed.
+            CredentialsError: if there are no credentials.
+            ConfigurationError: if the files or variables that name their source are invalid.
+            RuntimeError: if the client is closed.
         """
         credentials = self.current()
         while credentials is None:
-            # It goes on for the other callers if this one is cancelled.
-            await asyncio.wait([self._start()])
+            # If this caller is cancelled, the refresh continues for the other callers.
+            await asyncio.wait([self._start_refresh()])
             if self._closed:
                 raise RuntimeError("the client is closed")
-            if self._problem is None:
+            if self._failure is None:
                 credentials = self._credentials
-            elif (credentials := self._valid()) is None:
-                raise copy.copy(self._problem) from self._problem.__cause__
+            elif (credentials := self._unexpired()) is None:
+                raise copy.copy(self._failure) from self._failure.__cause__
         return credentials
 
     def renew(self, refused: Credentials) -> bool:
-        """Learn that the service refuses some credentials: they have expired, or were replaced.
+        """Request a refresh, after the service refused credentials as expired or replaced.
 
-        The next caller of `get` waits until the provider was asked once more. Until the provider
-        answers, and if it fails, the refused credentials stay: another region may accept them.
+        The next caller of `get` waits for the provider. The refused credentials stay current until
+        it returns, and if it fails: another region may accept them.
 
         Returns:
-            Whether there may be others. `False` for fixed credentials, and for half a minute after
-            the provider failed or gave these very keys again.
+            Whether a retry may be signed with other credentials. `False` for fixed credentials, and
+            for at least 30 seconds after the provider failed or returned the same keys again.
         """
-        if self._provide is None:
+        if self._provider is None:
             return False
-        if self._credentials is None or not same_keys(self._credentials, refused):
+        if self._credentials is None or not keys_equal(self._credentials, refused):
             return True
         now = self._clock.now()
-        if self._settled_until is not None and now < self._settled_until:
+        if self._cooldown_until is not None and now < self._cooldown_until:
             return False
-        self._soon = self._due = now
+        self._background_at = self._blocking_at = now
         return True
 
     async def close(self) -> None:
-        """Cancel a refresh that is in progress, and forget all keys."""
+        """Cancel a refresh in progress, and forget all keys."""
         self._closed = True
         self._credentials = None
         self.signer.forget()
@@ -146,108 +128,96 @@ class RefreshingCredentials:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client cannot be pickled: it holds secrets and connections")
 
-    def _valid(self) -> Credentials | None:
-        """The credentials at hand, unless they have expired."""
+    def _unexpired(self) -> Credentials | None:
+        """Return the current credentials, or `None` if they have expired."""
         old = self._credentials
         if old is None or old.expires_at is None or old.expires_at > self._clock.now():
             return old
         return None
 
-    def _start(self) -> asyncio.Task[Credentials]:
+    def _start_refresh(self) -> asyncio.Task[Credentials]:
+        """Return the refresh in progress; start one if there is none."""
         if self._refresh is None:
-            if self._closed or self._provide is None:
+            if self._closed or self._provider is None:
                 raise RuntimeError("the client is closed")
-            self._refresh = asyncio.create_task(_ask(self._provide))
-            # Runs before the callers who wait for the task go on.
-            self._refresh.add_done_callback(self._learn)
+            self._refresh = asyncio.create_task(_call_provider(self._provider))
+            # The callback runs before the callers that wait for the task continue.
+            self._refresh.add_done_callback(self._finish_refresh)
         return self._refresh
 
-    def _learn(self, refresh: asyncio.Task[Credentials]) -> None:
-        """Keep what the provider gave, or how it failed: there may be no caller to raise it to."""
+    def _finish_refresh(self, refresh: asyncio.Task[Credentials]) -> None:
+        """Store the result or the failure: a background refresh has no caller to raise it to."""
         self._refresh = None
         cause = None if refresh.cancelled() else refresh.exception()
         if self._closed:
             return
-        self._problem = None
+        self._failure = None
         if refresh.cancelled():
             # Not by `close`: the provider cancelled itself, or awaited a task that was cancelled.
-            self._problem = CredentialsError("the credentials provider was cancelled")
+            self._failure = CredentialsError("the credentials provider was cancelled")
         elif isinstance(cause, LambdaCoreError):
-            self._problem = cause
+            self._failure = cause
         elif cause is not None:
             kind = type(cause).__name__
-            self._problem = CredentialsError(f"the credentials provider failed: {kind}")
-            self._problem.__cause__ = cause
-        if self._problem is None:
-            self._keep(refresh.result())
+            self._failure = CredentialsError(f"the credentials provider failed: {kind}")
+            self._failure.__cause__ = cause
+        if self._failure is None:
+            self._replace(refresh.result())
         else:
-            self._put_off(self._problem)
+            self._postpone(self._failure)
 
-    def _put_off(self, problem: LambdaCoreError) -> None:
-        """Go on with the old credentials while they are valid, and say so."""
-        self._soon = self._settled_until = self._pause()
-        old = self._valid()
+    def _postpone(self, failure: LambdaCoreError) -> None:
+        """Keep the old credentials while they are valid, and log the failure."""
+        self._background_at = self._cooldown_until = self._after_cooldown()
+        old = self._unexpired()
         if old is None:
             return
         if old.expires_at is None:
-            self._soon = self._due = _NEVER
+            self._background_at = self._blocking_at = _NEVER
         else:
-            self._due = min(max(self._due, self._soon), old.expires_at)
-        why = str(problem) if problem.__cause__ is None else f"{problem}: {problem.__cause__}"
+            self._blocking_at = min(max(self._blocking_at, self._background_at), old.expires_at)
+        why = str(failure) if failure.__cause__ is None else f"{failure}: {failure.__cause__}"
         logger.warning(
             "credentials cannot be refreshed: %s; the current ones %s",
-            told(why, old.secret_access_key, old.session_token),
+            redact(why, old.secret_access_key, old.session_token),
             "do not expire" if old.expires_at is None else f"expire at {old.expires_at}",
         )
 
-    def _keep(self, credentials: Credentials) -> None:
+    def _replace(self, credentials: Credentials) -> None:
+        """Use new credentials, and schedule their refresh."""
         old, self._credentials = self._credentials, credentials
-        if old is not None and same_keys(old, credentials):
-            self._settled_until = self._pause()
+        if old is not None and keys_equal(old, credentials):
+            self._cooldown_until = self._after_cooldown()
         self.signer.forget()
-        self._soon = self._due = _NEVER
+        self._background_at = self._blocking_at = _NEVER
         if credentials.expires_at is None:
             return
         now = self._clock.now()
-        life = credentials.expires_at - now
-        if life > timedelta():
-            early = min(_SOON, life * _SOON_PART) * (1 - _SPREAD * self._jitter())
-            self._soon = credentials.expires_at - early
-            self._due = credentials.expires_at - min(_DUE, life * _DUE_PART)
-        else:  # a source that is behind: whether these are still good is for the service to say
-            self._soon = self._due = now + _PAUSE
+        lifetime = credentials.expires_at - now
+        if lifetime > timedelta():
+            early = min(_BACKGROUND, lifetime * _BACKGROUND_PART) * (1 - _SPREAD * self._jitter())
+            self._background_at = credentials.expires_at - early
+            self._blocking_at = credentials.expires_at - min(_BLOCKING, lifetime * _BLOCKING_PART)
+        else:  # the source is late; the service decides whether it still accepts these
+            self._background_at = self._blocking_at = now + _COOLDOWN
 
-    def _pause(self) -> datetime:
-        return self._clock.now() + _PAUSE * (1 + self._jitter())
+    def _after_cooldown(self) -> datetime:
+        return self._clock.now() + _COOLDOWN * (1 + self._jitter())
 
 
-async def _ask(provide: CredentialsProvider) -> Credentials:
-    credentials: object = await provide()
+async def _call_provider(provider: CredentialsProvider) -> Credentials:
+    credentials: object = await provider()
     if not isinstance(credentials, Credentials):
         raise CredentialsError(
-            f"the credentials provider gave no Credentials, but {type(credentials).__name__}"
+            f"the credentials provider must return Credentials, got {type(credentials).__name__}"
         )
     return credentials
 
 
-def same_keys(one: Credentials, other: Credentials | None) -> bool:
-    """Whether both sign alike, whenever they expire."""
-    return other is not None and (
-        one.access_key_id == other.access_key_id
-        and one.secret_access_key == other.secret_access_key
-        and one.session_token == other.session_token
+def keys_equal(first: Credentials, second: Credentials | None) -> bool:
+    """Return whether two credentials have the same keys and token, regardless of their expiry."""
+    return second is not None and (
+        first.access_key_id == second.access_key_id
+        and first.secret_access_key == second.secret_access_key
+        and first.session_token == second.session_token
     )
-
-
-def told(text: str, *secrets: str | None) -> str:
-    """Text of another party, for an error or a log: without keys, on one line, and cut.
-
-    Args:
-        text: what the other party said.
-        secrets: what to take out wherever it stands, besides what looks like a key.
-    """
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    text = re.sub(_KEYS, lambda found: f"{found['name'] or ''}***", text[:_READ])
-    return escaped(escaped(text, _SHOWN), _SHOWN)
