@@ -35,6 +35,7 @@ NOT_NEEDED: Final = {
             "protocol.operations.table",
             "workflows.arguments",
             "workflows.factory",
+            "workflows.fanout",
             "workflows.lookups",
             "workflows.pagination",
             "workflows.polling",

@@ -483,6 +483,18 @@ async def test_a_run_is_entered_once() -> None:
         await run.report()
 
 
+async def test_a_refused_second_entry_starts_no_timer() -> None:
+    clock = ManualClock()
+    run = lookups(Service(held=True), ["a"], deadline=1, clock=clock)
+    async with run:
+        await settle()
+        with pytest.raises(RuntimeError, match="once"):
+            await run.__aenter__()
+        await settle()
+    assert clock.sleeps == [1]
+    assert not others()
+
+
 async def test_what_is_not_done_by_the_deadline_has_failed_and_what_was_found_stays() -> None:
     class Stuck(Service):
         async def get(self, identifier: str) -> NetworkConnector:

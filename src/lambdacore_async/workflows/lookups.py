@@ -8,7 +8,6 @@ workers down.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -19,6 +18,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
@@ -35,6 +35,7 @@ from lambdacore_async.errors import (
 from lambdacore_async.models.network_connectors import NetworkConnector
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from lambdacore_async.workflows.arguments import check_count, check_seconds
+from lambdacore_async.workflows.fanout import FanOut
 from lambdacore_async.workflows.recent import Recent
 
 #: Workers to start with; every fourth answer brings one more, up to the concurrency. A
@@ -138,36 +139,24 @@ class Lookups:
             if isinstance(identifiers, Iterable)
             else _distinct_async(identifiers)
         )
-        self._turn = asyncio.Lock()
-        self._concurrency = concurrency
+        self._source_lock = asyncio.Lock()
+        self._fan_out = FanOut(
+            self._work,
+            first_workers=min(_FIRST_WORKERS, concurrency),
+            workers=concurrency,
+            capacity=concurrency,
+            background=None if deadline is None else partial(self._expire_after, deadline),
+        )
         self._deadline = deadline
         self._clock = clock
         self._fail_fast = fail_fast
-        self._denial: LambdaCoreError | None = None
-        # `None` says that all workers are done.
-        self._results: deque[tuple[int, Lookup] | None] = deque()
-        self._arrived = asyncio.Event()
-        # Workers wait for it together, and not at each result, while the consumer is behind.
-        self._room = asyncio.Event()
-        self._room.set()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._running = False
+        self._common_error: LambdaCoreError | None = None
         self._iterated = self._reported = False
-        self._working = 0
-        self._answers = 0
         self._scopes: set[asyncio.Timeout] = set()
         self._expired = False
-        self._stopped = False
-        self._fault: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        if self._tasks:
-            raise RuntimeError("a run of lookups can be entered once; start another run")
-        self._running = True
-        if self._deadline is not None:
-            self._tasks.append(asyncio.create_task(self._watch(self._deadline)))
-        for _ in range(min(_FIRST_WORKERS, self._concurrency)):
-            self._add_worker()
+        self._fan_out.start()
         return self
 
     async def __aexit__(
@@ -176,11 +165,7 @@ class Lookups:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._running = False
-        self._arrived.set()  # another task may wait for a result that will not come
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._fan_out.stop()
         if isinstance(self._source, AsyncGenerator):
             await self._source.aclose()
 
@@ -199,8 +184,8 @@ class Lookups:
         """
         if self._reported:
             raise RuntimeError("report() has the results of this run; iterate over another run")
-        self._iterated = self._iterated or self._running
-        return (await self._next())[1]
+        self._iterated = self._iterated or self._fan_out.running
+        return (await self._fan_out.next())[1]
 
     async def report(self) -> LookupReport:
         """Run to the end and collect all results, in the order of the input.
@@ -221,14 +206,14 @@ class Lookups:
                 f"the report would be incomplete, because {taken} takes results of this run; "
                 "a run can be consumed once, so start another run"
             )
-        if not self._running:
+        if not self._fan_out.running:
             async with self:
                 return await self.report()
         self._reported = True
         results: list[tuple[int, Lookup]] = []
         try:
             while True:
-                results.append(await self._next())
+                results.append(await self._fan_out.next())
         except StopAsyncIteration:
             pass
         except Exception as error:
@@ -241,76 +226,35 @@ class Lookups:
             failed={x.identifier: x.error for x in lookups if isinstance(x, Failed)},
         )
 
-    async def _next(self) -> tuple[int, Lookup]:
-        results = self._results
-        while self._running and not results:
-            self._arrived.clear()
-            await self._arrived.wait()
-        if not self._running:
-            raise RuntimeError(
-                "iterate over lookups inside `async with`; once it is left, start another run"
+    async def _work(self) -> AsyncGenerator[tuple[int, Lookup]]:
+        source = self._source
+        while self._fan_out.error is None:
+            numbered = (
+                next(source, None)
+                if isinstance(source, enumerate)
+                else await self._until_deadline(self._pull(source))
             )
-        result = results.popleft()
-        if len(results) <= self._concurrency // 2:
-            self._room.set()
-        if result is not None:
-            return result
-        self._give(None)  # to whoever asks again
-        if self._fault is not None:
-            raise self._fault
-        raise StopAsyncIteration
-
-    def _add_worker(self) -> None:
-        self._working += 1
-        self._tasks.append(asyncio.create_task(self._work()))
-
-    async def _work(self) -> None:
-        try:
-            source = self._source
-            while not self._stopped:
-                pulled = (
-                    next(source, None)
-                    if isinstance(source, enumerate)
-                    else await self._bounded(self._pull(source))
-                )
-                if pulled is None:
-                    break
-                position, identifier = pulled
-                self._give((position, await self._look_up(identifier)))
-                self._answers += 1
-                if len(self._results) >= self._concurrency:
-                    self._room.clear()
-                if not self._room.is_set():
-                    await self._room.wait()
-                if self._answers % _ANSWERS_PER_WORKER == 0 and self._working < self._concurrency:
-                    self._add_worker()
-        except Exception as error:  # noqa: BLE001 - of the input, or a defect: raised at the end
-            self._fault = self._fault or error
-            self._stopped = True
-        self._working -= 1
-        if not self._working:
-            self._give(None)
-
-    def _give(self, result: tuple[int, Lookup] | None) -> None:
-        self._results.append(result)
-        self._arrived.set()
+            if numbered is None:
+                return
+            position, identifier = numbered
+            yield position, await self._look_up(identifier)
 
     async def _pull(self, source: AsyncGenerator[tuple[int, str]]) -> tuple[int, str] | None:
         """The next identifier of an asynchronous input, and its place there; `None` at the end."""
-        async with self._turn:
-            return None if self._stopped else await anext(source, None)
+        async with self._source_lock:
+            return None if self._fan_out.error else await anext(source, None)
 
     async def _look_up(self, identifier: str) -> Lookup:
         if self._expired:
             return Failed(identifier, _too_late(asked=False))
-        if self._denial is not None:
-            return Failed(identifier, self._denial)
+        if self._common_error is not None:
+            return Failed(identifier, self._common_error)
         try:
-            connector = await self._bounded(self._get(identifier))
+            connector = await self._until_deadline(self._get(identifier))
         except (ConfigurationError, CredentialsError) as error:
             if self._fail_fast:
                 raise
-            self._denial = error
+            self._common_error = error
             return Failed(identifier, error)
         except LambdaCoreError as error:
             return Failed(identifier, error)
@@ -320,7 +264,7 @@ class Lookups:
             else Found(identifier, connector)
         )
 
-    async def _bounded(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+    async def _until_deadline(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Do some work; `None` if it is not done by the deadline."""
         if self._deadline is None:
             return await work
@@ -336,7 +280,7 @@ class Lookups:
         finally:
             self._scopes.discard(scope)
 
-    async def _watch(self, deadline: float) -> None:
+    async def _expire_after(self, deadline: float) -> None:
         await self._clock.sleep(deadline)
         self._expired = True
         now = asyncio.get_running_loop().time()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
@@ -14,6 +13,7 @@ from lambdacore_async.engine.identity.chain import CredentialsLike, as_provider
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.endpoints import is_region
 from lambdacore_async.workflows.arguments import check_count
+from lambdacore_async.workflows.fanout import FanOut
 
 Result = TypeVar("Result")
 
@@ -78,21 +78,14 @@ class MultiTargetRun(Generic[Result]):
                     f"targets[{position}]", f"expected Target, got {type(target).__name__}"
                 )
         self._targets = iter(listed)
-        self._work = work
-        self._working = min(targets_at_once, len(listed))
-        # `None` in the queue says that all workers are done.
-        self._results: asyncio.Queue[tuple[Target, Result] | None] = asyncio.Queue(targets_at_once)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._running = self._entered = False
-        self._fault: Exception | None = None
+        self._results_of = work
+        workers = min(targets_at_once, len(listed)) or 1
+        self._fan_out = FanOut(
+            self._work, first_workers=workers, workers=workers, capacity=targets_at_once
+        )
 
     async def __aenter__(self) -> Self:
-        if self._entered:
-            raise RuntimeError("a multi-target run can be entered once; start another run")
-        self._running = self._entered = True
-        if not self._working:
-            self._results.put_nowait(None)
-        self._tasks = [asyncio.create_task(self._go()) for _ in range(self._working)]
+        self._fan_out.start()
         return self
 
     async def __aexit__(
@@ -101,12 +94,7 @@ class MultiTargetRun(Generic[Result]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._running = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._results.empty():
-            self._results.put_nowait(None)  # another task may wait for a result
+        await self._fan_out.stop()
 
     def __aiter__(self) -> AsyncIterator[tuple[Target, Result]]:
         return self
@@ -118,28 +106,10 @@ class MultiTargetRun(Generic[Result]):
             RuntimeError: the run is not entered, or it is left.
             Exception: a defect, such as a closed client; after all results that came.
         """
-        result = None
-        if self._running and (result := await self._results.get()) is None:
-            self._results.put_nowait(None)  # for other tasks that wait
-        if not self._running:
-            raise RuntimeError(
-                "iterate over a multi-target run inside `async with`; "
-                "once it is left, start another run"
-            )
-        if result is not None:
-            return result
-        if self._fault is not None:
-            raise self._fault
-        raise StopAsyncIteration
+        return await self._fan_out.next()
 
-    async def _go(self) -> None:
-        try:
-            while self._fault is None and (target := next(self._targets, None)) is not None:
-                async with aclosing(self._work(target)) as results:
-                    async for result in results:
-                        await self._results.put((target, result))
-        except Exception as error:  # noqa: BLE001 - a defect; raised at the end
-            self._fault = self._fault or error
-        self._working -= 1
-        if not self._working:
-            await self._results.put(None)
+    async def _work(self) -> AsyncGenerator[tuple[Target, Result]]:
+        while self._fan_out.error is None and (target := next(self._targets, None)) is not None:
+            async with aclosing(self._results_of(target)) as results:
+                async for result in results:
+                    yield target, result
