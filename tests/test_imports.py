@@ -40,7 +40,7 @@ NOT_NEEDED: Final = {
             "workflows.pagination",
             "workflows.polling",
             "workflows.provisioning",
-            "workflows.recent",
+            "workflows.recent_set",
             "workflows.targets",
             "workflows.waiters",
             "workflows.watching",

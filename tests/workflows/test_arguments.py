@@ -45,12 +45,12 @@ class AsyncCallable:
 
 
 @given(NUMBERS, st.booleans())
-def test_seconds_are_finite_and_not_negative(value: float, at_once: bool) -> None:
-    if value <= sys.float_info.max and (value > 0 or (at_once and value == 0)):
-        check_seconds("timeout", value, at_once=at_once)
+def test_seconds_are_finite_and_not_negative(value: float, allow_zero: bool) -> None:
+    if value <= sys.float_info.max and (value > 0 or (allow_zero and value == 0)):
+        check_seconds("timeout", value, allow_zero=allow_zero)
     else:
         with pytest.raises(ParameterError, match="^timeout: must be "):
-            check_seconds("timeout", value, at_once=at_once)
+            check_seconds("timeout", value, allow_zero=allow_zero)
 
 
 @given(OTHER_KINDS)

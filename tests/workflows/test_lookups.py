@@ -157,14 +157,14 @@ def test_an_identifier_that_comes_twice_is_asked_for_once(
 async def test_repeats_in_a_stream_are_known_for_a_bounded_stretch_only(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.workflows.lookups._MEMORY", 2)
+    monkeypatch.setattr("lambdacore_async.workflows.lookups._DUPLICATE_WINDOW", 2)
     service = Service()
     await lookups(service, iter("abacdeab"), concurrency=1).report()
     assert service.asked == ["a", "b", "c", "d", "e", "a", "b"]
 
 
 async def test_a_collection_is_known_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambdacore_async.workflows.lookups._MEMORY", 2)
+    monkeypatch.setattr("lambdacore_async.workflows.lookups._DUPLICATE_WINDOW", 2)
     service = Service()
     await lookups(service, list("abacdeab"), concurrency=1).report()
     assert service.asked == ["a", "b", "c", "d", "e"]
@@ -601,7 +601,7 @@ async def test_a_run_that_is_never_entered_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("identifiers", ["prod-egress", b"prod-egress", 5, None])
 def test_one_identifier_in_place_of_many_is_refused(identifiers: object) -> None:
-    with pytest.raises(ParameterError, match="^identifiers: expected many") as raised:
+    with pytest.raises(ParameterError, match="^identifiers: expected an iterable") as raised:
         lookups(Service(), identifiers)  # type: ignore[arg-type] # the mistake
     assert raised.value.parameter == "identifiers"
 

@@ -124,7 +124,7 @@ async def test_a_token_that_comes_again_is_an_error_after_the_page_that_bears_it
 ) -> None:
     listing = Listing({None: ("a", "t"), "t": ("b", "u"), "u": ("c", again)})
     seen: list[str] = []
-    with pytest.raises(ResponseError, match=f"token '{again}' has come before") as raised:
+    with pytest.raises(ResponseError, match=f"the service repeated its token '{again}'") as raised:
         async for item in listing.pager(prefetch=prefetch):
             seen.append(item.name)
     assert seen == ["a", "b", "c"]
@@ -213,7 +213,7 @@ async def test_closing_an_iteration_over_items_ends_the_prefetch_under_way() -> 
 async def test_repeats_are_recognised_in_bounded_memory(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.workflows.pagination._MEMORY", size)
+    monkeypatch.setattr("lambdacore_async.workflows.pagination._TOKEN_WINDOW", size)
     tokens = [None, *(f"t{number}" for number in range(30))]
     pages = {token: ("a", after) for token, after in itertools.pairwise(tokens)}
     near = Listing({**pages, "t29": ("a", f"t{30 - size}")})

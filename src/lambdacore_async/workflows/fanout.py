@@ -1,7 +1,7 @@
-"""Fan-out: concurrent workers whose results go to consumers through a bounded queue.
+"""Fan-out: concurrent workers that pass results to consumers through a bounded queue.
 
-A worker waits while the queue is full. So memory does not depend on the number of results, and a
-slow consumer slows the workers down.
+Workers wait while the queue is full. So memory use depends on the concurrency, not on the number of
+results, and a slow consumer slows the workers down.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _RESULTS_PER_WORKER: Final = 4
 
 
 class FanOut(Generic[Result]):
-    """Runs workers until each has ended or the run is stopped.
+    """Runs workers until all of them end or the run is stopped.
 
-    A worker is an async generator of results. All workers take their work from one input, which
-    is the caller's. If a worker raises an exception, the others may finish; the exception is raised
-    after the last result.
+    A worker is an async generator of results. If one raises an exception, the others continue, and
+    `next` raises the exception after the last result. Workers that share an input check `error`
+    before they take more from it.
 
     Args:
         worker: starts a worker.
@@ -31,7 +31,7 @@ class FanOut(Generic[Result]):
         workers: the maximum number of workers.
         capacity: the number of results in the queue at which workers begin to wait, at least 1.
             Each worker may add one more.
-        background: starts a task that runs with the workers and is cancelled at the end.
+        background: a coroutine function to run beside the workers until the run is stopped.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FanOut(Generic[Result]):
         # `None` marks the end of the results.
         self._results: deque[Result | None] = deque()
         self._arrived = asyncio.Event()
-        # Waiting for half of the queue to be free costs fewer switches than for each result.
+        # Set once half of the queue is free: waking workers for each result would cost more.
         self._has_room = asyncio.Event()
         self._has_room.set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,7 +64,7 @@ class FanOut(Generic[Result]):
         """Start the first workers.
 
         Raises:
-            RuntimeError: the run was started before.
+            RuntimeError: if the run was started before.
         """
         if self._entered:
             raise RuntimeError("a run can be entered once; start another run")
@@ -86,9 +86,9 @@ class FanOut(Generic[Result]):
         """Return the next result.
 
         Raises:
-            StopAsyncIteration: there are no more results.
-            RuntimeError: the run is not started, or it is stopped.
-            Exception: the first exception of a worker, after the last result.
+            StopAsyncIteration: if there are no more results.
+            RuntimeError: if the run is not started, or it is stopped.
+            Exception: if a worker raised it, after the last result.
         """
         results = self._results
         while self.running and not results:

@@ -1,9 +1,4 @@
-"""Fan-out: many identifiers in, `Found` or `Failed` out, each as it completes.
-
-A fixed set of workers takes identifiers from the input and puts results into a bounded queue. So
-memory depends on the concurrency alone, however long the input is, and a slow consumer slows the
-workers down.
-"""
+"""Concurrent lookups of many identifiers, which yield `Found` or `Failed` as each completes."""
 
 from __future__ import annotations
 
@@ -36,54 +31,54 @@ from lambdacore_async.models.network_connectors import NetworkConnector
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from lambdacore_async.workflows.arguments import check_count, check_seconds
 from lambdacore_async.workflows.fanout import FanOut
-from lambdacore_async.workflows.recent import Recent
+from lambdacore_async.workflows.recent_set import RecentSet
 
-#: Workers to start with; every fourth answer brings one more, up to the concurrency. A
-#: service that throttles is so met softly: the first wave is small.
+#: A run starts with few lookups and then ramps up, to go easy on a service that throttles.
 _FIRST_WORKERS: Final = 2
-_ANSWERS_PER_WORKER: Final = 4
-#: Of an input that is no collection, a repeat is recognised within at least so many identifiers.
-_MEMORY: Final = 32_768
+#: A duplicate in a stream is recognised within at least this many distinct identifiers.
+_DUPLICATE_WINDOW: Final = 32_768
 
 Result = TypeVar("Result")
 
 
 @frozen
 class Found:
-    """A connector that was found."""
+    """A successful lookup."""
 
     identifier: str
+    """The identifier that was looked up."""
     connector: NetworkConnector
+    """The connector that it names."""
 
 
 @frozen
 class Failed:
-    """A lookup that failed, and why."""
+    """A failed lookup."""
 
     identifier: str
+    """The identifier that was looked up."""
     error: LambdaCoreError
+    """Why the lookup failed."""
 
 
 Lookup: TypeAlias = Found | Failed
+"""The result of one lookup."""
 
 
 @frozen
 class LookupReport:
-    """All results of a run, in the order of the input.
-
-    Attributes:
-        found: connectors by identifier.
-        failed: errors by identifier.
-    """
+    """All results of a run, in the order of the input."""
 
     found: dict[str, NetworkConnector]
+    """Connectors by identifier."""
     failed: dict[str, LambdaCoreError]
+    """Errors by identifier."""
 
     def raise_for_failures(self) -> None:
-        """Raise what failed, if anything did.
+        """Raise the errors of all failed lookups.
 
         Raises:
-            ExceptionGroup: of all the errors.
+            ExceptionGroup: if a lookup failed; it contains all errors.
         """
         if self.failed:
             total = len(self.failed) + len(self.found)
@@ -93,25 +88,25 @@ class LookupReport:
 
 
 class Lookups:
-    """A run of lookups: an async context manager, and inside it an async iterator.
+    """A run of lookups: use it in `async with`, and iterate over its results inside.
 
-    Leaving the context, however it is left, cancels lookups in progress. Either iterate over a run
-    or call `report()`: each result goes to one consumer. An identifier that comes twice is looked
-    up once and yields one result. That holds for a whole collection. Any other input is not kept in
-    memory, and repeats are recognised within at least 32,768 identifiers.
+    Leaving the context cancels the lookups in progress. Iterate over a run or call `report()`, not
+    both: each result goes to one consumer. A duplicate identifier is looked up once and yields one
+    result. In a collection, every duplicate is recognised. Other inputs are not kept in memory:
+    a duplicate is recognised if it comes within 32,768 distinct identifiers.
 
     Args:
-        get: looks up one connector.
-        identifiers: the input; it is read only as fast as results are consumed.
-        concurrency: how many lookups may be under way at once, at least 1.
-        deadline: seconds for the whole run, at least 0; lookups that are not done by then fail with
-            `TransportTimeoutError`, and no more of an asynchronous input is read.
-        clock: tells when the deadline has come.
+        get: gets one connector.
+        identifiers: IDs, names and ARNs. The run reads them only as fast as results are consumed.
+        concurrency: the maximum number of concurrent lookups, at least 1.
+        deadline: seconds for the whole run, at least 0. Lookups that are not finished by then fail
+            with `TransportTimeoutError`, and the run reads no more of an asynchronous input.
+        clock: times the deadline.
         fail_fast: whether an error that affects every lookup, such as missing credentials, ends
             the run instead of being reported for each.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -128,11 +123,13 @@ class Lookups:
             identifiers, Iterable | AsyncIterable
         ):
             raise ParameterError(
-                "identifiers", f"expected many identifiers, got {type(identifiers).__name__}"
+                "identifiers",
+                f"expected an iterable of strings, got {type(identifiers).__name__}; "
+                "pass [identifier] to look up one connector",
             )
         check_count("concurrency", concurrency)
         if deadline is not None:
-            check_seconds("deadline", deadline, at_once=True)
+            check_seconds("deadline", deadline, allow_zero=True)
         self._get = get
         self._source: enumerate[str] | AsyncGenerator[tuple[int, str]] = (
             enumerate(_distinct(identifiers))
@@ -173,14 +170,15 @@ class Lookups:
         return self
 
     async def __anext__(self) -> Lookup:
-        """The next result, as lookups complete.
+        """Return the next result, in the order in which lookups complete.
+
+        Errors are raised after the last result.
 
         Raises:
-            ConfigurationError: the client is not set up for any lookup.
-            CredentialsError: there are no credentials to sign with.
-            RuntimeError: the run is not entered, or `report()` collects its results.
-            Exception: what reading the input raised, or a defect. Like the errors above, it is
-                raised after all results are out.
+            ConfigurationError: if the client's configuration allows no lookup.
+            CredentialsError: if there are no credentials to sign with.
+            RuntimeError: if the run is not entered, or `report()` was called.
+            Exception: if reading the input raised it, or because of a defect.
         """
         if self._reported:
             raise RuntimeError("report() has the results of this run; iterate over another run")
@@ -188,22 +186,24 @@ class Lookups:
         return (await self._fan_out.next())[1]
 
     async def report(self) -> LookupReport:
-        """Run to the end and collect all results, in the order of the input.
+        """Finish the run and return all results, in the order of the input.
 
-        A run has one consumer: call this once, and do not iterate over the same run.
+        Call this once, and do not iterate over the same run. Outside `async with`, it enters the
+        run and leaves it.
 
         Raises:
-            ConfigurationError: the client is not set up for any lookup.
-            CredentialsError: there are no credentials to sign with.
-            RuntimeError: a report would lack results that were taken before, by iterating over the
-                run or by another report.
-            Exception: what reading the input raised, or a defect. A note tells how many lookups had
-                completed; iterate over a run to keep their results.
+            ConfigurationError: if the client's configuration allows no lookup.
+            CredentialsError: if there are no credentials to sign with.
+            RuntimeError: if the report would be incomplete, because results were consumed by
+                iteration or by another report.
+            Exception: if reading the input raised it, or because of a defect. A note on the
+                exception gives the number of completed lookups; to keep their results, iterate over
+                the run instead.
         """
         if self._iterated or self._reported:
-            taken = "iterating over the run" if self._iterated else "an earlier report()"
+            consumer = "iterating over the run" if self._iterated else "an earlier report()"
             raise RuntimeError(
-                f"the report would be incomplete, because {taken} takes results of this run; "
+                f"the report would be incomplete: {consumer} consumes results of this run; "
                 "a run can be consumed once, so start another run"
             )
         if not self._fan_out.running:
@@ -222,8 +222,8 @@ class Lookups:
         results.sort(key=lambda result: result[0])
         lookups = [lookup for _, lookup in results]
         return LookupReport(
-            found={x.identifier: x.connector for x in lookups if isinstance(x, Found)},
-            failed={x.identifier: x.error for x in lookups if isinstance(x, Failed)},
+            {each.identifier: each.connector for each in lookups if isinstance(each, Found)},
+            {each.identifier: each.error for each in lookups if isinstance(each, Failed)},
         )
 
     async def _work(self) -> AsyncGenerator[tuple[int, Lookup]]:
@@ -240,13 +240,13 @@ class Lookups:
             yield position, await self._look_up(identifier)
 
     async def _pull(self, source: AsyncGenerator[tuple[int, str]]) -> tuple[int, str] | None:
-        """The next identifier of an asynchronous input, and its place there; `None` at the end."""
+        """Return the next identifier of an asynchronous input and its position, or `None`."""
         async with self._source_lock:
             return None if self._fan_out.error else await anext(source, None)
 
     async def _look_up(self, identifier: str) -> Lookup:
         if self._expired:
-            return Failed(identifier, _too_late(asked=False))
+            return Failed(identifier, _deadline_error(sent=False))
         if self._common_error is not None:
             return Failed(identifier, self._common_error)
         try:
@@ -259,13 +259,13 @@ class Lookups:
         except LambdaCoreError as error:
             return Failed(identifier, error)
         return (
-            Failed(identifier, _too_late(asked=True))
+            Failed(identifier, _deadline_error(sent=True))
             if connector is None
             else Found(identifier, connector)
         )
 
     async def _until_deadline(self, work: Coroutine[Any, Any, Result]) -> Result | None:
-        """Do some work; `None` if it is not done by the deadline."""
+        """Return the result of a coroutine, or `None` if it is not done by the deadline."""
         if self._deadline is None:
             return await work
         scope = asyncio.timeout(0 if self._expired else None)
@@ -289,31 +289,35 @@ class Lookups:
 
 
 def _distinct(identifiers: Iterable[str]) -> Iterator[str]:
-    """The input without repeats."""
+    """Yield the identifiers without duplicates."""
     if isinstance(identifiers, Collection):
         yield from dict.fromkeys(map(_hashable, identifiers))
     else:
-        yield from filter(Recent(_MEMORY).is_new, map(_hashable, identifiers))
+        yield from filter(RecentSet(_DUPLICATE_WINDOW).add, map(_hashable, identifiers))
 
 
 async def _distinct_async(identifiers: AsyncIterable[str]) -> AsyncGenerator[tuple[int, str]]:
-    """The input without repeats, numbered."""
-    recent = Recent(_MEMORY)
+    """Yield the identifiers without duplicates, each with its position."""
+    recent = RecentSet(_DUPLICATE_WINDOW)
     position = 0
     iterator = aiter(identifiers)
     try:
         async for identifier in iterator:
-            if recent.is_new(_hashable(identifier)):
+            if recent.add(_hashable(identifier)):
                 yield position, identifier
                 position += 1
     finally:
-        # An iterator that was made here is closed here; one that was passed in is its owner's.
+        # An iterator that the caller passed in is the caller's to close.
         if iterator is not identifiers and isinstance(iterator, AsyncGenerator):
             await iterator.aclose()
 
 
 def _hashable(identifier: str) -> str:
-    """The identifier; what cannot be told from another cannot be reported on by itself."""
+    """Return the identifier if it is hashable, as duplicates and reports require.
+
+    Raises:
+        ParameterError: if it is not.
+    """
     try:
         hash(identifier)
     except TypeError:
@@ -323,7 +327,7 @@ def _hashable(identifier: str) -> str:
     return identifier
 
 
-def _too_late(*, asked: bool) -> TransportTimeoutError:
-    error = TransportTimeoutError("not done by the run's deadline", not_executed=not asked)
+def _deadline_error(*, sent: bool) -> TransportTimeoutError:
+    error = TransportTimeoutError("not done by the run's deadline", not_executed=not sent)
     error.operation = GET_NETWORK_CONNECTOR.name
     return error

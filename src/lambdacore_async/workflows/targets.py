@@ -1,4 +1,4 @@
-"""Runs over many accounts and regions; each result comes with its target."""
+"""Runs over many accounts and regions, which yield each result with its target."""
 
 from __future__ import annotations
 
@@ -20,22 +20,20 @@ Result = TypeVar("Result")
 
 @frozen
 class Target:
-    """A region, and whose account in it.
-
-    Attributes:
-        region: the AWS region.
-        credentials: who signs there, in any form that a client takes; `None` for the client's own.
-        label: what you call it, for your own use.
+    """A region, and credentials of an account.
 
     Raises:
-        ParameterError: the region is not a valid region name, or the credentials are of a wrong
-            kind.
-        CredentialsError: the keys cannot be used.
+        ParameterError: if the region is not a valid region name, or the credentials have a wrong
+            type.
+        CredentialsError: if the keys cannot be used.
     """
 
     region: str
+    """The AWS region."""
     credentials: CredentialsLike | None = None
+    """Credentials in any form that a client accepts; `None` for the client's own."""
     label: str | None = None
+    """A label for your own use."""
 
     def __attrs_post_init__(self) -> None:
         if not (isinstance(self.region, str) and is_region(self.region)):
@@ -45,18 +43,18 @@ class Target:
 
 
 class MultiTargetRun(Generic[Result]):
-    """A run over targets: an async context manager, and inside it an async iterator.
+    """A run over many targets: use it in `async with`, and iterate over its results inside.
 
-    It yields pairs of a target and a result, as they come. Leaving the context, however it is left,
-    ends all that is under way. A target's failure is reported as a result.
+    It yields pairs of a target and a result as they arrive. A target's failure is reported as a
+    result. Leaving the context cancels the work in progress.
 
     Args:
-        targets: the targets; the run reads all of them when it is made.
-        work: makes the results of one target; closed when the run is left.
-        targets_at_once: how many targets may be under way at once, at least 1.
+        targets: the targets. The constructor reads all of them.
+        work: yields the results of one target; it is closed when the run is left.
+        targets_at_once: the maximum number of concurrent targets, at least 1.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -69,7 +67,7 @@ class MultiTargetRun(Generic[Result]):
         check_count("targets_at_once", targets_at_once)
         if not isinstance(targets, Iterable):
             raise ParameterError(
-                "targets", f"expected an iterable of targets, got {type(targets).__name__}"
+                "targets", f"expected an iterable of Target, got {type(targets).__name__}"
             )
         listed = list(targets)
         for position, target in enumerate(listed):
@@ -100,11 +98,11 @@ class MultiTargetRun(Generic[Result]):
         return self
 
     async def __anext__(self) -> tuple[Target, Result]:
-        """The next result, of whichever target.
+        """Return the next result of any target, with that target.
 
         Raises:
-            RuntimeError: the run is not entered, or it is left.
-            Exception: a defect, such as a closed client; after all results that came.
+            RuntimeError: if the run is not entered, or it is left.
+            Exception: because of a defect or a closed client, after the last result.
         """
         return await self._fan_out.next()
 
