@@ -282,6 +282,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
 
     async def until_deleted(self) -> None:
         """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
+        self._exists = False  # "not found" is the wanted outcome
         await self._within_timeout(self._until_deleted())
 
     async def _until_active(self) -> NetworkConnector:
