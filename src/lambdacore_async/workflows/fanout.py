@@ -31,7 +31,7 @@ class FanOut(Generic[Result]):
         workers: the maximum number of workers.
         capacity: the number of results in the queue at which workers begin to wait, at least 1.
             Each worker may add one more.
-        background: a coroutine function to run beside the workers until the run is stopped.
+        background: a coroutine function that runs until the run is stopped.
     """
 
     def __init__(

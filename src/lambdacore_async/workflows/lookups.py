@@ -313,7 +313,7 @@ async def _distinct_async(identifiers: AsyncIterable[str]) -> AsyncGenerator[tup
 
 
 def _hashable(identifier: str) -> str:
-    """Return the identifier if it is hashable, as duplicates and reports require.
+    """Return the identifier, after checking that it is hashable.
 
     Raises:
         ParameterError: if it is not.
