@@ -736,7 +736,7 @@ async def test_what_prune_cannot_delete_stops_no_other() -> None:
 
     def interfere(request: Any) -> None:
         if request.target.endswith("%3A1"):
-            raise ResourceNotFoundException("somebody else was faster")
+            raise ResourceNotFoundException("another caller was faster")
         if request.target.endswith("%3A2"):
             raise ResourceConflictException("it is in use")
 
