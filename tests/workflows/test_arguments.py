@@ -1,4 +1,4 @@
-"""Arguments of workflows: what is of a wrong kind is refused by name, before any request."""
+"""Arguments of workflows: an invalid one is refused by name, before any request."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ class AsyncCallable:
 
 
 @given(NUMBERS, st.booleans())
-def test_seconds_are_finite_and_not_negative(value: float, at_once: bool) -> None:
-    if value <= sys.float_info.max and (value > 0 or (at_once and value == 0)):
-        check_seconds("timeout", value, at_once=at_once)
+def test_seconds_are_finite_and_not_negative(value: float, allow_zero: bool) -> None:
+    if value <= sys.float_info.max and (value > 0 or (allow_zero and value == 0)):
+        check_seconds("timeout", value, allow_zero=allow_zero)
     else:
         with pytest.raises(ParameterError, match="^timeout: must be "):
-            check_seconds("timeout", value, at_once=at_once)
+            check_seconds("timeout", value, allow_zero=allow_zero)
 
 
 @given(OTHER_KINDS)
-def test_what_is_no_number_is_neither_seconds_nor_a_count(value: object) -> None:
+def test_a_value_of_another_type_is_neither_seconds_nor_a_count(value: object) -> None:
     for check in (check_seconds, check_count):
         with pytest.raises(ParameterError, match=f"got {type(value).__name__}$"):
             check("x", value)
@@ -83,7 +83,7 @@ NO_CALLBACKS: Final = (
 
 
 @pytest.mark.parametrize("function", NO_CALLBACKS)
-def test_what_cannot_be_called_or_is_never_awaited_is_no_callback(function: object) -> None:
+def test_a_callback_is_callable_and_not_async(function: object) -> None:
     with pytest.raises(ParameterError) as raised:
         check_callback("on_change", function)
     assert raised.value.parameter == "on_change"
@@ -106,7 +106,7 @@ WRONG_SECONDS: Final = (
 
 
 @pytest.mark.parametrize("method", WAITS)
-async def test_a_wait_refuses_what_is_no_time_or_no_callback(method: str) -> None:
+async def test_a_wait_refuses_invalid_times_and_callbacks(method: str) -> None:
     here = World()
     wait = getattr(here.client(), method)
     for parameter, values in (
@@ -207,7 +207,7 @@ LISTINGS: Final[tuple[Callable[[Any], Any], ...]] = (
 
 
 @pytest.mark.parametrize("listing", LISTINGS)
-async def test_a_listing_that_cannot_be_made_is_each_target_s_failure(listing: Any) -> None:
+async def test_a_listing_that_cannot_start_is_a_failure_of_each_target(listing: Any) -> None:
     targets = [Target("us-east-1"), Target("eu-west-1")]
     async with World().client().list_across(targets, listing) as run:
         failures = [(target, failure) async for target, failure in run]
@@ -226,7 +226,7 @@ CONNECTOR: Final = NetworkConnector("arn:x", "a", "nc-1")
         (CONNECTOR, VPC, 5, "operator_role"),
     ],
 )
-def test_a_diff_refuses_what_is_no_connector_or_configuration(
+def test_a_diff_refuses_arguments_of_another_type(
     connector: Any, configuration: Any, role: Any, parameter: str
 ) -> None:
     with pytest.raises(ParameterError) as raised:

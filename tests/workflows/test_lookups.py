@@ -1,4 +1,4 @@
-"""Fan-out: what goes in comes out once, bounded, and nothing is left behind."""
+"""Lookups: each identifier yields one result, in bounded memory, and no task is left."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from lambdacore_async.engine.clock import Clock
 
 
 class ManualClock(Clock):
-    """A clock on which every sleep ends when the test says so."""
+    """A clock whose sleeps end when the test sets `alarm`."""
 
     def __init__(self) -> None:
         self.alarm = asyncio.Event()
@@ -48,7 +48,7 @@ class ManualClock(Clock):
 
 
 class Service:
-    """Answers lookups; each is held until the test lets it go, if it says so."""
+    """Answers lookups; if `held`, only after `let_go`."""
 
     def __init__(self, *, held: bool = False) -> None:
         self.asked: list[str] = []
@@ -97,7 +97,7 @@ def lookups(
 
 
 async def settle() -> None:
-    """Let everything run that can run."""
+    """Run all tasks until they wait."""
     for _ in range(50):
         await asyncio.sleep(0)
 
@@ -140,7 +140,7 @@ async def test_an_asynchronous_input_is_read_to_its_end() -> None:
     st.integers(1, 5),
     st.sampled_from([list[str], iter, streamed]),
 )
-def test_an_identifier_that_comes_twice_is_asked_for_once(
+def test_a_duplicate_is_looked_up_once(
     identifiers: list[str],
     concurrency: int,
     form: Callable[[list[str]], Iterable[str] | AsyncIterable[str]],
@@ -154,24 +154,26 @@ def test_an_identifier_that_comes_twice_is_asked_for_once(
     asyncio.run(run())
 
 
-async def test_repeats_in_a_stream_are_known_for_a_bounded_stretch_only(
+async def test_duplicates_in_a_stream_are_recognised_within_a_window(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.workflows.lookups._MEMORY", 2)
+    monkeypatch.setattr("lambdacore_async.workflows.lookups._DUPLICATE_WINDOW", 2)
     service = Service()
     await lookups(service, iter("abacdeab"), concurrency=1).report()
     assert service.asked == ["a", "b", "c", "d", "e", "a", "b"]
 
 
-async def test_a_collection_is_known_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lambdacore_async.workflows.lookups._MEMORY", 2)
+async def test_every_duplicate_in_a_collection_is_recognised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lambdacore_async.workflows.lookups._DUPLICATE_WINDOW", 2)
     service = Service()
     await lookups(service, list("abacdeab"), concurrency=1).report()
     assert service.asked == ["a", "b", "c", "d", "e"]
 
 
 @pytest.mark.parametrize("concurrency", [1, 3, 17])
-async def test_no_more_lookups_are_under_way_than_allowed(concurrency: int) -> None:
+async def test_concurrency_bounds_the_lookups_in_progress(concurrency: int) -> None:
     service = Service()
     report = await lookups(service, numbers(200), concurrency=concurrency).report()
     assert len(report.found) == 200
@@ -252,7 +254,7 @@ async def test_an_empty_input_yields_nothing() -> None:
     assert await lookups(Service(), []).report() == LookupReport({}, {})
 
 
-async def test_leaving_early_cancels_what_is_under_way_and_leaves_no_task() -> None:
+async def test_leaving_early_cancels_lookups_and_leaves_no_task() -> None:
     service = Service(held=True)
     async with lookups(service, numbers(100), concurrency=3):
         await settle()
@@ -306,7 +308,7 @@ async def test_an_error_of_the_input_is_raised_after_all_results_are_out() -> No
     assert sorted(seen) == ["a", "b"]
 
 
-async def test_a_defect_in_a_lookup_is_no_failed_lookup() -> None:
+async def test_a_defect_in_a_lookup_ends_the_run() -> None:
     class Defective(Service):
         async def get(self, identifier: str) -> NetworkConnector:
             raise RuntimeError("the client is closed")
@@ -334,7 +336,7 @@ async def test_a_defect_keeps_the_results_that_came_and_starts_no_more_lookups()
     assert len(service.asked) < 10
 
 
-async def test_what_fails_all_lookups_alike_can_fail_each_and_is_met_once() -> None:
+async def test_without_fail_fast_a_common_error_fails_each_lookup_after_one_request() -> None:
     class Unequipped(Service):
         async def get(self, identifier: str) -> NetworkConnector:
             self.asked.append(identifier)
@@ -348,7 +350,7 @@ async def test_what_fails_all_lookups_alike_can_fail_each_and_is_met_once() -> N
 
 
 @pytest.mark.parametrize("kind", [ConfigurationError, CredentialsError])
-async def test_what_would_fail_all_lookups_alike_fails_the_run(
+async def test_a_common_error_ends_the_run(
     kind: type[LambdaCoreError],
 ) -> None:
     class Unequipped(Service):
@@ -456,7 +458,7 @@ async def test_leaving_a_run_wakes_a_task_that_waits_for_a_result() -> None:
         await waiting
 
 
-async def test_an_error_that_ends_a_report_tells_how_many_lookups_had_completed() -> None:
+async def test_an_error_that_ends_a_report_notes_the_number_of_completed_lookups() -> None:
     def broken() -> Iterator[str]:
         yield from "abc"
         raise OSError("the list is unreadable")
@@ -483,7 +485,19 @@ async def test_a_run_is_entered_once() -> None:
         await run.report()
 
 
-async def test_what_is_not_done_by_the_deadline_has_failed_and_what_was_found_stays() -> None:
+async def test_a_refused_second_entry_starts_no_timer() -> None:
+    clock = ManualClock()
+    run = lookups(Service(held=True), ["a"], deadline=1, clock=clock)
+    async with run:
+        await settle()
+        with pytest.raises(RuntimeError, match="once"):
+            await run.__aenter__()
+        await settle()
+    assert clock.sleeps == [1]
+    assert not others()
+
+
+async def test_lookups_that_miss_the_deadline_fail_and_earlier_results_stay() -> None:
     class Stuck(Service):
         async def get(self, identifier: str) -> NetworkConnector:
             if identifier == "stuck":
@@ -506,7 +520,7 @@ async def test_what_is_not_done_by_the_deadline_has_failed_and_what_was_found_st
     assert not others()
 
 
-async def test_what_was_never_asked_for_by_the_deadline_says_so() -> None:
+async def test_a_lookup_that_never_started_before_the_deadline_was_not_executed() -> None:
     clock = ManualClock()
     service = Service(held=True)
     async with lookups(service, iter("abcdef"), concurrency=2, deadline=1, clock=clock) as run:
@@ -537,7 +551,7 @@ async def test_an_asynchronous_input_that_stalls_ends_with_the_deadline() -> Non
     assert not others()
 
 
-async def test_a_timeout_of_a_lookup_itself_is_its_failure_and_not_the_deadline() -> None:
+async def test_a_timeout_of_a_lookup_is_reported_as_itself() -> None:
     class Impatient(Service):
         async def get(self, identifier: str) -> NetworkConnector:
             raise TransportTimeoutError("no answer")
@@ -588,14 +602,14 @@ async def test_a_run_that_is_never_entered_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("identifiers", ["prod-egress", b"prod-egress", 5, None])
-def test_one_identifier_in_place_of_many_is_refused(identifiers: object) -> None:
-    with pytest.raises(ParameterError, match="^identifiers: expected many") as raised:
+def test_a_single_identifier_is_refused(identifiers: object) -> None:
+    with pytest.raises(ParameterError, match="^identifiers: expected an iterable") as raised:
         lookups(Service(), identifiers)  # type: ignore[arg-type] # the mistake
     assert raised.value.parameter == "identifiers"
 
 
 @pytest.mark.parametrize("as_input", [list, iter])
-async def test_an_identifier_that_cannot_be_told_from_others_is_refused_by_name(
+async def test_an_identifier_that_is_not_hashable_is_refused_by_name(
     as_input: Callable[[list[Any]], Iterable[Any]],
 ) -> None:
     with pytest.raises(ParameterError, match=r"^identifiers: expected str, got list") as raised:
@@ -611,6 +625,6 @@ def test_a_concurrency_below_one_is_refused(concurrency: int) -> None:
 
 
 @pytest.mark.parametrize("deadline", [-1, float("nan"), float("inf"), 10**400, True, "5", [5]])
-def test_a_deadline_that_is_no_time_to_come_is_refused(deadline: Any) -> None:
+def test_an_invalid_deadline_is_refused(deadline: Any) -> None:
     with pytest.raises(ParameterError, match="^deadline"):
         lookups(Service(), [], deadline=deadline)

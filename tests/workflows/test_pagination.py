@@ -1,4 +1,4 @@
-"""Listings: items, pages, tokens, and what stopping early leaves behind."""
+"""Listings: items, pages, tokens, and early ends."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def settle() -> None:
 
 
 @given(st.lists(st.text("abc", max_size=3), min_size=1), st.booleans())
-def test_items_come_in_order_whatever_the_pages_and_empty_pages_do_not_end_a_listing(
+def test_items_come_in_order_and_empty_pages_do_not_end_a_listing(
     contents: list[str], prefetch: bool
 ) -> None:
     tokens = [None, *(f"t{number}" for number in range(1, len(contents))), None]
@@ -82,7 +82,7 @@ def test_items_come_in_order_whatever_the_pages_and_empty_pages_do_not_end_a_lis
     assert listing.asked == [{"max_items": 2, "marker": token} for token in tokens[:-1]]
 
 
-async def test_nothing_is_asked_before_the_first_item_is() -> None:
+async def test_nothing_is_requested_before_the_first_item() -> None:
     listing = Listing({None: ("a", None)})
     pager = listing.pager()
     assert listing.asked == []
@@ -95,7 +95,7 @@ async def test_each_iteration_is_a_new_listing() -> None:
     assert [item.name async for item in pager] == ["a", "b"]
 
 
-async def test_pages_go_on_after_a_token_that_was_kept() -> None:
+async def test_a_saved_token_resumes_a_listing() -> None:
     listing = Listing({None: ("a", "t"), "t": ("b", "u"), "u": ("c", None)})
     async with aclosing(listing.pager().by_page()) as pages:
         first = await anext(pages)
@@ -119,12 +119,10 @@ async def test_the_runtimes_dialect_has_its_own_token_parameter() -> None:
 
 @pytest.mark.parametrize("prefetch", [False, True])
 @pytest.mark.parametrize("again", ["t", "u"])
-async def test_a_token_that_comes_again_is_an_error_after_the_page_that_bears_it(
-    again: str, prefetch: bool
-) -> None:
+async def test_a_repeated_token_is_an_error_after_its_page(again: str, prefetch: bool) -> None:
     listing = Listing({None: ("a", "t"), "t": ("b", "u"), "u": ("c", again)})
     seen: list[str] = []
-    with pytest.raises(ResponseError, match=f"token '{again}' has come before") as raised:
+    with pytest.raises(ResponseError, match=f"the service repeated its token '{again}'") as raised:
         async for item in listing.pager(prefetch=prefetch):
             seen.append(item.name)
     assert seen == ["a", "b", "c"]
@@ -139,7 +137,7 @@ async def test_a_token_that_equals_the_one_it_was_asked_with_is_an_error() -> No
         await anext(pages)
 
 
-async def test_a_repeated_token_is_an_error_though_the_page_tells_nothing_of_its_answer() -> None:
+async def test_a_repeated_token_is_an_error_even_without_response_metadata() -> None:
     async def call(operation: object, arguments: Mapping[str, object]) -> Page[object]:
         return Page((), "t")
 
@@ -213,7 +211,7 @@ async def test_closing_an_iteration_over_items_ends_the_prefetch_under_way() -> 
 async def test_repeats_are_recognised_in_bounded_memory(
     size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lambdacore_async.workflows.pagination._MEMORY", size)
+    monkeypatch.setattr("lambdacore_async.workflows.pagination._TOKEN_WINDOW", size)
     tokens = [None, *(f"t{number}" for number in range(30))]
     pages = {token: ("a", after) for token, after in itertools.pairwise(tokens)}
     near = Listing({**pages, "t29": ("a", f"t{30 - size}")})
@@ -250,14 +248,14 @@ def test_prefetch_is_a_boolean(prefetch: Any) -> None:
     assert raised.value.parameter == "prefetch"
 
 
-async def test_a_prefetch_that_failed_unseen_is_no_error_of_who_stops_before_it() -> None:
+async def test_stopping_early_ignores_a_failed_prefetch() -> None:
     listing = Listing({None: ("a", "t"), "t": ("broken", None)})
     async with aclosing(listing.pager(prefetch=True).by_page()) as pages:
         await anext(pages)
         await settle()
 
 
-async def test_cancelling_who_waits_for_a_prefetched_page_ends_it() -> None:
+async def test_cancelling_a_consumer_cancels_the_prefetch() -> None:
     listing = Listing({None: ("a", "t"), "t": ("b", None)})
 
     async def consume() -> None:

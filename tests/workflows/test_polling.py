@@ -1,4 +1,4 @@
-"""How many calls many waiters make, and that what they share fails nobody else."""
+"""Shared polling: the number of calls, and failures that concern one waiter alone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ VPC: Final = VpcEgressConfiguration(
     phase=st.floats(0, HOUR),
     interval=st.floats(5e-324, 1e308, exclude_min=False),
 )
-def test_a_tick_is_yet_to_come_but_not_later_than_the_interval(
+def test_the_next_round_comes_within_the_interval(
     now: float, phase: float, interval: float
 ) -> None:
     here = World()
@@ -61,7 +61,7 @@ def test_a_tick_is_yet_to_come_but_not_later_than_the_interval(
     poller = Poller(
         client.get_network_connector, client.list_network_connectors(), here.clock, phase
     )
-    assert now < poller._next(interval) <= now + interval + 3e-6
+    assert now < poller.next_round(interval) <= now + interval + 3e-6
 
 
 def is_listing(request: Request) -> bool:
@@ -109,7 +109,7 @@ async def wait(client: LambdaCoreClient, names: list[str], timeout: float = 300)
 
 
 @pytest.mark.parametrize(("count", "most"), [(1, 1), (2, 2), (10, 1), (100, 2), (1000, 20)])
-async def test_a_tick_costs_the_fewer_of_gets_and_pages(count: int, most: int) -> None:
+async def test_a_round_makes_the_fewer_calls_of_gets_and_pages(count: int, most: int) -> None:
     here = World(provisioning_seconds=HOUR)
     names = pending(here, count)
     calls = Calls(here)
@@ -128,7 +128,7 @@ async def test_few_waiters_in_a_large_account_ask_one_by_one() -> None:
     assert set(others) == {5}
 
 
-async def test_ticks_of_waiters_that_began_at_different_times_fall_together() -> None:
+async def test_waiters_that_begin_at_different_times_share_rounds() -> None:
     here = World(provisioning_seconds=HOUR)
     names = pending(here, 60)
     client = here.client()
@@ -144,7 +144,7 @@ async def test_ticks_of_waiters_that_began_at_different_times_fall_together() ->
     assert len(late) in (49, 50)
 
 
-async def test_a_whole_listing_tells_how_many_waiters_are_worth_one() -> None:
+async def test_a_finished_listing_sets_the_number_of_waiters_that_justify_the_next() -> None:
     here = World(provisioning_seconds=HOUR)
     names = pending(here, 1000)
     client = here.client()
@@ -191,7 +191,7 @@ async def test_a_listing_without_end_is_refused_before_it_fills_the_memory(
 ) -> None:
     listing = Listing(lambda page: summaries(page, count, length))
     poller = listing.poller()
-    with pytest.raises(ResponseError, match="longer than that of any real account"):
+    with pytest.raises(ResponseError, match="longer than 1000 pages or 40 MiB"):
         await poller.list_all(0)
     assert listing.pages <= most
     watch = NetworkConnectorWatch(poller, None, 10)
@@ -245,7 +245,7 @@ async def test_callers_that_share_a_failed_poll_get_an_error_of_their_own_each()
     assert one is not other
 
 
-async def test_who_may_not_list_is_served_by_gets() -> None:
+async def test_without_permission_to_list_waiters_use_gets() -> None:
     here = World(provisioning_seconds=60)
     client = here.client()
     names = pending(here, 9)

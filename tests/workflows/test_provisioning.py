@@ -125,7 +125,7 @@ def test_every_member_can_drift_in_order_with_the_role_last() -> None:
     )
 
 
-def test_what_is_not_wanted_does_not_drift() -> None:
+def test_members_with_no_desired_value_do_not_drift() -> None:
     assert diff_network_connector(CONNECTOR, VpcEgressConfiguration()) == ()
 
 
@@ -137,7 +137,7 @@ def test_what_is_not_wanted_does_not_drift() -> None:
         (evolve(VPC, elastic_ip_configuration=ElasticIpConfiguration(ElasticIpType.NONE)), VPC),
     ],
 )
-def test_nothing_is_nothing_however_it_is_said(
+def test_all_forms_of_an_empty_value_are_equal(
     actual: VpcEgressConfiguration, wanted: VpcEgressConfiguration
 ) -> None:
     assert diff_network_connector(evolve(CONNECTOR, configuration=actual), wanted) == ()
@@ -195,7 +195,7 @@ async def test_ensure_sends_only_what_drifted_and_keeps_what_is_not_wanted() -> 
     assert connector.operator_role == ROLE
 
 
-async def test_ensure_waits_for_what_somebody_else_creates() -> None:
+async def test_ensure_waits_for_a_creation_by_another_caller() -> None:
     here = world()
     here.state.create_network_connector("prod", VPC, operator_role=ROLE)
     assert is_as_wanted(await ensure(here.client()))
@@ -203,7 +203,7 @@ async def test_ensure_waits_for_what_somebody_else_creates() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_ensure_waits_for_somebody_else_s_update_and_looks_again(*, fails: bool) -> None:
+async def test_ensure_waits_for_an_update_by_another_caller(*, fails: bool) -> None:
     here = world()
     here.state.put_network_connector("prod", configuration=OTHER_VPC, operator_role=ROLE)
     if fails:
@@ -225,7 +225,7 @@ async def test_ensure_makes_anew_what_is_being_deleted() -> None:
 @pytest.mark.parametrize(
     "state", [NetworkConnectorState.FAILED, NetworkConnectorState.DELETE_FAILED]
 )
-async def test_ensure_leaves_what_has_failed_as_it_is_and_says_why(
+async def test_ensure_leaves_a_failed_connector_alone_and_explains_it(
     state: NetworkConnectorState,
 ) -> None:
     here = world()
@@ -249,7 +249,7 @@ async def test_a_deletion_that_fails_is_the_end_of_ensure() -> None:
 
 
 @pytest.mark.parametrize("code", NetworkConnectorStateReasonCode)
-async def test_a_creation_that_fails_says_why(code: NetworkConnectorStateReasonCode) -> None:
+async def test_a_failed_creation_is_explained(code: NetworkConnectorStateReasonCode) -> None:
     here = world()
     here.state.fail_next("CreateNetworkConnector", code, seconds=40)
     with pytest.raises(WaiterFailedError) as raised:
@@ -259,7 +259,7 @@ async def test_a_creation_that_fails_says_why(code: NetworkConnectorStateReasonC
 
 
 @pytest.mark.parametrize("code", NetworkConnectorStateReasonCode)
-async def test_an_update_that_fails_says_why(code: NetworkConnectorStateReasonCode) -> None:
+async def test_a_failed_update_is_explained(code: NetworkConnectorStateReasonCode) -> None:
     here = world()
     here.state.put_network_connector("prod", configuration=OTHER_VPC, operator_role=ROLE)
     here.state.fail_next("UpdateNetworkConnector", code)
@@ -364,7 +364,7 @@ async def test_an_id_is_no_name() -> None:
 
 
 @pytest.mark.parametrize("seconds", [1, 59])
-async def test_ensure_ends_in_time_and_tells_the_last_state(seconds: float) -> None:
+async def test_ensure_times_out_with_the_last_state(seconds: float) -> None:
     here = world()
     with pytest.raises(WaiterTimeoutError) as raised:
         await ensure(here.client(), timeout=seconds)
@@ -435,7 +435,7 @@ ERRORS = st.sampled_from(
 
 
 class Flapping:
-    """A service that answers each request as a script says, again and again.
+    """A service that answers each request from a script, which repeats.
 
     Attributes:
         at: when requests were made.
@@ -603,7 +603,7 @@ async def test_delete_and_wait_ends_when_it_is_gone(form: str) -> None:
     assert len(here.state.list_network_connectors()) == 0
 
 
-async def test_what_is_not_there_is_gone_already() -> None:
+async def test_a_connector_that_does_not_exist_counts_as_deleted() -> None:
     here = world()
     await here.client().delete_network_connector_and_wait("prod")
     assert here.calls == {"DeleteNetworkConnector": 1}
@@ -622,7 +622,7 @@ async def test_another_of_the_same_name_is_not_waited_for() -> None:
     assert len(here.state.list_network_connectors()) == 1
 
 
-async def test_what_is_at_work_is_deleted_when_that_is_through() -> None:
+async def test_a_busy_connector_is_deleted_once_it_is_idle() -> None:
     here = world()
     here.state.create_network_connector("prod", VPC, operator_role=ROLE)
     await here.client().delete_network_connector_and_wait("prod")
@@ -646,7 +646,7 @@ async def test_a_work_that_never_ends_keeps_a_deletion_no_longer_than_its_timeou
     assert isinstance(raised.value.__cause__, ResourceConflictException)
 
 
-async def test_what_goes_while_it_cannot_be_deleted_is_gone() -> None:
+async def test_a_busy_connector_that_disappears_counts_as_deleted() -> None:
     here = world()
     here.state.put_network_connector("prod", state=NetworkConnectorState.INACTIVE)
 
@@ -661,7 +661,7 @@ async def test_what_goes_while_it_cannot_be_deleted_is_gone() -> None:
     assert here.calls["DeleteNetworkConnector"] == 2
 
 
-async def test_a_deletion_that_fails_says_why() -> None:
+async def test_a_failed_deletion_is_explained() -> None:
     here = world()
     here.state.put_network_connector("prod")
     here.state.fail_next("DeleteNetworkConnector", NO_ROOM)
@@ -701,7 +701,7 @@ def live_versions(here: World) -> list[int]:
 
 @given(st.integers(1, 8), st.integers(1, 10))
 @settings(max_examples=25)
-def test_prune_keeps_the_newest_and_tells_what_it_deleted(count: int, keep: int) -> None:
+def test_prune_keeps_the_newest_and_returns_the_deleted_versions(count: int, keep: int) -> None:
     here = with_versions(count)
     deleted = asyncio.run(here.client().prune_network_connector_versions("prod", keep=keep))
     assert [version.version for version in deleted] == list(range(1, count - keep + 1))
@@ -736,7 +736,7 @@ async def test_what_prune_cannot_delete_stops_no_other() -> None:
 
     def interfere(request: Any) -> None:
         if request.target.endswith("%3A1"):
-            raise ResourceNotFoundException("somebody else was faster")
+            raise ResourceNotFoundException("another caller was faster")
         if request.target.endswith("%3A2"):
             raise ResourceConflictException("it is in use")
 
@@ -832,7 +832,7 @@ def test_whatever_others_do_ensure_ends_as_wanted_or_in_a_typed_cause(
         )
         for result in results:
             assert is_an_end(result)
-        # Once the others rest, and reads tell of all they did, what it says is what there is.
+        # Once the others are done and reads do not lag, the result is the current state.
         await here.clock.sleep(stale)
         (result,) = await asyncio.gather(ensure(client, timeout=2000), return_exceptions=True)
         assert is_an_end(result)

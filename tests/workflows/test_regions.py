@@ -1,4 +1,4 @@
-"""An ARN goes to its own region, whatever call or workflow it is given to."""
+"""Every call and every workflow sends an ARN to its own region."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ async def test_every_target_gets_the_identifiers_that_were_given_at_the_start() 
     assert found == [(ELSEWHERE, "a"), (ELSEWHERE, "b"), (HOME, "a"), (HOME, "b")]
 
 
-async def test_a_connector_whose_arn_an_emulator_made_up_is_polled_at_home() -> None:
+async def test_a_connector_with_an_emulator_s_arn_is_polled_in_the_client_s_region() -> None:
     recorder = Recorder()
     foreign = model(arn("cn-north-1", partition="aws-cn"))
     await client_of(recorder).wait_until_network_connector_active(foreign)

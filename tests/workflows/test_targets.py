@@ -1,4 +1,4 @@
-"""A run over targets: what each yields comes out with its target, bounded, and nothing is left."""
+"""Runs over targets: each result comes with its target, and no task is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.leaks import cancel_at, other_tasks, settle
 
 
 class Work:
-    """Yields as many numbers as a target's label says."""
+    """Yields N numbers, where N is the target's label."""
 
     def __init__(self) -> None:
         self.open = self.most_open = self.yielded = 0
@@ -42,11 +42,13 @@ def test_every_result_comes_once_with_its_target(counts: list[int], targets_at_o
         work = Work()
         found: list[tuple[int, int]] = []
         targets = labelled(*counts)
-        async with MultiTargetRun(iter(targets), work, targets_at_once=targets_at_once) as sweep:
-            async for target, number in sweep:
+        async with MultiTargetRun(
+            iter(targets), work, targets_at_once=targets_at_once
+        ) as target_run:
+            async for target, number in target_run:
                 found.append((id(target), number))
             with pytest.raises(StopAsyncIteration):
-                await anext(sweep)
+                await anext(target_run)
         assert sorted(found) == sorted(
             (id(t), n) for t in targets for n in range(int(t.label or 0))
         )
@@ -58,8 +60,8 @@ def test_every_result_comes_once_with_its_target(counts: list[int], targets_at_o
 
 async def test_results_are_made_only_as_fast_as_they_are_consumed() -> None:
     work = Work()
-    async with MultiTargetRun(labelled(1000, 1000, 1000), work, targets_at_once=2) as sweep:
-        await anext(sweep)
+    async with MultiTargetRun(labelled(1000, 1000, 1000), work, targets_at_once=2) as target_run:
+        await anext(target_run)
         await settle()
         assert work.yielded <= 1 + 2 + 2
         assert work.open == 2
@@ -76,14 +78,14 @@ async def test_a_defect_is_raised_after_all_results_and_starts_nothing_new() -> 
             raise RuntimeError("broken")
 
     found = 0
-    async with MultiTargetRun(labelled(0, 1, 2, 3), work, targets_at_once=1) as sweep:
+    async with MultiTargetRun(labelled(0, 1, 2, 3), work, targets_at_once=1) as target_run:
         with pytest.raises(RuntimeError, match="broken"):
-            async for _ in sweep:
+            async for _ in target_run:
                 found += 1
     assert (found, started) == (1, ["0"])
 
 
-async def test_a_defect_of_one_target_starts_no_other_and_ends_none_under_way() -> None:
+async def test_a_defect_of_one_target_starts_no_other_and_ends_none_in_progress() -> None:
     started: list[str | None] = []
 
     async def work(target: Target) -> AsyncGenerator[int]:
@@ -102,16 +104,16 @@ async def test_a_defect_of_one_target_starts_no_other_and_ends_none_under_way() 
     assert (found, started) == (5, ["0", "5"])
 
 
-async def test_a_sweep_is_entered_once_and_read_inside() -> None:
-    sweep = MultiTargetRun(labelled(1), Work(), targets_at_once=1)
+async def test_a_run_is_entered_once_and_read_inside() -> None:
+    target_run = MultiTargetRun(labelled(1), Work(), targets_at_once=1)
     with pytest.raises(RuntimeError, match="inside `async with`"):
-        await anext(sweep)
-    async with sweep:
+        await anext(target_run)
+    async with target_run:
         pass
     with pytest.raises(RuntimeError, match="entered once"):
-        await sweep.__aenter__()
+        await target_run.__aenter__()
     with pytest.raises(RuntimeError, match="start another run"):
-        await anext(sweep)
+        await anext(target_run)
 
 
 async def test_leaving_a_run_wakes_all_tasks_that_wait_for_a_result() -> None:
@@ -159,12 +161,12 @@ def test_a_target_has_credentials_that_a_client_takes(credentials: Any) -> None:
     assert raised.value.parameter == "credentials"
 
 
-async def test_cancelling_wherever_a_sweep_waits_leaves_nothing_behind() -> None:
+async def test_cancelling_a_run_at_any_await_leaves_no_task() -> None:
     work = Work()
 
     async def run() -> None:
-        async with MultiTargetRun(labelled(2, 1, 3), work, targets_at_once=2) as sweep:
-            async for _ in sweep:
+        async with MultiTargetRun(labelled(2, 1, 3), work, targets_at_once=2) as target_run:
+            async for _ in target_run:
                 await asyncio.sleep(0)
 
     step = 0
@@ -189,7 +191,7 @@ async def test_cancelling_wherever_a_sweep_waits_leaves_nothing_behind() -> None
         (Target("us-east-1"), 1, "targets"),
     ],
 )
-def test_what_no_sweep_could_do_is_refused(targets: Any, at_once: Any, parameter: str) -> None:
+def test_invalid_arguments_are_refused(targets: Any, at_once: Any, parameter: str) -> None:
     with pytest.raises(ParameterError) as raised:
         MultiTargetRun(targets, Work(), targets_at_once=at_once)
     assert raised.value.parameter == parameter

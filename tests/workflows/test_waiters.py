@@ -78,7 +78,7 @@ async def test_a_connector_is_returned_whole_once_it_is_active(form: str) -> Non
     assert other_tasks() == set()
 
 
-async def test_one_that_is_active_already_is_returned_at_once() -> None:
+async def test_an_active_connector_is_returned_at_once() -> None:
     here = world()
     here.state.put_network_connector("prod")
     client = here.client()
@@ -87,7 +87,7 @@ async def test_one_that_is_active_already_is_returned_at_once() -> None:
 
 
 @pytest.mark.parametrize("many", [False, True])
-async def test_a_failure_says_why(many: bool) -> None:
+async def test_a_failure_is_explained(many: bool) -> None:
     here = world()
     client = here.client()
     here.state.fail_next("CreateNetworkConnector", NO_ROOM)
@@ -113,7 +113,7 @@ async def test_a_failure_says_why(many: bool) -> None:
 
 
 @pytest.mark.parametrize("state", ["DELETING", "DELETE_FAILED", "FAILED"])
-async def test_a_state_from_which_none_becomes_active_ends_the_wait(state: str) -> None:
+async def test_a_failure_state_ends_the_wait(state: str) -> None:
     here = world()
     here.state.put_network_connector(
         "prod",
@@ -126,13 +126,13 @@ async def test_a_state_from_which_none_becomes_active_ends_the_wait(state: str) 
     assert here.clock.monotonic() == 0
 
 
-async def test_one_that_is_not_there_is_not_waited_for() -> None:
+async def test_a_connector_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(ResourceNotFoundException):
         await world().client().wait_until_network_connector_active("prod")
 
 
 @pytest.mark.parametrize("many", [False, True])
-async def test_a_connector_that_is_deleted_meanwhile_is_a_failure_that_says_so(many: bool) -> None:
+async def test_a_deletion_during_the_wait_is_a_failure(many: bool) -> None:
     here = world(deletion_seconds=0)
     client = here.client()
     names = [f"c-{number}" for number in range(9 if many else 1)]
@@ -169,7 +169,7 @@ async def test_a_new_connector_of_the_same_name_is_not_the_one_waited_for() -> N
 
 
 @pytest.mark.parametrize("many", [False, True])
-async def test_what_takes_too_long_tells_what_was_seen_last(many: bool) -> None:
+async def test_a_timeout_has_the_last_observation(many: bool) -> None:
     here = world(provisioning_seconds=1000)
     client = here.client()
     names = [f"c-{number}" for number in range(9 if many else 1)]
@@ -180,28 +180,28 @@ async def test_what_takes_too_long_tells_what_was_seen_last(many: bool) -> None:
     for error, name in zip(errors, names, strict=True):
         assert isinstance(error, WaiterTimeoutError)
         assert isinstance(error, TimeoutError)
-        assert f"not within 100 seconds: {name} is PENDING" in str(error)
+        assert f"timed out after 100 seconds: {name} is PENDING" in str(error)
         assert isinstance(error.last, NetworkConnector)
         assert (error.last.name, error.last.state) == (name, "PENDING")
     assert here.clock.monotonic() == pytest.approx(100)
     assert other_tasks() == set()
 
 
-async def test_looks_come_fast_at_first_and_then_every_ten_seconds() -> None:
+async def test_polls_are_frequent_at_first_and_then_every_ten_seconds() -> None:
     here = world(provisioning_seconds=1000)
     client = here.client()
     await create(client)
-    looks: list[float] = []
-    here.transport.before = lambda _: looks.append(here.clock.monotonic())
+    polled: list[float] = []
+    here.transport.before = lambda _: polled.append(here.clock.monotonic())
     with pytest.raises(WaiterTimeoutError):
         await client.wait_until_network_connector_active("prod", timeout=60)
-    pauses = [after - before for before, after in itertools.pairwise(looks)]
-    assert looks[0] == 0
+    pauses = [after - before for before, after in itertools.pairwise(polled)]
+    assert polled[0] == 0
     assert all(pause <= most for pause, most in zip(pauses, (1, 2, 4, 8, 10, 10), strict=False))
     assert pauses[-3:] == pytest.approx([10, 10, 10])
 
 
-async def test_each_change_is_told_once() -> None:
+async def test_each_change_calls_the_callback_once() -> None:
     here = world()
     client = here.client()
     names = [f"c-{number}" for number in range(5)]
@@ -222,7 +222,7 @@ async def test_each_change_is_told_once() -> None:
         ]
 
 
-async def test_a_change_that_could_not_be_read_is_told_at_the_next_look() -> None:
+async def test_a_change_that_could_not_be_read_calls_the_callback_after_a_later_poll() -> None:
     here = world(provisioning_seconds=1000)
     client = here.client()
     names = [f"c-{number}" for number in range(9)]
@@ -245,11 +245,11 @@ async def test_a_change_that_could_not_be_read_is_told_at_the_next_look() -> Non
     assert sorted(seen) == names
 
 
-# What reads do not show yet
+# Lagging reads
 
 
 class Hidden:
-    """Lets reads of what belongs to a path answer 404 for a while, or for a number of reads."""
+    """Answers reads below a path with 404 for some seconds, or for a number of reads."""
 
     def __init__(self, here: World, *, seconds: float = 0, path: str = "") -> None:
         self.reads = 0
@@ -421,7 +421,7 @@ async def test_a_failure_of_an_earlier_deletion_is_no_failure_of_this_one(count:
 
 
 @pytest.mark.parametrize("count", [1, 9])
-async def test_a_deletion_that_is_seen_to_fail_is_told_at_once(count: int) -> None:
+async def test_a_deletion_that_was_seen_to_fail_is_a_failure_at_once(count: int) -> None:
     here = world()
     client = here.client()
     deleted: list[NetworkConnector] = []
@@ -474,7 +474,7 @@ async def test_an_answer_that_cannot_be_read_ends_the_wait_for_its_connector_alo
     here.transport.before = poison
     waits = (client.wait_until_network_connector_active(each) for each in created)
     first, *others = await asyncio.gather(*waits, return_exceptions=True)
-    # The pipeline makes an error of ours of what a transport raises.
+    # The pipeline wraps the errors of a transport.
     assert isinstance(first, ResponseError | TransportError)
     assert [connector.state for connector in others if isinstance(connector, NetworkConnector)] == (
         ["ACTIVE"] * (count - 1)
@@ -497,7 +497,7 @@ async def test_a_defect_in_a_poll_ends_the_wait() -> None:
 
 
 class Weather:
-    """Lets requests fail for a while."""
+    """Makes requests fail for some seconds."""
 
     def __init__(self, here: World, error: LambdaCoreError, until: float) -> None:
         self.failed = 0
@@ -532,18 +532,18 @@ async def test_an_outage_that_outlasts_the_wait_is_the_cause_of_its_end() -> Non
         await client.wait_until_network_connector_active("prod", timeout=200)
     assert isinstance(caught.value.__cause__, TransportError)
     assert caught.value.last is None
-    assert "it was not seen" in str(caught.value)
+    assert "no poll succeeded" in str(caught.value)
     assert here.clock.monotonic() == pytest.approx(200, abs=1)
 
 
-async def test_who_may_not_look_is_told_at_once() -> None:
+async def test_a_caller_without_permission_gets_the_error_at_once() -> None:
     here = world()
     Weather(here, ApiError("no", code="AccessDeniedException", status_code=403), until=1e9)
     with pytest.raises(ApiError, match="AccessDenied"):
         await here.client().wait_until_network_connector_active("prod")
 
 
-async def test_a_time_out_of_somebody_else_is_no_timeout_of_the_wait() -> None:
+async def test_a_timeout_error_of_a_callback_is_not_a_timeout_of_the_wait() -> None:
     here = world()
     await create(here.client())
 
@@ -594,7 +594,7 @@ async def test_an_update_is_waited_for_and_not_an_earlier_one() -> None:
 
 
 @pytest.mark.parametrize("form", ["connector", "version"])
-async def test_an_update_that_a_later_failed_one_follows_is_through(form: str) -> None:
+async def test_an_update_followed_by_a_failed_one_is_done(form: str) -> None:
     here = world()
     here.state.put_network_connector("prod", configuration=VPC)
     client = here.client()
@@ -665,7 +665,7 @@ def test_every_update_ends_as_itself_and_not_as_the_one_before(
 
 
 @pytest.mark.parametrize("configuration", [None, OTHER_VPC])
-async def test_an_update_whose_role_was_changed_in_the_same_moment_is_through(
+async def test_an_update_whose_role_was_changed_in_the_same_moment_is_done(
     configuration: VpcEgressConfiguration | None,
 ) -> None:
     here = world(update_seconds=0, versioned_roles=False)
@@ -680,14 +680,14 @@ async def test_an_update_whose_role_was_changed_in_the_same_moment_is_through(
     assert (connector.operator_role, connector.configuration) == (ROLE, configuration or VPC)
 
 
-async def test_a_version_that_nobody_makes_does_not_come() -> None:
+async def test_a_version_that_is_never_made_times_out() -> None:
     here = world()
     here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
     with pytest.raises(WaiterTimeoutError, match="prod is ACTIVE"):
         await here.client().wait_until_network_connector_updated("prod", version=2)
 
 
-async def test_an_update_of_the_role_that_another_followed_is_through() -> None:
+async def test_an_update_of_the_role_followed_by_another_is_done() -> None:
     here = world(versioned_roles=False)
     here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
     client = here.client()
@@ -721,7 +721,7 @@ async def test_a_failure_is_the_update_s_own_if_no_older_read_could_show_it(
     assert seconds <= here.clock.monotonic() < seconds + 20
 
 
-async def test_a_wait_that_cannot_know_yet_tells_what_it_saw() -> None:
+async def test_a_wait_that_cannot_decide_times_out_with_its_last_observation() -> None:
     here = world()
     there = here.state.put_network_connector(
         "prod",
@@ -732,10 +732,10 @@ async def test_a_wait_that_cannot_know_yet_tells_what_it_saw() -> None:
     updated = evolve(there, operator_role=OTHER_ROLE)
     with pytest.raises(WaiterTimeoutError) as caught:
         await here.client().wait_until_network_connector_updated(updated, timeout=50)
-    assert f"prod is ACTIVE, its last update Failed, {NO_ROOM}, no addresses" in str(caught.value)
+    assert f"prod is ACTIVE, last update Failed: {NO_ROOM}: no addresses" in str(caught.value)
 
 
-async def test_an_update_that_fails_says_why() -> None:
+async def test_a_failed_update_is_explained() -> None:
     here = world()
     here.state.put_network_connector("prod", configuration=VPC)
     client = here.client()
@@ -755,7 +755,7 @@ async def test_a_connector_that_is_deleted_will_not_be_updated() -> None:
         await client.wait_until_network_connector_updated(there.id)
 
 
-async def test_a_version_that_is_gone_leaves_the_reason_to_the_connector() -> None:
+async def test_the_connector_explains_a_failed_update_whose_version_was_deleted() -> None:
     here = world()
     here.state.put_network_connector("prod", configuration=VPC)
     client = here.client()
@@ -772,7 +772,7 @@ async def test_a_version_that_is_gone_leaves_the_reason_to_the_connector() -> No
     assert caught.value.reason_code == NO_ROOM
 
 
-async def test_an_outage_while_an_update_failed_only_delays_the_news() -> None:
+async def test_an_outage_while_an_update_fails_only_delays_the_error() -> None:
     here = world()
     here.state.put_network_connector("prod", configuration=VPC)
     client = here.client()
@@ -855,7 +855,7 @@ async def test_a_new_connector_of_the_same_name_keeps_no_deletion_waiting(count:
     assert here.clock.monotonic() < 20
 
 
-async def test_a_deletion_that_fails_says_why() -> None:
+async def test_a_failed_deletion_is_explained() -> None:
     here = world()
     here.state.put_network_connector("prod")
     client = here.client()

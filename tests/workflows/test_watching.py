@@ -1,4 +1,4 @@
-"""The stream of changes: what a consumer builds of it is what there is."""
+"""Watches: applying the changes yields the current connectors."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def told(changes: Iterable[ConnectorChange]) -> list[tuple[str, str]]:
     return [(type(change).__name__, change.connector.name) for change in changes]
 
 
-async def test_each_kind_of_change_comes_as_what_it_is() -> None:
+async def test_each_kind_of_change_has_its_class() -> None:
     here = World(provisioning_seconds=60, update_seconds=5, deletion_seconds=5)
     here.state.put_network_connector("old", configuration=VPC)
     client = here.client()
@@ -101,21 +101,21 @@ async def test_each_kind_of_change_comes_as_what_it_is() -> None:
         assert [each.name for each in watch.snapshot] == ["old"]
 
 
-async def test_it_looks_every_ten_seconds_and_only_when_asked() -> None:
+async def test_a_watch_polls_every_ten_seconds_and_only_on_demand() -> None:
     here = World()
     here.state.put_network_connector("one")
     here.state.put_network_connector("two")
-    looks: list[float] = []
-    here.transport.before = lambda _: looks.append(here.clock.monotonic())
+    polled: list[float] = []
+    here.transport.before = lambda _: polled.append(here.clock.monotonic())
     async with here.client().watch_network_connectors() as watch:
         await take(watch, 1)
         await here.clock.sleep(1000)
         await take(watch, 1)
-        assert looks == [0]
+        assert polled == [0]
         here.state.put_network_connector("three")
         await take(watch, 1)
-        assert len(looks) == 2
-        assert 1000 < looks[1] <= 1010
+        assert len(polled) == 2
+        assert 1000 < polled[1] <= 1010
 
 
 async def test_a_slow_consumer_sees_the_net_change() -> None:
@@ -155,7 +155,7 @@ async def test_a_watch_goes_on_from_a_snapshot_where_the_last_one_ended(form: st
     ]
 
 
-async def test_what_a_page_left_out_is_not_gone() -> None:
+async def test_a_connector_that_a_page_left_out_is_not_deleted() -> None:
     here = World()
     there = here.state.put_network_connector("one")
     client = here.client()
@@ -196,7 +196,7 @@ async def test_an_outage_delays_changes_and_loses_none() -> None:
     assert here.clock.monotonic() >= 100
 
 
-async def test_who_may_not_list_is_told_so() -> None:
+async def test_a_caller_without_permission_to_list_gets_the_error() -> None:
     here = World()
 
     def refuse(_: Request) -> None:
@@ -208,7 +208,7 @@ async def test_who_may_not_list_is_told_so() -> None:
             await anext(watch)
 
 
-async def test_it_is_read_inside_its_context_only() -> None:
+async def test_a_watch_is_read_only_inside_its_context() -> None:
     watch = World().client().watch_network_connectors()
     with pytest.raises(RuntimeError, match="async with"):
         await anext(watch)
@@ -259,8 +259,8 @@ STEPS: Final = st.lists(
 
 
 @given(STEPS)
-def test_the_picture_that_the_changes_paint_is_the_truth(steps: list[tuple[str, int]]) -> None:
-    """Whatever happens, and wherever the watch is broken off and resumed."""
+def test_applying_all_changes_yields_the_current_connectors(steps: list[tuple[str, int]]) -> None:
+    """This holds for all changes, and wherever the watch stops and resumes."""
 
     async def run() -> None:
         here = World(deletion_seconds=0)
@@ -309,7 +309,7 @@ def test_the_picture_that_the_changes_paint_is_the_truth(steps: list[tuple[str, 
 
 
 class Checks:
-    """Answers listings and gets as a test says, and counts the gets."""
+    """Answers listings and gets from a script, and counts the gets."""
 
     def __init__(self, count: int) -> None:
         self.there = {
@@ -373,7 +373,7 @@ async def test_deletions_are_checked_many_at_a_time_and_each_once() -> None:
     assert other_tasks() == set()
 
 
-async def test_news_of_a_listing_comes_before_the_checks_of_what_it_lacks() -> None:
+async def test_changes_of_a_listing_come_before_its_checks_of_deletions() -> None:
     checks = Checks(3)
     watch = checks.watch()
     silent = set(checks.there)
@@ -437,7 +437,9 @@ async def test_a_check_that_fails_is_repeated_alone_at_the_next_listing(
         RuntimeError("the client is closed"),
     ],
 )
-async def test_a_check_that_no_connector_can_pass_is_told_after_all_news(error: Exception) -> None:
+async def test_an_error_that_affects_all_checks_is_raised_after_all_changes(
+    error: Exception,
+) -> None:
     checks = Checks(5)
     watch = checks.watch()
     checks.there.clear()
@@ -449,7 +451,7 @@ async def test_a_check_that_no_connector_can_pass_is_told_after_all_news(error: 
         assert told(await take(watch, 1)) == [("ConnectorDeleted", "c-0")]
 
 
-async def test_a_listing_that_a_defect_ends_is_told_and_the_watch_goes_on() -> None:
+async def test_a_defect_in_a_listing_is_raised_and_the_watch_continues() -> None:
     checks = Checks(1)
     watch = checks.watch()
     checks.there.clear()
@@ -461,7 +463,7 @@ async def test_a_listing_that_a_defect_ends_is_told_and_the_watch_goes_on() -> N
         assert told(await take(watch, 1)) == [("ConnectorDeleted", "c-0")]
 
 
-async def test_cancelling_a_watch_anywhere_amid_checks_leaves_no_task_and_loses_no_change() -> None:
+async def test_cancelling_a_watch_during_checks_leaves_no_task_and_loses_no_change() -> None:
     step = 0
     while True:
         checks = Checks(4)

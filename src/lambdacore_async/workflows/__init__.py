@@ -1,4 +1,4 @@
-"""Workflows made of many calls: listings, fan-outs, waiters, watches and provisioning.
+"""Workflows that make many calls: listings, fan-outs, waiters, watches and provisioning.
 
 Their public names are imported on demand.
 """

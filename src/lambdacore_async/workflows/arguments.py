@@ -1,4 +1,4 @@
-"""Checks of arguments that several workflows take, made before any request is sent."""
+"""Checks of arguments that several workflows share, made before any request is sent."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lambdacore_async.errors import ParameterError
 
 
 def check_count(parameter: str, value: object) -> None:
-    """Refuse what is not a whole number of at least 1.
+    """Check that a value is a whole number of at least 1.
 
     Raises:
-        ParameterError: the value is refused.
+        ParameterError: if it is not.
     """
     if not isinstance(value, int) or isinstance(value, bool):
         raise ParameterError(parameter, f"expected int, got {type(value).__name__}")
@@ -21,31 +21,33 @@ def check_count(parameter: str, value: object) -> None:
         raise ParameterError(parameter, f"must be at least 1, got {value}")
 
 
-def check_seconds(parameter: str, value: object, *, at_once: bool = False) -> None:
-    """Refuse what is not a finite number of seconds above 0.
+def check_seconds(parameter: str, value: object, *, allow_zero: bool = False) -> None:
+    """Check that a value is a finite number of seconds above 0.
 
     Args:
         parameter: the parameter's name.
-        value: what the caller passed.
-        at_once: also accept 0.
+        value: its value.
+        allow_zero: whether 0 is valid too.
 
     Raises:
-        ParameterError: the value is refused.
+        ParameterError: if the value is invalid.
     """
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ParameterError(parameter, f"expected a number of seconds, got {type(value).__name__}")
     largest = sys.float_info.max
-    if not (value >= 0 if at_once else value > 0) or value > largest:
-        least = "at least 0" if at_once else "above 0"
-        shown = f"{value:g}" if isinstance(value, float) or abs(value) <= largest else "more"
+    if not (value >= 0 if allow_zero else value > 0) or value > largest:
+        least = "at least 0" if allow_zero else "above 0"
+        shown = (
+            f"{value:g}" if isinstance(value, float) or abs(value) <= largest else "a larger number"
+        )
         raise ParameterError(parameter, f"must be {least} seconds and finite, got {shown}")
 
 
 def check_function(parameter: str, value: object) -> None:
-    """Refuse what cannot be called, and coroutine functions, whose result is never awaited.
+    """Check that a value is callable and not a coroutine function, which is never awaited.
 
     Raises:
-        ParameterError: the value is refused.
+        ParameterError: if it is not.
     """
     if not callable(value):
         raise ParameterError(parameter, f"expected a function, got {type(value).__name__}")
@@ -54,10 +56,12 @@ def check_function(parameter: str, value: object) -> None:
 
 
 def check_callback(parameter: str, value: object) -> None:
-    """Refuse what `check_function` refuses, and async generators, whose body would never run.
+    """Check a function with `check_function`, and that it is not an async generator function.
+
+    The body of an async generator function would never run.
 
     Raises:
-        ParameterError: the value is refused.
+        ParameterError: if the value is invalid.
     """
     check_function(parameter, value)
     if _is_any(inspect.isasyncgenfunction, value):
@@ -65,17 +69,17 @@ def check_callback(parameter: str, value: object) -> None:
 
 
 def _is_any(is_kind: Callable[[object], bool], function: object) -> bool:
-    """Whether a function, or the method that a callable object has, is of a kind."""
+    """Return whether `is_kind` is true for a function or for an object's `__call__`."""
     return is_kind(function) or is_kind(
-        getattr(function, "__call__", None)  # noqa: B004 - it is looked at, not called
+        getattr(function, "__call__", None)  # noqa: B004 - inspected, not called
     )
 
 
 def check_wait(timeout: object, poll_interval: object, on_change: object) -> None:
-    """Check what all calls that wait have in common.
+    """Check the arguments that all calls with a timeout share.
 
     Raises:
-        ParameterError: one is not as the client's methods document it.
+        ParameterError: if an argument is invalid.
     """
     check_seconds("timeout", timeout)
     check_seconds("poll_interval", poll_interval)

@@ -1,4 +1,4 @@
-"""Starts workflows: all of them are imported together, when a client first uses one."""
+"""Factory of workflows, which a client imports when it first uses one."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ View = TypeVar("View")
 
 
 class Workflows:
-    """The workflows of one view of a client; waiters and watches share its pollers.
+    """Creates the workflows of one view of a client, whose waiters and watches share pollers.
 
     Args:
         core: makes the calls.
@@ -45,7 +45,7 @@ class Workflows:
     def pager(
         self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
     ) -> Pager[Item]:
-        """Return the items of a listing."""
+        """Return a listing."""
         return Pager(self._core.call, operation, arguments, prefetch=prefetch)
 
     def lookups(
@@ -84,15 +84,15 @@ class Workflows:
         Args:
             targets: the accounts and regions.
             identifiers: IDs, names and ARNs.
-            view: returns the workflows of a target.
+            view: returns the workflows for a target.
             concurrency: the maximum number of concurrent lookups for one target.
             targets_at_once: the maximum number of concurrent targets.
         """
-        # An iterator would be divided among the targets, and it may be endless.
+        # All targets need all identifiers, which an iterator yields only once.
         if isinstance(identifiers, str | bytes) or not isinstance(identifiers, Collection):
             raise ParameterError(
                 "identifiers",
-                "expected a collection such as a list, to be looked up for each target; "
+                "expected a collection such as a list, because each target needs all of it, "
                 f"got {type(identifiers).__name__}",
             )
         listed = tuple(identifiers)
@@ -118,8 +118,8 @@ class Workflows:
 
         Args:
             targets: the accounts and regions.
-            listing: starts the listing of a view.
-            view: returns the view of a target.
+            listing: starts a listing with a view.
+            view: returns the view for a target.
             targets_at_once: the maximum number of concurrent targets.
         """
         check_function("listing", listing)
@@ -160,7 +160,7 @@ class Workflows:
     def provisioning(
         self, timeout: float, poll_interval: float, on_change: OnChange | None
     ) -> Provisioning:
-        """Return one run of a provisioning workflow."""
+        """Return one run of a provisioning call."""
         return Provisioning(
             self._core,
             self.connector_wait,
@@ -182,10 +182,13 @@ class Workflows:
 
         Args:
             connector: the connector, or its ID, name or ARN.
-            timeout: seconds to wait.
-            poll_interval: seconds between two polls.
+            timeout: seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
             on_change: is called with the connector on each change.
-            gone: whether the wait is for the end of the connector.
+            gone: whether the wait is for the connector's deletion.
+
+        Raises:
+            ParameterError: if an argument is invalid.
         """
         check_wait(timeout, poll_interval, on_change)
         identifier = connector.id if isinstance(connector, NetworkConnector) else connector
@@ -211,11 +214,14 @@ class Workflows:
         """Return a wait for a version or an alias of a runtime.
 
         Args:
-            operation: reads it.
-            arguments: of the operation.
-            timeout: seconds to wait.
-            poll_interval: seconds between two polls.
+            operation: the operation that gets the version or the alias.
+            arguments: the arguments of the operation.
+            timeout: seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
             on_change: is called with the resource on each change.
+
+        Raises:
+            ParameterError: if an argument is invalid.
         """
         check_wait(timeout, poll_interval, on_change)
         operation.build_request(arguments)  # validates the arguments early
@@ -236,14 +242,14 @@ class Workflows:
         return NetworkConnectorWatch(self._poller(self._core.pipeline), snapshot, poll_interval)
 
     async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
-        """Return the poller of the region that an ARN names; the view's own for all else."""
+        """Return the poller of the region that an ARN names; otherwise that of the view."""
         arn = connector.arn if isinstance(connector, NetworkConnector) else connector
         pipeline = self._core.pipeline
         if arn.startswith("arn:"):
             try:
                 pipeline = await self._core.pipeline_of(arn, operations.GET_NETWORK_CONNECTOR.name)
             except ParameterError:
-                if arn is connector:  # the ARN of a model may be an emulator's
+                if arn is connector:  # a connector that an emulator returned may have any ARN
                     raise
         return self._poller(pipeline)
 
@@ -257,6 +263,6 @@ class Workflows:
                 ),
                 Pager(call, operations.LIST_NETWORK_CONNECTORS, {"max_items": 100}),
                 shared.clock,
-                phase=3600 * shared.jitter(),  # so that clients do not poll at the same moments
+                phase=3600 * shared.jitter(),  # so that clients do not poll simultaneously
             )
         return self._pollers[pipeline]

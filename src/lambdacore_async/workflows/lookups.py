@@ -1,14 +1,8 @@
-"""Fan-out: many identifiers in, `Found` or `Failed` out, each as it completes.
-
-A fixed set of workers takes identifiers from the input and puts results into a bounded queue. So
-memory depends on the concurrency alone, however long the input is, and a slow consumer slows the
-workers down.
-"""
+"""Concurrent lookups of many identifiers, which yield `Found` or `Failed` as each completes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -19,6 +13,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
@@ -35,54 +30,55 @@ from lambdacore_async.errors import (
 from lambdacore_async.models.network_connectors import NetworkConnector
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from lambdacore_async.workflows.arguments import check_count, check_seconds
-from lambdacore_async.workflows.recent import Recent
+from lambdacore_async.workflows.fanout import FanOut
+from lambdacore_async.workflows.recent_set import RecentSet
 
-#: Workers to start with; every fourth answer brings one more, up to the concurrency. A
-#: service that throttles is so met softly: the first wave is small.
+#: A run starts with few lookups and then ramps up, to go easy on a service that throttles.
 _FIRST_WORKERS: Final = 2
-_ANSWERS_PER_WORKER: Final = 4
-#: Of an input that is no collection, a repeat is recognised within at least so many identifiers.
-_MEMORY: Final = 32_768
+#: A duplicate in a stream is recognised within at least this many distinct identifiers.
+_DUPLICATE_WINDOW: Final = 32_768
 
 Result = TypeVar("Result")
 
 
 @frozen
 class Found:
-    """A connector that was found."""
+    """A successful lookup."""
 
     identifier: str
+    """The identifier that was looked up."""
     connector: NetworkConnector
+    """The connector that it names."""
 
 
 @frozen
 class Failed:
-    """A lookup that failed, and why."""
+    """A failed lookup."""
 
     identifier: str
+    """The identifier that was looked up."""
     error: LambdaCoreError
+    """Why the lookup failed."""
 
 
 Lookup: TypeAlias = Found | Failed
+"""The result of one lookup."""
 
 
 @frozen
 class LookupReport:
-    """All results of a run, in the order of the input.
-
-    Attributes:
-        found: connectors by identifier.
-        failed: errors by identifier.
-    """
+    """All results of a run, in the order of the input."""
 
     found: dict[str, NetworkConnector]
+    """Connectors by identifier."""
     failed: dict[str, LambdaCoreError]
+    """Errors by identifier."""
 
     def raise_for_failures(self) -> None:
-        """Raise what failed, if anything did.
+        """Raise the errors of all failed lookups.
 
         Raises:
-            ExceptionGroup: of all the errors.
+            ExceptionGroup: if a lookup failed; it contains all errors.
         """
         if self.failed:
             total = len(self.failed) + len(self.found)
@@ -92,25 +88,25 @@ class LookupReport:
 
 
 class Lookups:
-    """A run of lookups: an async context manager, and inside it an async iterator.
+    """A run of lookups: use it in `async with`, and iterate over its results inside.
 
-    Leaving the context, however it is left, cancels lookups in progress. Either iterate over a run
-    or call `report()`: each result goes to one consumer. An identifier that comes twice is looked
-    up once and yields one result. That holds for a whole collection. Any other input is not kept in
-    memory, and repeats are recognised within at least 32,768 identifiers.
+    Leaving the context cancels the lookups in progress. Iterate over a run or call `report()`, not
+    both: each result goes to one consumer. A duplicate identifier is looked up once and yields one
+    result. In a collection, every duplicate is recognised. Other inputs are not kept in memory:
+    a duplicate is recognised if it comes within 32,768 distinct identifiers.
 
     Args:
-        get: looks up one connector.
-        identifiers: the input; it is read only as fast as results are consumed.
-        concurrency: how many lookups may be under way at once, at least 1.
-        deadline: seconds for the whole run, at least 0; lookups that are not done by then fail with
-            `TransportTimeoutError`, and no more of an asynchronous input is read.
-        clock: tells when the deadline has come.
+        get: gets one connector.
+        identifiers: IDs, names and ARNs. The run reads them only as fast as results are consumed.
+        concurrency: the maximum number of concurrent lookups, at least 1.
+        deadline: seconds for the whole run, at least 0. Lookups that are not finished by then fail
+            with `TransportTimeoutError`, and the run reads no more of an asynchronous input.
+        clock: times the deadline.
         fail_fast: whether an error that affects every lookup, such as missing credentials, ends
             the run instead of being reported for each.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -127,47 +123,37 @@ class Lookups:
             identifiers, Iterable | AsyncIterable
         ):
             raise ParameterError(
-                "identifiers", f"expected many identifiers, got {type(identifiers).__name__}"
+                "identifiers",
+                f"expected an iterable of strings, got {type(identifiers).__name__}; "
+                "pass [identifier] to look up one connector",
             )
         check_count("concurrency", concurrency)
         if deadline is not None:
-            check_seconds("deadline", deadline, at_once=True)
+            check_seconds("deadline", deadline, allow_zero=True)
         self._get = get
         self._source: enumerate[str] | AsyncGenerator[tuple[int, str]] = (
             enumerate(_distinct(identifiers))
             if isinstance(identifiers, Iterable)
             else _distinct_async(identifiers)
         )
-        self._turn = asyncio.Lock()
-        self._concurrency = concurrency
+        self._source_lock = asyncio.Lock()
+        self._fan_out = FanOut(
+            self._work,
+            first_workers=min(_FIRST_WORKERS, concurrency),
+            workers=concurrency,
+            capacity=concurrency,
+            background=None if deadline is None else partial(self._expire_after, deadline),
+        )
         self._deadline = deadline
         self._clock = clock
         self._fail_fast = fail_fast
-        self._denial: LambdaCoreError | None = None
-        # `None` says that all workers are done.
-        self._results: deque[tuple[int, Lookup] | None] = deque()
-        self._arrived = asyncio.Event()
-        # Workers wait for it together, and not at each result, while the consumer is behind.
-        self._room = asyncio.Event()
-        self._room.set()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._running = False
+        self._common_error: LambdaCoreError | None = None
         self._iterated = self._reported = False
-        self._working = 0
-        self._answers = 0
         self._scopes: set[asyncio.Timeout] = set()
         self._expired = False
-        self._stopped = False
-        self._fault: Exception | None = None
 
     async def __aenter__(self) -> Self:
-        if self._tasks:
-            raise RuntimeError("a run of lookups can be entered once; start another run")
-        self._running = True
-        if self._deadline is not None:
-            self._tasks.append(asyncio.create_task(self._watch(self._deadline)))
-        for _ in range(min(_FIRST_WORKERS, self._concurrency)):
-            self._add_worker()
+        self._fan_out.start()
         return self
 
     async def __aexit__(
@@ -176,11 +162,7 @@ class Lookups:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._running = False
-        self._arrived.set()  # another task may wait for a result that will not come
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._fan_out.stop()
         if isinstance(self._source, AsyncGenerator):
             await self._source.aclose()
 
@@ -188,47 +170,50 @@ class Lookups:
         return self
 
     async def __anext__(self) -> Lookup:
-        """The next result, as lookups complete.
+        """Return the next result, in the order in which lookups complete.
+
+        Errors are raised after the last result.
 
         Raises:
-            ConfigurationError: the client is not set up for any lookup.
-            CredentialsError: there are no credentials to sign with.
-            RuntimeError: the run is not entered, or `report()` collects its results.
-            Exception: what reading the input raised, or a defect. Like the errors above, it is
-                raised after all results are out.
+            ConfigurationError: if the client's configuration allows no lookup.
+            CredentialsError: if there are no credentials to sign with.
+            RuntimeError: if the run is not entered, or `report()` was called.
+            Exception: if reading the input raised it, or because of a defect.
         """
         if self._reported:
             raise RuntimeError("report() has the results of this run; iterate over another run")
-        self._iterated = self._iterated or self._running
-        return (await self._next())[1]
+        self._iterated = self._iterated or self._fan_out.running
+        return (await self._fan_out.next())[1]
 
     async def report(self) -> LookupReport:
-        """Run to the end and collect all results, in the order of the input.
+        """Finish the run and return all results, in the order of the input.
 
-        A run has one consumer: call this once, and do not iterate over the same run.
+        Call this once, and do not iterate over the same run. Outside `async with`, it enters the
+        run and leaves it.
 
         Raises:
-            ConfigurationError: the client is not set up for any lookup.
-            CredentialsError: there are no credentials to sign with.
-            RuntimeError: a report would lack results that were taken before, by iterating over the
-                run or by another report.
-            Exception: what reading the input raised, or a defect. A note tells how many lookups had
-                completed; iterate over a run to keep their results.
+            ConfigurationError: if the client's configuration allows no lookup.
+            CredentialsError: if there are no credentials to sign with.
+            RuntimeError: if the report would be incomplete, because results were consumed by
+                iteration or by another report.
+            Exception: if reading the input raised it, or because of a defect. A note on the
+                exception gives the number of completed lookups; to keep their results, iterate over
+                the run instead.
         """
         if self._iterated or self._reported:
-            taken = "iterating over the run" if self._iterated else "an earlier report()"
+            consumer = "iterating over the run" if self._iterated else "an earlier report()"
             raise RuntimeError(
-                f"the report would be incomplete, because {taken} takes results of this run; "
+                f"the report would be incomplete: {consumer} consumes results of this run; "
                 "a run can be consumed once, so start another run"
             )
-        if not self._running:
+        if not self._fan_out.running:
             async with self:
                 return await self.report()
         self._reported = True
         results: list[tuple[int, Lookup]] = []
         try:
             while True:
-                results.append(await self._next())
+                results.append(await self._fan_out.next())
         except StopAsyncIteration:
             pass
         except Exception as error:
@@ -237,91 +222,50 @@ class Lookups:
         results.sort(key=lambda result: result[0])
         lookups = [lookup for _, lookup in results]
         return LookupReport(
-            found={x.identifier: x.connector for x in lookups if isinstance(x, Found)},
-            failed={x.identifier: x.error for x in lookups if isinstance(x, Failed)},
+            {each.identifier: each.connector for each in lookups if isinstance(each, Found)},
+            {each.identifier: each.error for each in lookups if isinstance(each, Failed)},
         )
 
-    async def _next(self) -> tuple[int, Lookup]:
-        results = self._results
-        while self._running and not results:
-            self._arrived.clear()
-            await self._arrived.wait()
-        if not self._running:
-            raise RuntimeError(
-                "iterate over lookups inside `async with`; once it is left, start another run"
+    async def _work(self) -> AsyncGenerator[tuple[int, Lookup]]:
+        source = self._source
+        while self._fan_out.error is None:
+            numbered = (
+                next(source, None)
+                if isinstance(source, enumerate)
+                else await self._until_deadline(self._pull(source))
             )
-        result = results.popleft()
-        if len(results) <= self._concurrency // 2:
-            self._room.set()
-        if result is not None:
-            return result
-        self._give(None)  # to whoever asks again
-        if self._fault is not None:
-            raise self._fault
-        raise StopAsyncIteration
-
-    def _add_worker(self) -> None:
-        self._working += 1
-        self._tasks.append(asyncio.create_task(self._work()))
-
-    async def _work(self) -> None:
-        try:
-            source = self._source
-            while not self._stopped:
-                pulled = (
-                    next(source, None)
-                    if isinstance(source, enumerate)
-                    else await self._bounded(self._pull(source))
-                )
-                if pulled is None:
-                    break
-                position, identifier = pulled
-                self._give((position, await self._look_up(identifier)))
-                self._answers += 1
-                if len(self._results) >= self._concurrency:
-                    self._room.clear()
-                if not self._room.is_set():
-                    await self._room.wait()
-                if self._answers % _ANSWERS_PER_WORKER == 0 and self._working < self._concurrency:
-                    self._add_worker()
-        except Exception as error:  # noqa: BLE001 - of the input, or a defect: raised at the end
-            self._fault = self._fault or error
-            self._stopped = True
-        self._working -= 1
-        if not self._working:
-            self._give(None)
-
-    def _give(self, result: tuple[int, Lookup] | None) -> None:
-        self._results.append(result)
-        self._arrived.set()
+            if numbered is None:
+                return
+            position, identifier = numbered
+            yield position, await self._look_up(identifier)
 
     async def _pull(self, source: AsyncGenerator[tuple[int, str]]) -> tuple[int, str] | None:
-        """The next identifier of an asynchronous input, and its place there; `None` at the end."""
-        async with self._turn:
-            return None if self._stopped else await anext(source, None)
+        """Return the next identifier of an asynchronous input and its position, or `None`."""
+        async with self._source_lock:
+            return None if self._fan_out.error else await anext(source, None)
 
     async def _look_up(self, identifier: str) -> Lookup:
         if self._expired:
-            return Failed(identifier, _too_late(asked=False))
-        if self._denial is not None:
-            return Failed(identifier, self._denial)
+            return Failed(identifier, _deadline_error(sent=False))
+        if self._common_error is not None:
+            return Failed(identifier, self._common_error)
         try:
-            connector = await self._bounded(self._get(identifier))
+            connector = await self._until_deadline(self._get(identifier))
         except (ConfigurationError, CredentialsError) as error:
             if self._fail_fast:
                 raise
-            self._denial = error
+            self._common_error = error
             return Failed(identifier, error)
         except LambdaCoreError as error:
             return Failed(identifier, error)
         return (
-            Failed(identifier, _too_late(asked=True))
+            Failed(identifier, _deadline_error(sent=True))
             if connector is None
             else Found(identifier, connector)
         )
 
-    async def _bounded(self, work: Coroutine[Any, Any, Result]) -> Result | None:
-        """Do some work; `None` if it is not done by the deadline."""
+    async def _until_deadline(self, work: Coroutine[Any, Any, Result]) -> Result | None:
+        """Return the result of a coroutine, or `None` if it is not done by the deadline."""
         if self._deadline is None:
             return await work
         scope = asyncio.timeout(0 if self._expired else None)
@@ -336,7 +280,7 @@ class Lookups:
         finally:
             self._scopes.discard(scope)
 
-    async def _watch(self, deadline: float) -> None:
+    async def _expire_after(self, deadline: float) -> None:
         await self._clock.sleep(deadline)
         self._expired = True
         now = asyncio.get_running_loop().time()
@@ -345,31 +289,35 @@ class Lookups:
 
 
 def _distinct(identifiers: Iterable[str]) -> Iterator[str]:
-    """The input without repeats."""
+    """Yield the identifiers without duplicates."""
     if isinstance(identifiers, Collection):
         yield from dict.fromkeys(map(_hashable, identifiers))
     else:
-        yield from filter(Recent(_MEMORY).is_new, map(_hashable, identifiers))
+        yield from filter(RecentSet(_DUPLICATE_WINDOW).add, map(_hashable, identifiers))
 
 
 async def _distinct_async(identifiers: AsyncIterable[str]) -> AsyncGenerator[tuple[int, str]]:
-    """The input without repeats, numbered."""
-    recent = Recent(_MEMORY)
+    """Yield the identifiers without duplicates, each with its position."""
+    recent = RecentSet(_DUPLICATE_WINDOW)
     position = 0
     iterator = aiter(identifiers)
     try:
         async for identifier in iterator:
-            if recent.is_new(_hashable(identifier)):
+            if recent.add(_hashable(identifier)):
                 yield position, identifier
                 position += 1
     finally:
-        # An iterator that was made here is closed here; one that was passed in is its owner's.
+        # An iterator that the caller passed in is the caller's to close.
         if iterator is not identifiers and isinstance(iterator, AsyncGenerator):
             await iterator.aclose()
 
 
 def _hashable(identifier: str) -> str:
-    """The identifier; what cannot be told from another cannot be reported on by itself."""
+    """Return the identifier, after checking that it is hashable.
+
+    Raises:
+        ParameterError: if it is not.
+    """
     try:
         hash(identifier)
     except TypeError:
@@ -379,7 +327,7 @@ def _hashable(identifier: str) -> str:
     return identifier
 
 
-def _too_late(*, asked: bool) -> TransportTimeoutError:
-    error = TransportTimeoutError("not done by the run's deadline", not_executed=not asked)
+def _deadline_error(*, sent: bool) -> TransportTimeoutError:
+    error = TransportTimeoutError("not done by the run's deadline", not_executed=not sent)
     error.operation = GET_NETWORK_CONNECTOR.name
     return error

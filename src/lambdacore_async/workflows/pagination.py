@@ -1,4 +1,4 @@
-"""Items and pages over any listing, in both of the API's token dialects."""
+"""Pagination: iterates over the items or the pages of any listing."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from lambdacore_async.errors import ParameterError, ResponseError
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import Page
 from lambdacore_async.protocol.restjson import ListOperation
-from lambdacore_async.workflows.recent import Recent
+from lambdacore_async.workflows.recent_set import RecentSet
 
 Item = TypeVar("Item")
 
-#: A token that comes again is recognised within at least so many pages.
-_MEMORY: Final = 32_768
+#: A repeated token is recognised within at least this many pages.
+_TOKEN_WINDOW: Final = 32_768
 
 
 class Pager(Generic[Item]):
     """A listing: iterate over its items, or over its pages with `by_page`.
 
-    Each iteration starts a new listing. Nothing is requested before the first item or page is asked
-    for, and a page is requested when the one before it is used up, unless `prefetch` is on.
+    Each iteration starts a new listing. It requests the first page when the first item or page is
+    wanted, and every other page once the previous one is consumed, or earlier with `prefetch`.
 
     Args:
-        call: makes one call of the operation.
-        operation: the listing's row of the table.
+        call: calls the operation.
+        operation: the list operation.
         arguments: values by parameter name.
-        prefetch: request the next page while the current one is consumed.
+        prefetch: whether to request the next page while the current one is consumed.
 
     Raises:
-        ParameterError: an argument cannot be sent.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Pager(Generic[Item]):
     ) -> None:
         if not isinstance(prefetch, bool):
             raise ParameterError("prefetch", f"expected bool, got {type(prefetch).__name__}")
-        operation.build_request(arguments)  # refuses what cannot be sent
+        operation.build_request(arguments)  # validates the arguments early
         self._call = call
         self._operation = operation
         self._arguments = arguments
@@ -55,8 +55,8 @@ class Pager(Generic[Item]):
         """Iterate over all items, in the service's order.
 
         Raises:
-            LambdaCoreError: a call failed.
-            ResponseError: the service repeated a token.
+            LambdaCoreError: if a call failed.
+            ResponseError: if the service repeated a token.
         """
         async with aclosing(self.by_page()) as pages:
             async for page in pages:
@@ -67,15 +67,15 @@ class Pager(Generic[Item]):
         """Iterate over pages.
 
         Args:
-            continuation_token: the `next_token` of an earlier page, to resume after it, also in
-                another process and on another day, as long as the service honours it.
+            continuation_token: the `next_token` of an earlier page, to resume after that page. It
+                also works in another process, for as long as the service accepts it.
 
         Raises:
-            ParameterError: the token is not a string.
+            ParameterError: if the token is not a string.
 
         Raises (on iteration):
-            LambdaCoreError: a call failed.
-            ResponseError: the service repeated a token.
+            LambdaCoreError: if a call failed.
+            ResponseError: if the service repeated a token.
         """
         if not isinstance(continuation_token, str | None):
             raise ParameterError(
@@ -88,24 +88,24 @@ class Pager(Generic[Item]):
         if page.next_token is None:
             yield page
             return
-        # Hashes, for tokens may be long.
-        recent = Recent(_MEMORY)
-        recent.is_new(hash(continuation_token))
+        # Hashes take less memory than tokens.
+        seen = RecentSet(_TOKEN_WINDOW)
+        seen.add(hash(continuation_token))
         fetching: asyncio.Task[Page[Item]] | None = None
         try:
             while (token := page.next_token) is not None:
-                repeated = not recent.is_new(hash(token))
+                repeated = not seen.add(hash(token))
                 if self._prefetch and not repeated:
                     fetching = asyncio.create_task(self._fetch(token))
                 yield page
                 if repeated:
-                    raise self._repeated(page, token)
+                    raise self._repeated_token(page, token)
                 page = await (fetching or self._fetch(token))
             yield page
         finally:
             if fetching is not None:
                 fetching.cancel()
-                # Its outcome no longer matters, but the request must not go on.
+                # Nothing needs the page, but the request must end before the iteration does.
                 await asyncio.gather(fetching, return_exceptions=True)
 
     async def _fetch(self, token: str | None) -> Page[Item]:
@@ -113,10 +113,10 @@ class Pager(Generic[Item]):
             self._operation, {**self._arguments, self._operation.input_token: token}
         )
 
-    def _repeated(self, page: Page[Item], token: str) -> ResponseError:
+    def _repeated_token(self, page: Page[Item], token: str) -> ResponseError:
         metadata = page.response_metadata
         return ResponseError(
-            f"the listing would never end: its token '{escaped(token, 64)}' has come before",
+            f"the listing would never end: the service repeated its token '{escaped(token, 64)}'",
             status_code=200 if metadata is None else metadata.http_status,
             request_id=None if metadata is None else metadata.request_id,
             operation=self._operation.name,

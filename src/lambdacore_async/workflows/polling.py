@@ -1,8 +1,8 @@
-"""Polling shared among the waiters and watches of one client in one region.
+"""Polling, shared by the waiters and watches of one client in one region.
 
-Polls happen in rounds, at moments on a grid that all callers share. A round with few callers makes
-one call for each; a round with many lists all connectors, 50 a call. It gives the listing up when
-that takes more calls than it saves.
+Polls happen in rounds, at moments on a grid that all callers share. A round for few callers gets
+each connector by itself. A round for many callers lists all connectors, 50 per call, but abandons
+the listing if it takes more calls than it saves.
 """
 
 from __future__ import annotations
@@ -24,35 +24,35 @@ from lambdacore_async.models.network_connectors import NetworkConnector, Network
 from lambdacore_async.protocol.operations import LIST_NETWORK_CONNECTORS
 from lambdacore_async.workflows.pagination import Pager
 
-#: What a poll shows: the connector, its entry in a listing, or why it could not be read.
+#: The connector, its entry in a listing, or the error that kept it from being read.
 Observation: TypeAlias = NetworkConnector | NetworkConnectorSummary | Exception
-#: All connectors, or why they could not be listed.
+#: All connectors, or the error that kept them from being listed.
 Listing: TypeAlias = Sequence[NetworkConnectorSummary] | Exception
 
-Seen = TypeVar("Seen")
+Value = TypeVar("Value")
 
-#: Seconds by which a moment is yet to come at least, so that rounding cannot make it the present.
-_INSTANT: Final = 1e-6
+#: The minimum seconds until the next round, so that rounding never makes it the current moment.
+_RESOLUTION: Final = 1e-6
 
-#: Calls that a listing takes, as long as none has been made.
-_PAGES: Final = 2
+#: The assumed number of calls per listing before the first one.
+_ASSUMED_PAGES: Final = 2
 
-#: More pages, or more memory, than the listing of any real account takes: 50,000 connectors by
-#: pages, and over 40,000 by memory. Longer listings are refused.
+#: Limits of a listing, above what any real account needs: they allow 50,000 connectors by pages
+#: and over 40,000 by bytes of memory.
 _MAX_PAGES: Final = 1000
-_MAX_SIZE: Final = 40 * 1024 * 1024
-#: Bytes that a connector takes in memory beside its text, about.
-_CONNECTOR_SIZE: Final = 300
+_MAX_BYTES: Final = 40 * 1024 * 1024
+#: The approximate bytes that a connector takes in memory, without its text.
+_CONNECTOR_BYTES: Final = 300
 
 
 class Poller:
-    """Looks at connectors, once for all who look at the same moment.
+    """Polls connectors in rounds, each shared by all callers that wait for it.
 
     Args:
-        get: gets a connector; only for a lasting reason does it fail.
-        listing: lists all connectors; likewise.
+        get: gets a connector. It retries passing failures.
+        listing: lists all connectors. It retries passing failures.
         clock: tells the time.
-        phase: shifts the grid of rounds by so many seconds, so that clients do not look together.
+        phase: seconds to shift the grid of rounds by, so that clients do not poll simultaneously.
     """
 
     def __init__(
@@ -67,53 +67,58 @@ class Poller:
         self._listing = listing
         self._phase = phase
         self._rounds: dict[float, _Round] = {}
-        self._pages: float = _PAGES
+        self._pages: float = _ASSUMED_PAGES
 
     async def poll(self, identifier: str, interval: float) -> Observation:
-        """Look at a connector at the next round.
+        """Return an observation of a connector at the next round.
 
         Args:
-            identifier: its ID, name or ARN.
-            interval: seconds between two rounds; 0 is to look at once.
+            identifier: the connector's ID, name or ARN.
+            interval: seconds between two rounds; 0 polls immediately.
         """
         result = await self._join(identifier, interval)
-        return _own(result.observations[identifier])
+        return _copy_error(result.observations[identifier])
 
     async def list_all(self, interval: float) -> Sequence[NetworkConnectorSummary]:
-        """List all connectors at the next round.
+        """Return all connectors at the next round.
 
         Args:
-            interval: seconds between two rounds; 0 is to list at once.
+            interval: seconds between two rounds; 0 lists immediately.
 
         Raises:
-            LambdaCoreError: they cannot be listed.
-            Exception: a defect kept them from being listed.
+            LambdaCoreError: if the listing failed.
+            ResponseError: if the listing is too long.
+            Exception: because of a defect.
         """
         result = await self._join(None, interval)
         if isinstance(result.listing, Exception):
-            raise _own(result.listing)
+            raise _copy_error(result.listing)
         return result.listing
 
     async def pause(self, interval: float) -> None:
-        """Wait for the next round."""
-        await self.clock.sleep(self._next(interval) - self.clock.monotonic())
+        """Sleep until the next round.
 
-    def _next(self, interval: float) -> float:
-        """The first moment of the grid that is to come."""
-        interval = max(interval, _INSTANT)
-        now = self.clock.monotonic() + _INSTANT
-        turns = math.floor((now - self._phase) / interval) + 1
-        return round(self._phase + turns * interval, 6)  # so that equal moments are equal
+        Args:
+            interval: seconds between two rounds, more than 0.
+        """
+        await self.clock.sleep(self.next_round(interval) - self.clock.monotonic())
+
+    def next_round(self, interval: float) -> float:
+        """Return the time of the next round."""
+        interval = max(interval, _RESOLUTION)
+        now = self.clock.monotonic() + _RESOLUTION
+        number = math.floor((now - self._phase) / interval) + 1
+        return round(self._phase + number * interval, 6)  # equal moments become equal floats
 
     async def _join(self, identifier: str | None, interval: float) -> _PollResult:
-        when = self._next(interval) if interval else -math.inf
+        when = self.next_round(interval) if interval else -math.inf
         round_ = self._rounds.get(when)
         if round_ is None:
             round_ = self._rounds[when] = _Round()
             round_.task = asyncio.create_task(self._run(when, round_))
         round_.wanted[identifier] += 1
         try:
-            await asyncio.wait([round_.task])  # it goes on for others if this caller is cancelled
+            await asyncio.wait([round_.task])  # the round outlives a cancelled caller
         finally:
             round_.wanted[identifier] -= 1
             if not round_.wanted.total() and not round_.task.done():
@@ -136,16 +141,21 @@ class Poller:
         elif len(named) > self._pages:
             listing = await self._list(min(len(named), _MAX_PAGES))
         if listing is None or isinstance(listing, Exception):
-            return _PollResult(await self._get_each(named), listing or _too_long())
+            return _PollResult(await self._get_each(named), listing or _too_long_error())
         listed: dict[str, Observation] = {
             name: each for each in listing for name in (each.id, each.name, each.arn)
         }
-        # Versions are not in the listing, nor are connectors that are gone.
+        # The listing contains neither versions nor deleted connectors.
         missing = await self._get_each(name for name in named if name not in listed)
         return _PollResult({**listed, **missing}, listing)
 
-    async def _list(self, most: int) -> Listing | None:
-        """List all connectors; `None` if that takes more than this many pages, or is too large."""
+    async def _list(self, max_pages: int) -> Listing | None:
+        """List all connectors.
+
+        Returns:
+            The connectors, or the error that ended the listing; `None` if it takes more than
+            `max_pages` pages or more than 40 MiB of memory.
+        """
         found: list[NetworkConnectorSummary] = []
         pages = size = 0
         try:
@@ -153,12 +163,12 @@ class Poller:
                 async for page in listing:
                     found += page.items
                     pages += 1
-                    size += sum(map(_size, page.items))
-                    if size > _MAX_SIZE or (pages >= most and page.next_token is not None):
+                    size += sum(map(_approximate_size, page.items))
+                    if size > _MAX_BYTES or (pages >= max_pages and page.next_token is not None):
                         self._pages = pages
                         return None
-        except Exception as error:  # noqa: BLE001 - gets serve the others; it is raised for watches
-            # A caller without permission to list will not have it at the next round either.
+        except Exception as error:  # noqa: BLE001 - waiters fall back to gets; watches raise it
+            # Without permission to list, do not try to list for waiters again.
             if isinstance(error, ApiError) and error.code == "AccessDeniedException":
                 self._pages = math.inf
             return error
@@ -172,17 +182,17 @@ class Poller:
     async def _observe(self, identifier: str) -> Observation:
         try:
             return await self.get(identifier)
-        except Exception as error:  # noqa: BLE001 - it is raised for the callers that it concerns
+        except Exception as error:  # noqa: BLE001 - the callers of this connector raise it
             return error
 
 
-def _own(observation: Seen) -> Seen:
-    """A copy of an error for each caller: raising one changes it."""
+def _copy_error(observation: Value) -> Value:
+    """Return a copy of an error, because raising an error changes it; return the rest as it is."""
     return copy.copy(observation) if isinstance(observation, LambdaCoreError) else observation
 
 
-def _size(connector: NetworkConnectorSummary) -> int:
-    """Bytes that a connector takes in memory, about."""
+def _approximate_size(connector: NetworkConnectorSummary) -> int:
+    """Return the approximate bytes that a connector takes in memory."""
     texts = (
         connector.arn,
         connector.name,
@@ -191,12 +201,12 @@ def _size(connector: NetworkConnectorSummary) -> int:
         connector.state,
         connector.latest_version_arn,
     )
-    return _CONNECTOR_SIZE + sum(map(sys.getsizeof, texts))
+    return _CONNECTOR_BYTES + sum(map(sys.getsizeof, texts))
 
 
-def _too_long() -> ResponseError:
+def _too_long_error() -> ResponseError:
     return ResponseError(
-        "the listing is longer than that of any real account",
+        f"the listing is longer than {_MAX_PAGES} pages or {_MAX_BYTES >> 20} MiB",
         status_code=200,
         operation=LIST_NETWORK_CONNECTORS.name,
     )
@@ -204,11 +214,11 @@ def _too_long() -> ResponseError:
 
 @frozen(eq=False, repr=False)
 class _PollResult:
-    """What a round showed.
+    """The result of a round.
 
     Attributes:
-        observations: by identifier, for callers that asked for one.
-        listing: all connectors, or why they could not be listed; for callers that asked for all.
+        observations: observations by identifier, for the callers of `poll`.
+        listing: all connectors, or the error of the listing, for the callers of `list_all`.
     """
 
     observations: Mapping[str, Observation]
@@ -217,7 +227,12 @@ class _PollResult:
 
 @define(eq=False, repr=False)
 class _Round:
-    """A moment to come, and who looks then; `None` stands for all connectors."""
+    """A future round.
+
+    Attributes:
+        wanted: the number of callers by identifier; `None` stands for all connectors.
+        task: waits for the moment of the round, and polls.
+    """
 
     wanted: Counter[str | None] = field(factory=Counter[str | None])
     task: asyncio.Task[_PollResult] = field(init=False)

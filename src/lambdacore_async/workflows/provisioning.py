@@ -1,15 +1,15 @@
-"""Provisioning: calls that bring a connector to a desired state, and wait until it is reached.
+"""Provisioning: calls that bring a connector to a desired state and wait until it is reached.
 
-Each verb reads the connector, acts and waits. If the service refuses because another caller acts on
-the same connector, the verb waits and reads it again. Nothing is remembered between calls: a verb
-that was cancelled, or runs twice at once, continues from the state that it finds.
+Each call reads the connector, acts and waits. If the service refuses because another caller changes
+the same connector, the call waits and reads it again. It keeps no state: a call that is repeated
+after a cancellation, or made concurrently, continues from the connector's current state.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from attrs import asdict, evolve, fields, frozen
 
@@ -40,34 +40,32 @@ from lambdacore_async.workflows.waiters import ConnectorWait, WaiterFailedError,
 DriftValue: TypeAlias = (
     str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None
 )
-"""What a drifted member is, or should be."""
+"""The actual or the wanted value of a member."""
 
 Output = TypeVar("Output")
 
-#: Seconds that a role which cannot be assumed is held to be fresh, and between two attempts.
-_SPREADING: Final = 120.0
-_SPREADING_INTERVAL: Final = 2.0
-#: How the service says that it cannot use a role; IAM may only not have spread it yet.
-_UNASSUMABLE: Final = re.compile("unable to assume|cannot be assumed", re.IGNORECASE)
-#: Updates that succeed and leave a drift: the service, or somebody else, keeps undoing them.
-_MAXIMUM_UPDATES: Final = 3
+#: Maximum seconds that IAM is given to propagate a new role, and seconds between two attempts.
+_ROLE_PROPAGATION: Final = 120.0
+_ROLE_RETRY_INTERVAL: Final = 2.0
+#: The service's error if it cannot assume a role, such as one that IAM has yet to propagate.
+_ROLE_ERROR: Final = re.compile("unable to assume|cannot be assumed", re.IGNORECASE)
+#: Successful updates of one run. If drift remains after them, the service or another caller keeps
+#: reverting them.
+_MAX_UPDATES: Final = 3
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 @frozen
 class Drift:
-    """One member in which a connector is not as wanted.
-
-    Attributes:
-        field: the member's name, such as `subnet_ids`, `operator_role`, or `configuration` where
-            it is of another kind altogether.
-        actual: what it is.
-        wanted: what it should be.
-    """
+    """A difference between a connector and the desired state, in one member."""
 
     field: str
+    """The name of the member: `operator_role`, a member of the configuration such as `subnet_ids`,
+    or `configuration` if the whole configuration has another type."""
     actual: DriftValue
+    """The connector's value."""
     wanted: DriftValue
+    """The desired value."""
 
 
 def diff_network_connector(
@@ -76,29 +74,29 @@ def diff_network_connector(
     *,
     operator_role: str | None = None,
 ) -> tuple[Drift, ...]:
-    """Tell in what a connector is not as wanted.
+    """Return the differences between a connector and its desired state.
 
-    Lists count as sets. What is wanted as `None` is left to the service, and never a drift; an
-    empty list is wanted empty.
+    Lists are compared as sets. A desired value of `None` stands for any value; an empty list stands
+    for an empty list.
 
     Args:
-        connector: as `get_network_connector` shows it.
-        configuration: what is wanted.
-        operator_role: the ARN of the role that is wanted.
+        connector: the connector, as `get_network_connector` returns it.
+        configuration: the desired configuration.
+        operator_role: the ARN of the desired role.
 
     Returns:
-        The differences, in the order of the configuration's members, the role last.
+        The differences, in the order of the configuration's members, with the role last.
 
     Raises:
-        ParameterError: an argument is of a wrong kind.
+        ParameterError: if an argument has a wrong type.
     """
-    for parameter, value, kind in (
-        ("connector", connector, NetworkConnector),
-        ("configuration", configuration, NetworkConnectorConfiguration),
-        ("operator_role", operator_role, str | None),
+    for parameter, value, kind, expected in (
+        ("connector", connector, NetworkConnector, "NetworkConnector"),
+        ("configuration", configuration, NetworkConnectorConfiguration, "a configuration"),
+        ("operator_role", operator_role, str | None, "str or None"),
     ):
         if not isinstance(value, kind):
-            raise ParameterError(parameter, f"got {type(value).__name__}")
+            raise ParameterError(parameter, f"expected {expected}, got {type(value).__name__}")
     drifts = _configuration_drifts(connector.configuration, configuration)
     if operator_role not in (None, connector.operator_role):
         drifts.append(Drift("operator_role", connector.operator_role, operator_role))
@@ -117,14 +115,14 @@ def _configuration_drifts(
         for member in fields(VpcEgressConfiguration)
     )
     return [
-        Drift(name, is_, should_be)
-        for name, is_, should_be in pairs
-        if should_be is not None and _essence(is_) != _essence(should_be)
+        Drift(name, value, desired)
+        for name, value, desired in pairs
+        if desired is not None and _normalised(value) != _normalised(desired)
     ]
 
 
-def _essence(value: DriftValue) -> object:
-    """What of a value counts: no order, and nothing where it stands for nothing."""
+def _normalised(value: DriftValue) -> object:
+    """Return a list as a set, and `None` for an empty list or no elastic IP addresses."""
     if value == ElasticIpConfiguration(ElasticIpType.NONE):
         return None
     if isinstance(value, tuple):
@@ -134,10 +132,10 @@ def _essence(value: DriftValue) -> object:
 
 @frozen
 class Wanted:
-    """The connector that is to be.
+    """The desired state of a connector.
 
     Raises:
-        ParameterError: a member is such that no service could accept it.
+        ParameterError: if a member is invalid.
     """
 
     name: str
@@ -154,11 +152,15 @@ class Wanted:
             )
 
     def drifts(self, connector: NetworkConnector | None) -> tuple[Drift, ...]:
-        """In what the connector is not as wanted; one that is not there drifts in nothing."""
+        """Return the connector's drifts; none if there is no connector.
+
+        Raises:
+            ParameterError: if the connector has another name, because `name` is its ID.
+        """
         if connector is None:
             return ()
         if connector.name != self.name:
-            raise ParameterError("name", f"{self.name} is the ID of {connector.name}")
+            raise ParameterError("name", f"got the ID of {connector.name}; pass its name")
         return diff_network_connector(
             connector, self.configuration, operator_role=self.operator_role
         )
@@ -166,9 +168,10 @@ class Wanted:
     def changes(
         self, connector: NetworkConnector, drifts: tuple[Drift, ...]
     ) -> tuple[NetworkConnectorConfiguration | None, str | None]:
-        """The configuration and the role that end the drifts, each only if it has one.
+        """Return the configuration and the role of an update that ends the drifts.
 
-        An update replaces the whole configuration: what is not wanted otherwise, stays.
+        Each is `None` if it has not drifted. An update replaces the whole configuration, so members
+        with no desired value keep the connector's value.
         """
         drifted = {drift.field for drift in drifts}
         role = self.operator_role if "operator_role" in drifted else None
@@ -184,34 +187,25 @@ class Wanted:
         return wanted, role
 
 
-class StartWait(Protocol):
-    """Starts a wait for a connector; see `Workflows.connector_wait`."""
-
-    async def __call__(
-        self,
-        connector: str | NetworkConnector,
-        timeout: float,
-        poll_interval: float,
-        on_change: OnChange | None,
-        *,
-        gone: bool = False,
-    ) -> ConnectorWait:
-        """See `Workflows.connector_wait`."""
-        ...
+StartWait: TypeAlias = Callable[
+    [str | NetworkConnector, float, float, OnChange | None], Awaitable[ConnectorWait]
+]
+"""Starts a wait for a connector; see `Workflows.connector_wait`."""
 
 
 class Provisioning:
-    """One run of a verb: what it acts on, how long it may take, and whom it tells of changes.
+    """One run of a provisioning call.
 
     Args:
         core: makes the calls.
         start_wait: starts a wait for a connector.
         timeout: seconds for the whole run, more than 0.
-        poll_interval: seconds between two polls, and between two rounds, more than 0.
-        on_change: see the waiters.
+        poll_interval: maximum seconds between two polls, and seconds between two rounds of
+            `ensure` or `delete`, more than 0.
+        on_change: is called with the connector on each change seen while the run waits.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -227,6 +221,7 @@ class Provisioning:
         self._core = core
         self._start_wait = start_wait
         self._clock = core.clock
+        self._timeout = timeout
         self._deadline = core.clock.monotonic() + timeout
         self._poll_interval = poll_interval
         self._on_change = on_change
@@ -247,16 +242,16 @@ class Provisioning:
                     connector = await self._wait_until_active(connector)
                 elif _is_busy(connector):
                     connector = await self._wait_for_others(connector)
-                elif drifts and updates == _MAXIMUM_UPDATES:
-                    raise _undone(connector, drifts)
+                elif drifts and updates == _MAX_UPDATES:
+                    raise _recurring_drift(connector, drifts)
                 elif drifts:
                     connector = await self.update(connector.id, *wanted.changes(connector, drifts))
                     updates += 1
             except (ResourceConflictException, ResourceNotFoundException) as error:
-                reason = error  # another caller acts on it, or has just done so
+                reason = error  # another caller changes the connector, or just did
             if connector is not None and _is_idle(connector) and not wanted.drifts(connector):
                 return connector
-            # Always pause before another round, for the states that the service shows may flap.
+            # Always pause between rounds, because the states that reads show may flap.
             await self._pause(connector, reason)
             connector = await self._find(wanted.name)
 
@@ -267,7 +262,7 @@ class Provisioning:
         operator_role: str | None,
     ) -> NetworkConnector:
         """See `LambdaCoreClient.update_network_connector_and_wait`."""
-        updated = await self._while_role_spreads(
+        updated = await self._while_role_propagates(
             lambda: self._core.write(
                 operations.UPDATE_NETWORK_CONNECTOR,
                 {
@@ -293,16 +288,16 @@ class Provisioning:
             except ResourceConflictException as error:
                 connector = await self._find(identifier)
                 idle = connector is not None and not _is_busy(connector)
-                if idle and was_idle:  # once may be chance: the work ended between the two calls
+                if idle and was_idle:  # the first time, work may have ended between the calls
                     raise
                 was_idle = idle
                 await self._pause(connector, error)
-        # The name may soon be another connector's, the ID never.
+        # Another connector may get the name meanwhile, but never the ID.
         whole = identifier in (deleted.id, deleted.name, deleted.arn)
         await self._wait_until_deleted(deleted if whole else identifier)
 
     async def _create(self, wanted: Wanted) -> NetworkConnector:
-        created = await self._while_role_spreads(
+        created = await self._while_role_propagates(
             lambda: self._core.write(
                 operations.CREATE_NETWORK_CONNECTOR, asdict(wanted, recurse=False)
             )
@@ -317,19 +312,19 @@ class Provisioning:
         except ResourceNotFoundException:
             return None
 
-    async def _while_role_spreads(self, attempt: Callable[[], Awaitable[Output]]) -> Output:
-        """Repeat what the service refuses because it cannot assume a role, for a while."""
-        end = min(self._clock.monotonic() + _SPREADING, self._deadline)
+    async def _while_role_propagates(self, attempt: Callable[[], Awaitable[Output]]) -> Output:
+        """Retry an attempt for two minutes at most while the service cannot assume its role."""
+        end = min(self._clock.monotonic() + _ROLE_PROPAGATION, self._deadline)
         while True:
             try:
                 return await attempt()
             except InvalidParameterValueException as error:
-                if not _UNASSUMABLE.search(error.message) or self._clock.monotonic() >= end:
+                if not _ROLE_ERROR.search(error.message) or self._clock.monotonic() >= end:
                     raise
-            await self._clock.sleep(_SPREADING_INTERVAL)
+            await self._clock.sleep(_ROLE_RETRY_INTERVAL)
 
     async def _wait_for_others(self, connector: NetworkConnector) -> NetworkConnector:
-        """Wait until an update by another caller ends, whether it succeeds or fails."""
+        """Wait until another caller's update ends, whether it succeeds or fails."""
         try:
             return await (await self._wait(connector.id, connector)).until_updated(None)
         except WaiterFailedError:
@@ -339,42 +334,36 @@ class Provisioning:
         return await (await self._wait(connector, connector)).until_active()
 
     async def _wait_until_deleted(self, connector: str | NetworkConnector) -> None:
-        await (await self._wait(connector, None, gone=True)).until_deleted()
+        await (await self._wait(connector, None)).until_deleted()
 
     async def _wait(
-        self,
-        connector: str | NetworkConnector,
-        last: NetworkConnector | None,
-        *,
-        gone: bool = False,
+        self, connector: str | NetworkConnector, last: NetworkConnector | None
     ) -> ConnectorWait:
-        left = self._left(last)
-        return await self._start_wait(
-            connector, left, self._poll_interval, self._on_change, gone=gone
-        )
+        remaining = self._remaining(last)
+        return await self._start_wait(connector, remaining, self._poll_interval, self._on_change)
 
     async def _pause(self, last: NetworkConnector | None, reason: LambdaCoreError | None) -> None:
         """Wait before the next round.
 
         Raises:
-            WaiterTimeoutError: there is no time left; because of the reason.
+            WaiterTimeoutError: if the deadline has passed, with the reason as its cause.
         """
         try:
-            left = self._left(last)
+            remaining = self._remaining(last)
         except WaiterTimeoutError as error:
             raise error from reason
-        await self._clock.sleep(min(self._poll_interval, left))
+        await self._clock.sleep(min(self._poll_interval, remaining))
 
-    def _left(self, last: NetworkConnector | None) -> float:
-        """Seconds until the deadline.
+    def _remaining(self, last: NetworkConnector | None) -> float:
+        """Return the seconds until the deadline.
 
         Raises:
-            WaiterTimeoutError: there are none.
+            WaiterTimeoutError: if the deadline has passed.
         """
-        left = self._deadline - self._clock.monotonic()
-        if left <= 0:
-            raise WaiterTimeoutError("there is no time left", last=last)
-        return left
+        remaining = self._deadline - self._clock.monotonic()
+        if remaining <= 0:
+            raise WaiterTimeoutError(f"timed out after {self._timeout:g} seconds", last=last)
+        return remaining
 
 
 async def prune(
@@ -402,7 +391,7 @@ async def prune(
                 operations.DELETE_NETWORK_CONNECTOR, {"identifier": version.version_arn}
             )
         except ResourceNotFoundException:
-            pass  # somebody else deleted it
+            pass  # another caller deleted it
         except LambdaCoreError as error:
             errors.append(error)
         else:
@@ -419,17 +408,17 @@ def _is_idle(connector: NetworkConnector) -> bool:
 
 
 def _is_busy(connector: NetworkConnector) -> bool:
-    """Whether the service is at work on it, so that nothing can be changed meanwhile."""
+    """Return whether the service is working on the connector, and so refuses other changes."""
     return (
         connector.state == NetworkConnectorState.PENDING
         or connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS
     )
 
 
-def _undone(connector: NetworkConnector, drifts: tuple[Drift, ...]) -> WaiterFailedError:
+def _recurring_drift(connector: NetworkConnector, drifts: tuple[Drift, ...]) -> WaiterFailedError:
     names = ", ".join(drift.field for drift in drifts)
     return WaiterFailedError(
-        f"{names} drifted again after each of {_MAXIMUM_UPDATES} updates",
+        f"{names} drifted again after each of {_MAX_UPDATES} updates",
         state=connector.state,
         last=connector,
     )

@@ -1,8 +1,7 @@
-"""Runs over many accounts and regions; each result comes with its target."""
+"""Runs over many accounts and regions, which yield each result with its target."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import aclosing
 from types import TracebackType
@@ -14,28 +13,27 @@ from lambdacore_async.engine.identity.providers import CredentialsLike, as_provi
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.endpoints import is_region
 from lambdacore_async.workflows.arguments import check_count
+from lambdacore_async.workflows.fanout import FanOut
 
 Result = TypeVar("Result")
 
 
 @frozen
 class Target:
-    """A region, and whose account in it.
-
-    Attributes:
-        region: the AWS region.
-        credentials: who signs there, in any form that a client takes; `None` for the client's own.
-        label: what you call it, for your own use.
+    """A region, and credentials of an account.
 
     Raises:
-        ParameterError: the region is not a valid region name, or the credentials are of a wrong
-            kind.
-        CredentialsError: the keys cannot be used.
+        ParameterError: if the region is not a valid region name, or the credentials have a wrong
+            type.
+        CredentialsError: if the keys cannot be used.
     """
 
     region: str
+    """The AWS region."""
     credentials: CredentialsLike | None = None
+    """Credentials in any form that a client accepts; `None` for the client's own."""
     label: str | None = None
+    """A label for your own use."""
 
     def __attrs_post_init__(self) -> None:
         if not (isinstance(self.region, str) and is_region(self.region)):
@@ -45,18 +43,18 @@ class Target:
 
 
 class MultiTargetRun(Generic[Result]):
-    """A run over targets: an async context manager, and inside it an async iterator.
+    """A run over many targets: use it in `async with`, and iterate over its results inside.
 
-    It yields pairs of a target and a result, as they come. Leaving the context, however it is left,
-    ends all that is under way. A target's failure is reported as a result.
+    It yields pairs of a target and a result as they arrive. A target's failure is reported as a
+    result. Leaving the context cancels the work in progress.
 
     Args:
-        targets: the targets; the run reads all of them when it is made.
-        work: makes the results of one target; closed when the run is left.
-        targets_at_once: how many targets may be under way at once, at least 1.
+        targets: the targets. The constructor reads all of them.
+        work: yields the results of one target; it is closed when the run is left.
+        targets_at_once: the maximum number of concurrent targets, at least 1.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -69,7 +67,7 @@ class MultiTargetRun(Generic[Result]):
         check_count("targets_at_once", targets_at_once)
         if not isinstance(targets, Iterable):
             raise ParameterError(
-                "targets", f"expected an iterable of targets, got {type(targets).__name__}"
+                "targets", f"expected an iterable of Target, got {type(targets).__name__}"
             )
         listed = list(targets)
         for position, target in enumerate(listed):
@@ -78,21 +76,14 @@ class MultiTargetRun(Generic[Result]):
                     f"targets[{position}]", f"expected Target, got {type(target).__name__}"
                 )
         self._targets = iter(listed)
-        self._work = work
-        self._working = min(targets_at_once, len(listed))
-        # `None` in the queue says that all workers are done.
-        self._results: asyncio.Queue[tuple[Target, Result] | None] = asyncio.Queue(targets_at_once)
-        self._tasks: list[asyncio.Task[None]] = []
-        self._running = self._entered = False
-        self._fault: Exception | None = None
+        self._results_of = work
+        workers = min(targets_at_once, len(listed)) or 1
+        self._fan_out = FanOut(
+            self._work, first_workers=workers, workers=workers, capacity=targets_at_once
+        )
 
     async def __aenter__(self) -> Self:
-        if self._entered:
-            raise RuntimeError("a multi-target run can be entered once; start another run")
-        self._running = self._entered = True
-        if not self._working:
-            self._results.put_nowait(None)
-        self._tasks = [asyncio.create_task(self._go()) for _ in range(self._working)]
+        self._fan_out.start()
         return self
 
     async def __aexit__(
@@ -101,45 +92,22 @@ class MultiTargetRun(Generic[Result]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._running = False
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._results.empty():
-            self._results.put_nowait(None)  # another task may wait for a result
+        await self._fan_out.stop()
 
     def __aiter__(self) -> AsyncIterator[tuple[Target, Result]]:
         return self
 
     async def __anext__(self) -> tuple[Target, Result]:
-        """The next result, of whichever target.
+        """Return the next result of any target, with that target.
 
         Raises:
-            RuntimeError: the run is not entered, or it is left.
-            Exception: a defect, such as a closed client; after all results that came.
+            RuntimeError: if the run is not entered, or it is left.
+            Exception: because of a defect or a closed client, after the last result.
         """
-        result = None
-        if self._running and (result := await self._results.get()) is None:
-            self._results.put_nowait(None)  # for other tasks that wait
-        if not self._running:
-            raise RuntimeError(
-                "iterate over a multi-target run inside `async with`; "
-                "once it is left, start another run"
-            )
-        if result is not None:
-            return result
-        if self._fault is not None:
-            raise self._fault
-        raise StopAsyncIteration
+        return await self._fan_out.next()
 
-    async def _go(self) -> None:
-        try:
-            while self._fault is None and (target := next(self._targets, None)) is not None:
-                async with aclosing(self._work(target)) as results:
-                    async for result in results:
-                        await self._results.put((target, result))
-        except Exception as error:  # noqa: BLE001 - a defect; raised at the end
-            self._fault = self._fault or error
-        self._working -= 1
-        if not self._working:
-            await self._results.put(None)
+    async def _work(self) -> AsyncGenerator[tuple[Target, Result]]:
+        while self._fan_out.error is None and (target := next(self._targets, None)) is not None:
+            async with aclosing(self._results_of(target)) as results:
+                async for result in results:
+                    yield target, result

@@ -1,4 +1,4 @@
-"""Waiters: poll until a resource reaches a state; explain why if it cannot."""
+"""Waiters: poll a resource until it reaches a state, and explain why if it cannot."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ from lambdacore_async.protocol import operations
 from lambdacore_async.workflows.arguments import check_count
 from lambdacore_async.workflows.polling import Poller
 
+Awaited: TypeAlias = NetworkConnector | RuntimeVersion | RuntimeAlias
+
 Model = TypeVar("Model", bound=RuntimeVersion | RuntimeAlias)
+Resource = TypeVar("Resource", bound=Awaited)
 Output = TypeVar("Output")
 
-#: Seconds between the first two looks; each pause is twice the one before.
+#: Seconds between the first two polls. Each interval is twice the previous one.
 _FIRST_INTERVAL: Final = 1.0
 
-#: The states from which no connector becomes active.
-_LOST: Final = frozenset(
+#: States from which a connector never becomes active.
+_FAILURE_STATES: Final = frozenset(
     {
         NetworkConnectorState.FAILED,
         NetworkConnectorState.DELETING,
@@ -39,21 +42,16 @@ _LOST: Final = frozenset(
     }
 )
 
-
-Awaited: TypeAlias = NetworkConnector | RuntimeVersion | RuntimeAlias
-
-
-#: The states from which no version and no alias of a runtime becomes active.
-_LOST_RUNTIME: Final = frozenset({"FAILED", "DELETING", "PENDING_DELETION"})
+#: States from which a version or an alias of a runtime never becomes active.
+_RUNTIME_FAILURE_STATES: Final = frozenset({"FAILED", "DELETING", "PENDING_DELETION"})
 
 
 class WaiterError(LambdaCoreError):
-    """What was waited for did not come about.
+    """A wait ended before the resource reached the wanted state."""
 
-    Attributes:
-        last: the resource as last seen; `None` if it was not. Of a connector that was only seen in
-            a listing, it has no configuration.
-    """
+    last: Awaited | None
+    """The resource as last seen; `None` if no poll succeeded. If only a listing showed a connector,
+    it has no configuration."""
 
     def __init__(
         self, message: str, *, last: Awaited | None = None, operation: str | None = None
@@ -64,14 +62,14 @@ class WaiterError(LambdaCoreError):
 
 
 class WaiterFailedError(WaiterError):
-    """What was waited for cannot come about any more.
+    """The resource can no longer reach the wanted state."""
 
-    Attributes:
-        state: the resource's state, or its last update's; `None` if it is gone.
-        reason: why, in the service's words.
-        reason_code: why.
-        last: the resource as last seen.
-    """
+    state: str | None
+    """The state of the resource, or the status of its last update; `None` if it was deleted."""
+    reason: str | None
+    """The reason in the service's words."""
+    reason_code: str | None
+    """The service's code of the reason."""
 
     def __init__(
         self,
@@ -90,47 +88,55 @@ class WaiterFailedError(WaiterError):
 
     @property
     def cause(self) -> Cause | None:
-        """Whether a retry can help, and what to do, if the reason code tells."""
+        """Whether a retry can help, and the remedy; `None` for an unknown reason code."""
         return CAUSES.get(self.reason_code or "")
 
 
 class WaiterTimeoutError(WaiterError, TimeoutError):
-    """What was waited for did not come about in time."""
+    """The resource did not reach the wanted state within the timeout."""
 
 
-class _Wait:
-    """One wait: how long, how often to poll, and what was seen last.
+class _Wait(Generic[Resource]):
+    """One wait for one resource: its schedule of polls, and the last observation.
 
     Args:
         poller: polls.
         timeout: seconds to wait, more than 0.
-        poll_interval: seconds between two polls, at the slowest, more than 0.
-        exists: whether the resource is known to exist, so that "not found" can only be a read
+        poll_interval: maximum seconds between two polls, more than 0.
+        on_change: is called with the resource at the first poll and on each change.
+        exists: whether the resource is known to exist. If so, "not found" can only come from a read
             that lags behind.
     """
 
     operation: str
 
     def __init__(
-        self, poller: Poller, *, timeout: float, poll_interval: float, exists: bool
+        self,
+        poller: Poller,
+        *,
+        timeout: float,
+        poll_interval: float,
+        on_change: Callable[[Resource], object] | None,
+        exists: bool,
     ) -> None:
         self._poller = poller
         self._timeout = timeout
         self._poll_interval = poll_interval
-        self._interval = 0.0
-        self._late = poller.clock.monotonic() + LAG
+        self._on_change = on_change
         self._exists = exists
-        self._problem: LambdaCoreError | None = None
-        self._seen: Awaited | None = None
+        self._interval = 0.0
+        self._end_of_lag = poller.clock.monotonic() + LAG
+        self._last: Resource | None = None
+        self._last_error: LambdaCoreError | None = None
 
     async def _within_timeout(self, waiting: Coroutine[None, None, Output]) -> Output:
-        """Wait, but not for longer than the clock allows.
+        """Await a coroutine for `timeout` seconds of the clock at most.
 
         Raises:
-            WaiterTimeoutError: it took longer.
+            WaiterTimeoutError: if it takes longer.
         """
         scope = asyncio.timeout(None)
-        alarm = asyncio.create_task(self._ring(scope))
+        timer = asyncio.create_task(self._expire(scope))
         try:
             async with scope:
                 return await waiting
@@ -138,54 +144,61 @@ class _Wait:
             if not scope.expired():
                 raise
             raise WaiterTimeoutError(
-                f"not within {self._timeout:g} seconds: {_last_words(self._seen)}",
-                last=self._seen,
+                f"timed out after {self._timeout:g} seconds: {_describe(self._last)}",
+                last=self._last,
                 operation=self.operation,
-            ) from self._problem
+            ) from self._last_error
         finally:
-            alarm.cancel()
-            await asyncio.wait([alarm])
+            timer.cancel()
+            await asyncio.wait([timer])
 
-    async def _ring(self, scope: asyncio.Timeout) -> None:
+    async def _expire(self, scope: asyncio.Timeout) -> None:
         await self._poller.clock.sleep(self._timeout)
         scope.reschedule(asyncio.get_running_loop().time())
 
-    def _pause(self) -> float:
-        """Seconds between the ticks to look at next: at once, after a second, then twice that."""
+    def _next_interval(self) -> float:
+        """Return the seconds between rounds for the next poll: 0, 1, 2, 4 and so on."""
         interval = self._interval
         self._interval = min(max(2 * interval, _FIRST_INTERVAL), self._poll_interval)
         return interval
 
-    def _missed(self, error: LambdaCoreError) -> None:
-        """Let a failed poll be if the reason may pass; there is another poll to come."""
+    def _record(self, resource: Resource) -> Resource:
+        """Keep an observation, and call `on_change` if it differs from the last one."""
+        changed, self._last = resource != self._last, resource
+        if changed and self._on_change is not None:
+            self._on_change(resource)
+        return resource
+
+    def _tolerate(self, error: LambdaCoreError) -> None:
+        """Keep the error of a poll if a later poll may succeed; raise it otherwise."""
         if isinstance(error, ResourceNotFoundException):
-            passing = self._exists and not self._is_late()
-            if not passing and self._seen is not None:
-                raise self._deleted(self._seen.name) from error
+            passing = self._exists and not self._is_past_lag()
+            if not passing and self._last is not None:
+                raise self._deleted(self._last.name) from error
         else:
             passing = error.transient or error.throttling
         if not passing:
             raise error
-        self._problem = error
+        self._last_error = error
 
-    def _is_late(self) -> bool:
-        """Whether no read is so far behind that it shows what was before this wait."""
-        return self._poller.clock.monotonic() >= self._late
+    def _is_past_lag(self) -> bool:
+        """Return whether reads can no longer show a state from before this wait."""
+        return self._poller.clock.monotonic() >= self._end_of_lag
 
     def _deleted(self, name: str) -> WaiterFailedError:
         return WaiterFailedError(
-            f"{name} was deleted", state=None, last=self._seen, operation=self.operation
+            f"{name} was deleted", state=None, last=self._last, operation=self.operation
         )
 
 
 @frozen
 class Update:
-    """What tells an update from those before it and after it; without any of it, it is any update.
+    """The facts that identify an update; without any of them, it stands for any update.
 
     Attributes:
-        version: the version that it made; the connector's version, if it made none.
-        operator_role: the role that the connector has by it.
-        began: when.
+        version: the version that the update made, or the connector's version if it made none.
+        operator_role: the connector's role after the update.
+        began: when the update began.
     """
 
     version: int | None = None
@@ -193,36 +206,36 @@ class Update:
     began: datetime | None = None
 
     def is_shown_by(self, connector: NetworkConnector) -> bool:
-        """Whether the connector is as the update makes it.
+        """Return whether the connector is in the state that the update makes.
 
-        A version has one configuration, but an update of the role alone may have made no version.
+        A version has one configuration, but an update of the role alone may make no version.
         """
-        return _agree(self.version, connector.version) and _agree(
+        return _may_equal(self.version, connector.version) and _may_equal(
             self.operator_role, connector.operator_role
         )
 
     def made(self, version: NetworkConnector) -> bool:
-        """Whether the version that the connector has by the update was made by it."""
-        return _agree(self.operator_role, version.operator_role) and not (
+        """Return whether this update made a version that has the update's number."""
+        return _may_equal(self.operator_role, version.operator_role) and not (
             self.began and version.last_modified and version.last_modified < self.began
         )
 
     def precedes(self, connector: NetworkConnector) -> bool:
-        """Whether the connector tells that it is seen as it was after the update began."""
+        """Return whether this observation of the connector was certainly made after the update."""
         if self.version and connector.version and connector.version != self.version:
             return connector.version > self.version
         return bool(self.began and connector.last_modified and connector.last_modified > self.began)
 
 
-class ConnectorWait(_Wait):
+class ConnectorWait(_Wait[NetworkConnector]):
     """One wait for one connector.
 
     Args:
         poller: polls connectors in the connector's region.
         connector: the connector, known to exist, or its ID, name or ARN.
         timeout: seconds to wait, more than 0.
-        poll_interval: seconds between two polls, at the slowest, more than 0.
-        on_change: called with the connector at the first poll and on each change.
+        poll_interval: maximum seconds between two polls, more than 0.
+        on_change: is called with the connector at the first poll and on each change.
         exists: whether the connector is known to exist.
     """
 
@@ -238,11 +251,16 @@ class ConnectorWait(_Wait):
         on_change: OnChange | None,
         exists: bool,
     ) -> None:
-        super().__init__(poller, timeout=timeout, poll_interval=poll_interval, exists=exists)
+        super().__init__(
+            poller,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+            exists=exists,
+        )
         self._identifier = connector if isinstance(connector, str) else connector.id
         self._given = None if isinstance(connector, str) else connector
-        self._on_change = on_change
-        self._listed: NetworkConnector | None = None
+        self._last_listed: NetworkConnector | None = None
         self._id: str | None = None
         self._was_deleting = False
 
@@ -264,52 +282,54 @@ class ConnectorWait(_Wait):
 
     async def until_deleted(self) -> None:
         """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
+        self._exists = False  # "not found" is the wanted outcome
         await self._within_timeout(self._until_deleted())
 
     async def _until_active(self) -> NetworkConnector:
-        decided = {NetworkConnectorState.ACTIVE, *_LOST}
+        final = {NetworkConnectorState.ACTIVE, *_FAILURE_STATES}
         while True:
-            connector = await self._poll(decided)
+            connector = await self._poll(final)
             if connector is None:
                 continue
             if connector.state == NetworkConnectorState.ACTIVE:
                 return connector
-            if connector.state in _LOST:
-                raise _lost(connector)
+            if connector.state in _FAILURE_STATES:
+                raise _failed_state(connector)
 
     async def _until_updated(self, update: Update) -> NetworkConnector:
         was_busy = False
         while True:
-            # A listing does not tell how an update goes.
-            connector = await self._get_in_turn()
+            # A listing does not show the status of an update.
+            connector = await self._get_at_next_round()
             if connector is None:
                 continue
-            if connector.state in _LOST:
-                raise _lost(connector)
-            late = update == Update() or self._is_late()
+            if connector.state in _FAILURE_STATES:
+                raise _failed_state(connector)
+            past_lag = update == Update() or self._is_past_lag()
             if connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS:
                 was_busy = True
-            elif await self._is_through(connector, update, late=late, was_busy=was_busy):
+            elif await self._is_done(connector, update, past_lag=past_lag, was_busy=was_busy):
                 return connector
 
-    async def _is_through(
-        self, connector: NetworkConnector, update: Update, *, late: bool, was_busy: bool
+    async def _is_done(
+        self, connector: NetworkConnector, update: Update, *, past_lag: bool, was_busy: bool
     ) -> bool:
-        """Whether the update is through, if the connector is seen idle.
+        """Return whether the update is done, if no update is in progress.
 
-        What the connector tells may be of an update before, or after; the version tells of its own.
+        The connector may show an earlier or a later update. The version that the update made shows
+        this one.
 
         Args:
-            connector: as it was seen.
-            update: that is waited for.
-            late: no read is so far behind that it shows what was before the update.
-            was_busy: an update has been seen in progress.
+            connector: the last observation.
+            update: the update that is waited for.
+            past_lag: whether reads can no longer show a state from before the update.
+            was_busy: whether this wait saw an update in progress.
 
         Raises:
-            WaiterFailedError: the update failed.
+            WaiterFailedError: if the update failed.
         """
         # The version passed in may not exist yet; an update that was accepted does.
-        after = update.precedes(connector) or (late and update.began is not None)
+        after = update.precedes(connector) or (past_lag and update.began is not None)
         failed = connector.last_update_status == NetworkConnectorLastUpdateStatus.FAILED
         if not failed and update.is_shown_by(connector):
             return True
@@ -317,17 +337,17 @@ class ConnectorWait(_Wait):
             try:
                 version = await self._poller.get(f"{connector.arn}:{update.version}")
             except ResourceNotFoundException:
-                pass  # not to be seen yet, or deleted
+                pass  # reads do not show the version yet, or it was deleted
             except LambdaCoreError as error:
-                self._missed(error)
+                self._tolerate(error)
                 return False
             else:
                 if version.state == NetworkConnectorState.FAILED:
                     raise _failed_update(connector, version.state_reason, version.state_reason_code)
                 if update.made(version):
-                    seen = after or update.is_shown_by(connector)
-                    return seen and version.state == NetworkConnectorState.ACTIVE
-        if failed and (after or late or was_busy):
+                    is_shown = after or update.is_shown_by(connector)
+                    return is_shown and version.state == NetworkConnectorState.ACTIVE
+        if failed and (after or past_lag or was_busy):
             raise _failed_update(
                 connector,
                 connector.last_update_status_reason,
@@ -336,7 +356,7 @@ class ConnectorWait(_Wait):
         return after and not failed
 
     async def _until_deleted(self) -> None:
-        # If the deletion was accepted, a read that lags behind may show that an earlier one failed.
+        # If the deletion was accepted, a lagging read may show the failure of an earlier one.
         accepted = self._given is not None and self._given.state == NetworkConnectorState.DELETING
         while True:
             try:
@@ -345,71 +365,80 @@ class ConnectorWait(_Wait):
                 return
             if connector is None or connector.state != NetworkConnectorState.DELETE_FAILED:
                 continue
-            if not accepted or self._was_deleting or self._is_late():
-                raise _lost(connector)
+            if not accepted or self._was_deleting or self._is_past_lag():
+                raise _failed_state(connector)
 
-    async def _poll(self, decided: Container[object]) -> NetworkConnector | None:
-        """Poll at the next round; `None` if there is no more to see than a listing shows."""
-        observation = await self._poller.poll(self._identifier, self._pause())
+    async def _poll(self, final: Container[object]) -> NetworkConnector | None:
+        """Poll the connector at the next round.
+
+        Args:
+            final: the states that end the wait. A connector that a listing shows in one of them is
+                read in full.
+
+        Returns:
+            The connector; `None` if the poll failed for a passing reason, or if a listing shows
+            that reading the connector in full is not necessary.
+        """
+        observation = await self._poller.poll(self._identifier, self._next_interval())
         if isinstance(observation, LambdaCoreError):
-            self._missed(observation)
+            self._tolerate(observation)
             return None
         if isinstance(observation, Exception):
             raise observation
         if isinstance(observation, NetworkConnectorSummary):
             listed = _as_connector(observation)
-            self._recognise(listed)
-            changed = listed != self._listed
-            if observation.state in decided or (changed and self._on_change is not None):
+            self._check_id(listed)
+            changed = listed != self._last_listed
+            if observation.state in final or (changed and self._on_change is not None):
                 connector = await self._get(observation.id)
-                if connector is not None:  # else the change is yet to be told
-                    self._listed = listed
+                if connector is not None:  # otherwise `on_change` is yet to be called
+                    self._last_listed = listed
                 return connector
-            self._listed = listed
-            self._seen = listed if changed else self._seen
+            self._last_listed = listed
+            self._last = listed if changed else self._last
             return None
-        return self._see(observation)
+        self._check_id(observation)
+        return self._record(observation)
 
-    async def _get_in_turn(self) -> NetworkConnector | None:
-        if interval := self._pause():
+    async def _get_at_next_round(self) -> NetworkConnector | None:
+        if interval := self._next_interval():
             await self._poller.pause(interval)
         return await self._get(self._identifier)
 
     async def _get(self, identifier: str) -> NetworkConnector | None:
-        """Get the connector; `None` if a passing failure kept it from being seen."""
+        """Get the connector; return `None` if that failed for a passing reason."""
         try:
-            return self._see(await self._poller.get(identifier))
+            connector = await self._poller.get(identifier)
         except LambdaCoreError as error:
-            self._missed(error)
+            self._tolerate(error)
             return None
+        self._check_id(connector)
+        return self._record(connector)
 
-    def _recognise(self, connector: NetworkConnector) -> None:
-        """Tell the connector from another one that has its name since."""
+    def _check_id(self, connector: NetworkConnector) -> None:
+        """Check that this is the same connector as before.
+
+        Raises:
+            WaiterFailedError: if another connector has its name now.
+        """
         if self._id not in (None, connector.id):
             raise self._deleted(connector.name)
         self._id = connector.id
         if connector.state == NetworkConnectorState.DELETING:
             self._was_deleting = True
 
-    def _see(self, connector: NetworkConnector) -> NetworkConnector:
-        self._recognise(connector)
-        changed, self._seen = connector != self._seen, connector
-        if changed and self._on_change is not None:
-            self._on_change(connector)
-        return connector
 
-
-class RuntimeWait(_Wait, Generic[Model]):
+class RuntimeWait(_Wait[Model]):
     """One wait for a version or an alias of a runtime.
 
     Args:
-        get: gets it; only for a lasting reason does it fail.
-        operation: the API operation's name.
-        poller: keeps the time.
+        get: gets the resource. It retries passing failures.
+        operation: the name of the API operation.
+        poller: schedules the polls.
         timeout: seconds to wait, more than 0.
-        poll_interval: seconds between two polls, at the slowest, more than 0.
-        on_change: called with it at the first poll and on each change.
-        exists: whether it is known to exist.
+        poll_interval: maximum seconds between two polls, more than 0.
+        on_change: is called with the resource at the first poll and on each change.
+        exists: whether the resource is known to exist.
     """
 
     def __init__(
@@ -423,30 +452,33 @@ class RuntimeWait(_Wait, Generic[Model]):
         on_change: Callable[[Model], object] | None,
         exists: bool,
     ) -> None:
-        super().__init__(poller, timeout=timeout, poll_interval=poll_interval, exists=exists)
+        super().__init__(
+            poller,
+            timeout=timeout,
+            poll_interval=poll_interval,
+            on_change=on_change,
+            exists=exists,
+        )
         self._get = get
         self.operation = operation
-        self._on_change = on_change
 
     async def until_active(self) -> Model:
-        """See `LambdaCoreClient.wait_until_runtime_version_active` and its sibling."""
+        """See `LambdaCoreClient.wait_until_runtime_version_active`."""
         return await self._within_timeout(self._until_active())
 
     async def _until_active(self) -> Model:
         while True:
-            if interval := self._pause():
+            if interval := self._next_interval():
                 await self._poller.pause(interval)
             try:
                 resource = await self._get()
             except LambdaCoreError as error:
-                self._missed(error)
+                self._tolerate(error)
                 continue
-            changed, self._seen = resource != self._seen, resource
-            if changed and self._on_change is not None:
-                self._on_change(resource)
+            self._record(resource)
             if resource.state == "ACTIVE":
                 return resource
-            if resource.state in _LOST_RUNTIME:
+            if resource.state in _RUNTIME_FAILURE_STATES:
                 raise WaiterFailedError(
                     f"{resource.name} is {resource.state}",
                     state=resource.state,
@@ -455,24 +487,25 @@ class RuntimeWait(_Wait, Generic[Model]):
                 )
 
 
-def _agree(one: object, other: object) -> bool:
-    """Whether two members are the same, as far as the service told them."""
+def _may_equal(one: object, other: object) -> bool:
+    """Return whether two values are equal, or one of them is unknown."""
     return one is None or other is None or one == other
 
 
-def _last_words(seen: Awaited | None) -> str:
-    """What was seen last, in words."""
-    if seen is None:
-        return "it was not seen"
-    words = [f"{seen.name} is {seen.state}"]
-    if isinstance(seen, NetworkConnector) and seen.last_update_status is not None:
-        words.append(f"its last update {seen.last_update_status}")
-        words += filter(None, (seen.last_update_status_reason_code, seen.last_update_status_reason))
-    return ", ".join(words)
+def _describe(last: Awaited | None) -> str:
+    """Describe the last observation in an error message."""
+    if last is None:
+        return "no poll succeeded"
+    state = f"{last.name} is {last.state}"
+    if not isinstance(last, NetworkConnector) or last.last_update_status is None:
+        return state
+    update = f"{state}, last update {last.last_update_status}"
+    code, reason = last.last_update_status_reason_code, last.last_update_status_reason
+    return ": ".join(filter(None, (update, code, reason)))
 
 
 def _as_connector(summary: NetworkConnectorSummary) -> NetworkConnector:
-    """What a listing tells of a connector; it may leave out the rest, as any answer."""
+    """Return a connector with the members that a listing shows."""
     return NetworkConnector(
         arn=summary.arn,
         name=summary.name,
@@ -484,7 +517,7 @@ def _as_connector(summary: NetworkConnectorSummary) -> NetworkConnector:
     )
 
 
-def _lost(connector: NetworkConnector) -> WaiterFailedError:
+def _failed_state(connector: NetworkConnector) -> WaiterFailedError:
     return _failure(
         f"network connector {connector.name} is {connector.state}",
         connector.state,
@@ -497,15 +530,15 @@ def _lost(connector: NetworkConnector) -> WaiterFailedError:
 def _failed_update(
     connector: NetworkConnector, reason: str | None, code: str | None
 ) -> WaiterFailedError:
-    what = f"the update of {connector.name} failed"
-    return _failure(what, NetworkConnectorLastUpdateStatus.FAILED, reason, code, connector)
+    message = f"the update of {connector.name} failed"
+    return _failure(message, NetworkConnectorLastUpdateStatus.FAILED, reason, code, connector)
 
 
 def _failure(
-    what: str, state: str | None, reason: str | None, code: str | None, last: NetworkConnector
+    message: str, state: str | None, reason: str | None, code: str | None, last: NetworkConnector
 ) -> WaiterFailedError:
     return WaiterFailedError(
-        ": ".join(filter(None, (what, code, reason))),
+        ": ".join(filter(None, (message, code, reason))),
         state=state,
         reason=reason,
         reason_code=code,

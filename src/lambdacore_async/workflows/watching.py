@@ -1,4 +1,4 @@
-"""A live picture of the network connectors: a stream of the changes between two polls."""
+"""Watches: streams of the changes of all network connectors."""
 
 from __future__ import annotations
 
@@ -19,53 +19,60 @@ from lambdacore_async.models.network_connectors import NetworkConnectorSummary
 from lambdacore_async.workflows.arguments import check_seconds
 from lambdacore_async.workflows.polling import Poller
 
-#: Connectors that a watch asks for at the same time.
+#: The maximum number of concurrent gets of one watch.
 _MAX_CHECKS: Final = 20
 
 
 @frozen
 class ConnectorAdded:
-    """A connector that was not there before."""
+    """A new connector."""
 
     connector: NetworkConnectorSummary
+    """The connector."""
 
 
 @frozen
 class ConnectorStateChanged:
-    """A connector in another state than before."""
+    """A connector whose state changed."""
 
     before: NetworkConnectorSummary
+    """The connector as last seen before the change."""
     connector: NetworkConnectorSummary
+    """The connector after the change."""
 
 
 @frozen
 class ConnectorUpdated:
-    """A connector in the same state, of which something else has changed: it has a new version."""
+    """A connector that changed but stayed in the same state: it has a new version."""
 
     before: NetworkConnectorSummary
+    """The connector as last seen before the change."""
     connector: NetworkConnectorSummary
+    """The connector after the change."""
 
 
 @frozen
 class ConnectorDeleted:
-    """A connector that is gone, as last seen."""
+    """A connector that was deleted."""
 
     connector: NetworkConnectorSummary
+    """The connector as last seen."""
 
 
 ConnectorChange: TypeAlias = (
     ConnectorAdded | ConnectorStateChanged | ConnectorUpdated | ConnectorDeleted
 )
+"""One change of one connector."""
 
 
 class NetworkConnectorWatch:
-    """A watch: an async context manager, and inside it an endless async iterator of changes.
+    """An endless stream of changes: use it in `async with`, and iterate over it inside.
 
-    It polls only when it is asked for a change and has none left, so nothing piles up before a slow
-    consumer. A poll that fails for a passing reason is repeated in the next round.
+    The watch polls only when the consumer wants a change and none is left, so changes never pile up
+    for a slow consumer. A poll that fails for a passing reason is repeated in the next round.
 
-    A connector that a listing lacks is asked for by itself, for a page may lack what moved while it
-    was turned. These checks hold no other change back.
+    If a listing lacks a connector, the watch gets that connector to check whether it was deleted,
+    because connectors can move between pages during a listing. These checks delay no other change.
 
     Args:
         poller: polls.
@@ -73,7 +80,7 @@ class NetworkConnectorWatch:
         poll_interval: seconds between two polls, more than 0.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is invalid.
     """
 
     def __init__(
@@ -87,16 +94,16 @@ class NetworkConnectorWatch:
         self._poll_interval = poll_interval
         self._known: dict[str, NetworkConnectorSummary] = {}
         if snapshot is not None and not isinstance(snapshot, Iterable):
-            raise ParameterError("snapshot", f"expected many, got {type(snapshot).__name__}")
+            raise ParameterError("snapshot", f"expected an iterable, got {type(snapshot).__name__}")
         for connector in snapshot or ():
             if not isinstance(connector, NetworkConnectorSummary):
                 raise ParameterError(
-                    "snapshot", f"expected summaries, got {type(connector).__name__}"
+                    "snapshot", f"expected NetworkConnectorSummary, got {type(connector).__name__}"
                 )
             self._known[connector.id] = connector
-        #: What is to be told next, the last first; `None` stands for a deletion.
-        self._news: dict[str, NetworkConnectorSummary | None] = {}
-        self._refusal: BaseException | None = None
+        #: Changed connectors, the next one last; `None` stands for a deletion.
+        self._changed: dict[str, NetworkConnectorSummary | None] = {}
+        self._error: BaseException | None = None
         self._unlisted: list[str] = []
         self._checks: dict[str, asyncio.Task[bool]] = {}
         self._interval = 0.0
@@ -117,10 +124,10 @@ class NetworkConnectorWatch:
 
     @property
     def snapshot(self) -> tuple[NetworkConnectorSummary, ...]:
-        """The connectors, after the changes delivered so far.
+        """The connectors after the changes delivered so far.
 
-        To resume later, or elsewhere, start a watch with it: no change is lost, and none comes
-        twice. `to_dict` makes JSON of each.
+        Start a watch with a snapshot to resume later or in another process: every change is
+        delivered once. `to_dict` converts each connector to JSON.
         """
         return tuple(self._known.values())
 
@@ -128,28 +135,28 @@ class NetworkConnectorWatch:
         return self
 
     async def __anext__(self) -> ConnectorChange:
-        """The next change, as soon as there is one.
+        """Wait for the next change, and return it.
 
         Raises:
-            LambdaCoreError: the connectors cannot be listed, for a reason that will not pass.
-            RuntimeError: the watch is not entered, or it is left.
+            LambdaCoreError: if the connectors cannot be listed, for a lasting reason.
+            RuntimeError: if the watch is not entered, or it is left.
         """
         while True:
             if not self._open:
                 raise RuntimeError("iterate over a watch inside `async with`")
-            while self._news:
-                change = self._tell(*self._news.popitem())
+            while self._changed:
+                change = self._apply(*self._changed.popitem())
                 if change is not None:
                     return change
-            if self._refusal is not None:
-                refusal, self._refusal = self._refusal, None
-                raise refusal
-            await self._look()
+            if self._error is not None:
+                error, self._error = self._error, None
+                raise error
+            await self._poll()
 
-    def _tell(
+    def _apply(
         self, identifier: str, connector: NetworkConnectorSummary | None
     ) -> ConnectorChange | None:
-        """The change to what is known now; `None` if another consumer has been told of it."""
+        """Apply a change to the snapshot, and return it; `None` if another consumer has it."""
         before = self._known.get(identifier)
         if connector is None:
             return None if before is None else ConnectorDeleted(self._known.pop(identifier))
@@ -160,8 +167,8 @@ class NetworkConnectorWatch:
             return ConnectorStateChanged(before, connector)
         return None if before == connector else ConnectorUpdated(before, connector)
 
-    async def _look(self) -> None:
-        """Wait for the next listing, or for a check if one ends before, and note the news."""
+    async def _poll(self) -> None:
+        """Wait for the next listing or the next end of a check, and record its changes."""
         for identifier in self._unlisted[: _MAX_CHECKS - len(self._checks)]:
             self._checks[identifier] = asyncio.create_task(self._is_gone(identifier))
             self._unlisted.remove(identifier)
@@ -180,9 +187,9 @@ class NetworkConnectorWatch:
                 listing.cancel()
                 await self._end_checks()
                 await asyncio.gather(listing, return_exceptions=True)
-        self._note_checks()
+        self._record_checks()
         if not listing.cancelled():
-            self._note_listing(listing)
+            self._record_listing(listing)
 
     async def _is_gone(self, identifier: str) -> bool:
         try:
@@ -197,27 +204,27 @@ class NetworkConnectorWatch:
             check.cancel()
         await asyncio.gather(*checks.values(), return_exceptions=True)
 
-    def _note_checks(self) -> None:
+    def _record_checks(self) -> None:
         for identifier in [each for each, check in self._checks.items() if check.done()]:
             check = self._checks.pop(identifier)
             error = check.exception()
             if error is None:
                 if check.result():
-                    self._news[identifier] = None
+                    self._changed[identifier] = None
             elif not isinstance(error, LambdaCoreError) or _is_denied(error):
-                self._refusal = error
-            # Any other failure is this connector's alone. The next listing brings the next check.
+                self._error = error
+            # Any other error concerns this connector alone: check it again after the next listing.
 
-    def _note_listing(self, task: asyncio.Task[Sequence[NetworkConnectorSummary]]) -> None:
+    def _record_listing(self, task: asyncio.Task[Sequence[NetworkConnectorSummary]]) -> None:
         error = task.exception()
         if error is not None:
             if not (isinstance(error, LambdaCoreError) and (error.transient or error.throttling)):
-                self._refusal = error
+                self._error = error
             return
         listed = {connector.id: connector for connector in task.result()}
         for identifier, connector in reversed(listed.items()):
             if self._known.get(identifier) != connector:
-                self._news[identifier] = connector
+                self._changed[identifier] = connector
         self._unlisted = [
             identifier
             for identifier in self._known
@@ -226,5 +233,5 @@ class NetworkConnectorWatch:
 
 
 def _is_denied(error: LambdaCoreError) -> bool:
-    """Whether a caller without this permission cannot check any connector."""
+    """Return whether the caller lacks the permission to get any connector."""
     return isinstance(error, ApiError) and error.code == "AccessDeniedException"

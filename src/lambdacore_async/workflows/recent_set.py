@@ -1,16 +1,15 @@
-"""Memory of recent values in bounded space, to recognise values that come again."""
+"""Set of recent values in bounded memory, to recognise duplicates in a long stream."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 
 
-class Recent:
-    """Remembers recent values.
+class RecentSet:
+    """A set that forgets the values added longest ago.
 
     Args:
-        size: how many different values to remember at least. It never keeps more than twice as
-            many.
+        size: the minimum number of values to remember. The set holds at most twice as many.
     """
 
     def __init__(self, size: int) -> None:
@@ -18,8 +17,8 @@ class Recent:
         self._recent: set[Hashable] = set()
         self._older: set[Hashable] = set()
 
-    def is_new(self, value: Hashable) -> bool:
-        """Remember a value, and return whether it was not remembered before."""
+    def add(self, value: Hashable) -> bool:
+        """Add a value, and return whether it is new to the set."""
         if value in self._recent or value in self._older:
             return False
         if len(self._recent) >= self._size:

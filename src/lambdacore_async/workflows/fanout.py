@@ -1,0 +1,137 @@
+"""Fan-out: concurrent workers that pass results to consumers through a bounded queue.
+
+Workers wait while the queue is full. So memory use depends on the concurrency, not on the number of
+results, and a slow consumer slows the workers down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from typing import Final, Generic, TypeVar
+
+Result = TypeVar("Result")
+
+#: Every fourth result starts another worker, up to the limit.
+_RESULTS_PER_WORKER: Final = 4
+
+
+class FanOut(Generic[Result]):
+    """Runs workers until all of them end or the run is stopped.
+
+    A worker is an async generator of results. If one raises an exception, the others continue, and
+    `next` raises the exception after the last result. Workers that share an input check `error`
+    before they take more from it.
+
+    Args:
+        worker: starts a worker.
+        first_workers: the number of workers at the start, at least 1.
+        workers: the maximum number of workers.
+        capacity: the number of results in the queue at which workers begin to wait, at least 1.
+            Each worker may add one more.
+        background: a coroutine function that runs until the run is stopped.
+    """
+
+    def __init__(
+        self,
+        worker: Callable[[], AsyncGenerator[Result]],
+        *,
+        first_workers: int,
+        workers: int,
+        capacity: int,
+        background: Callable[[], Coroutine[None, None, None]] | None = None,
+    ) -> None:
+        self._worker = worker
+        self._first_workers = first_workers
+        self._workers = workers
+        self._capacity = capacity
+        self._background = background
+        # `None` marks the end of the results.
+        self._results: deque[Result | None] = deque()
+        self._arrived = asyncio.Event()
+        # Set once half of the queue is free: waking workers for each result would cost more.
+        self._has_room = asyncio.Event()
+        self._has_room.set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started = self._working = self._results_made = 0
+        self._entered = False
+        self.running = False
+        self.error: Exception | None = None
+
+    def start(self) -> None:
+        """Start the first workers.
+
+        Raises:
+            RuntimeError: if the run was started before.
+        """
+        if self._entered:
+            raise RuntimeError("a run can be entered once; start another run")
+        self._entered = self.running = True
+        if self._background is not None:
+            self._tasks.append(asyncio.create_task(self._background()))
+        for _ in range(self._first_workers):
+            self._start_worker()
+
+    async def stop(self) -> None:
+        """Cancel all workers, and wake the tasks that wait for a result."""
+        self.running = False
+        self._arrived.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def next(self) -> Result:
+        """Return the next result.
+
+        Raises:
+            StopAsyncIteration: if there are no more results.
+            RuntimeError: if the run is not started, or it is stopped.
+            Exception: if a worker raised it, after the last result.
+        """
+        results = self._results
+        while self.running and not results:
+            self._arrived.clear()
+            await self._arrived.wait()
+        if not self.running:
+            raise RuntimeError(
+                "iterate over a run inside `async with`; to iterate again, start another run"
+            )
+        result = results.popleft()
+        if len(results) <= self._capacity // 2:
+            self._has_room.set()
+        if result is not None:
+            return result
+        self._put(None)  # for the next call
+        if self.error is not None:
+            raise self.error
+        raise StopAsyncIteration
+
+    def _start_worker(self) -> None:
+        self._started += 1
+        self._working += 1
+        self._tasks.append(asyncio.create_task(self._work()))
+
+    async def _work(self) -> None:
+        try:
+            async with aclosing(self._worker()) as results:
+                async for result in results:
+                    self._put(result)
+                    if len(self._results) >= self._capacity:
+                        self._has_room.clear()
+                    if not self._has_room.is_set():
+                        await self._has_room.wait()
+                    if self._started < self._workers:
+                        self._results_made += 1
+                        if self._results_made % _RESULTS_PER_WORKER == 0:
+                            self._start_worker()
+        except Exception as error:  # noqa: BLE001 - raised after the last result
+            self.error = self.error or error
+        self._working -= 1
+        if not self._working:
+            self._put(None)
+
+    def _put(self, result: Result | None) -> None:
+        self._results.append(result)
+        self._arrived.set()
