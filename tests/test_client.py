@@ -36,6 +36,7 @@ from lambdacore_async import (
     from_dict,
     to_dict,
 )
+from lambdacore_async.engine.core import Core
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.codec import is_array, is_object
@@ -423,7 +424,40 @@ def test_every_operation_is_a_method_with_its_parameters_in_the_models_order() -
         assert keywords <= {*optional, "max_items", "prefetch"}
 
 
-def test_the_public_names_are_listed_and_there() -> None:
+class NotSentError(Exception):
+    """Raised instead of sending a request."""
+
+
+@pytest.mark.parametrize("name", operations.OPERATIONS)
+async def test_each_method_passes_all_its_arguments_under_the_names_of_its_operation(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    calls: list[tuple[object, dict[str, object]]] = []
+
+    def record(core: Core, operation: object, arguments: dict[str, object]) -> None:
+        calls.append((operation, arguments))
+        raise NotSentError
+
+    monkeypatch.setattr(Core, "call", record)
+    operation = operations.OPERATIONS[name]
+    method: Any = getattr(LambdaCoreClient(), method_name(name))
+    names = inspect.signature(method).parameters.keys() - {"prefetch"}
+    valid = {"max_items": 7, "state": NetworkConnectorState.ACTIVE}  # listings validate them first
+    given = {name: valid.get(name, f"the-{name}") for name in names}
+    with pytest.raises(NotSentError):
+        result = method(**given)
+        await (anext(result.by_page()) if isinstance(operation, ListOperation) else result)
+    [(called, arguments)] = calls
+    assert called is operation
+    assert set(arguments) <= {member.name for member in operation.members}
+    assert given == {
+        "max_items" if name == "max_results" else name: value
+        for name, value in arguments.items()
+        if value is not None  # the token of a first page
+    }
+
+
+def test_all_public_names_exist() -> None:
     for name in lambdacore_async.__all__:
         assert hasattr(lambdacore_async, name)
 
