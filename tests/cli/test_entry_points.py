@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambdacore_async.__main__ import main
-from lambdacore_async.engine.user_agent import VERSION
+from lambdacore_async._version import VERSION
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorStateReasonCode,
 )
