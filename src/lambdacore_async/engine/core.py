@@ -306,7 +306,6 @@ class Accounts:
 
 def _key(provider: object) -> object:
     """Return a hashable key that is equal for equal credentials or providers."""
-    identity = _Identity(provider)
     try:
         if isinstance(provider, partial):  # two partials are never equal
             keywords = frozenset(provider.keywords.items())
@@ -315,18 +314,5 @@ def _key(provider: object) -> object:
             key = provider
         hash(key)
     except TypeError:
-        return identity
+        return id(provider)  # it stays unique, because the account's state holds the provider
     return key
-
-
-class _Identity:
-    """Key of an object that is not hashable, compared by identity; it keeps the object alive."""
-
-    def __init__(self, it: object) -> None:
-        self._it = it
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other._it is self._it
-
-    def __hash__(self) -> int:
-        return id(self._it)
