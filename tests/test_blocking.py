@@ -1,4 +1,4 @@
-"""The loop is never held up: what may block happens in threads, from the first call on."""
+"""Nothing blocks the event loop: blocking work runs in threads, from the first call on."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Final
 from lambdacore_async.local import LocalLambdaCore
 from support.certificates import authority_pem
 
-#: Makes a client with no argument, calls, forgets the credentials, and calls again; then tells what
-#: was opened, asked for or waited for on the loop's own thread, modules aside.
+#: Makes a client without arguments, calls, drops the credentials, and calls again. Then prints the
+#: blocking operations on the event loop's thread, except imports.
 CALLS: Final = """
 import asyncio, json, os, sys, threading
 

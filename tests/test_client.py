@@ -1,4 +1,4 @@
-"""The client against the embedded service, side by side with AWS's own."""
+"""The client against the embedded service, compared with boto3."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ from lambdacore_async import (
     from_dict,
     to_dict,
 )
+from lambdacore_async.engine.core import Core
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.reading import is_array, is_object
@@ -64,7 +65,7 @@ DUAL = {
 RUNTIME: dict[str, Any] = {"RuntimeName": "perl"}
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/perl:5.40"
 MINUTE = timedelta(minutes=1)
-#: A call of each operation, some in more than one state; a duration is time that passes.
+#: Calls of each operation, some in more than one state. A duration moves the clock.
 SCENARIO: tuple[tuple[str, dict[str, Any]] | timedelta, ...] = (
     ("CreateNetworkConnector", {"Name": "a", "Configuration": EGRESS, "OperatorRole": ROLE,
                                 "ClientToken": "t1", "Tags": {"team": "edge"}}),
@@ -125,7 +126,7 @@ SCENARIO: tuple[tuple[str, dict[str, Any]] | timedelta, ...] = (
 )  # fmt: skip
 
 
-#: Calls that no service could accept, and the parameter that is at fault.
+#: Calls that no service could accept, and the wrong parameter.
 REFUSED: list[tuple[Callable[[Any], Any], str]] = [
     (lambda c: c.get_network_connector(""), "identifier"),
     (lambda c: c.get_network_connector("."), "identifier"),
@@ -145,7 +146,7 @@ REFUSED: list[tuple[Callable[[Any], Any], str]] = [
 
 
 class Time:
-    """The services' time; it passes when the test says so."""
+    """The clock of the services, which tests move."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -165,7 +166,7 @@ def sdk_of(service: LocalLambdaCore, credentials: Credentials | None = None) -> 
 
 
 def arguments(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Our arguments for boto3's parameters."""
+    """Return our arguments for boto3's parameters."""
     types: dict[str, Any] = {
         "Configuration": NetworkConnectorConfiguration,
         "ReleaseLifecycle": RuntimeReleaseLifecycle,
@@ -179,7 +180,7 @@ def arguments(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 async def ours(client: LambdaCoreClient, operation: str, parameters: dict[str, Any]) -> Any:
-    """What our client returns, in the shape in which boto3 returns it."""
+    """Return our client's result in the shape of boto3's."""
     result: Any = getattr(client, method_name(operation))(**arguments(parameters))
     row = operations.OPERATIONS[operation]
     if isinstance(row, ListOperation):
@@ -191,7 +192,7 @@ async def ours(client: LambdaCoreClient, operation: str, parameters: dict[str, A
 
 
 def plain(value: object) -> object:
-    """A boto3 answer with its timestamps as the wire has them."""
+    """Return a boto3 result with timestamps as the wire has them."""
     if is_object(value):
         return {key: plain(item) for key, item in value.items()}
     if is_array(value):
@@ -209,7 +210,7 @@ async def outcome(call: Callable[[], Any]) -> object:
         return error.code, error.message, status
 
 
-async def test_boto3_and_we_get_the_same_from_every_operation_field_by_field() -> None:
+async def test_every_operation_returns_the_same_fields_as_boto3() -> None:
     time = Time()
     credentials = Credentials("AKIDEXAMPLE", "made-up")
     options: dict[str, Any] = {"clock": time, "credentials": credentials}
@@ -231,7 +232,7 @@ async def test_boto3_and_we_get_the_same_from_every_operation_field_by_field() -
     assert set(mine.calls) == set(theirs.calls) == set(operations.OPERATIONS)
 
 
-async def test_what_boto3_makes_we_read_and_the_other_way_round(aws: LocalLambdaCore) -> None:
+async def test_boto3_and_the_client_read_what_the_other_created(aws: LocalLambdaCore) -> None:
     sdk = sdk_of(aws)
     async with aws.client() as client:
         await sdk.call(
@@ -246,7 +247,7 @@ async def test_what_boto3_makes_we_read_and_the_other_way_round(aws: LocalLambda
     sdk.close()
 
 
-async def test_a_wrong_secret_is_refused_for_both(aws: LocalLambdaCore) -> None:
+async def test_a_wrong_secret_raises_the_same_error_as_in_boto3(aws: LocalLambdaCore) -> None:
     wrong = Credentials(aws.credentials.access_key_id, "wrong")
     sdk = sdk_of(aws, wrong)
     async with aws.client(credentials=wrong) as client:
@@ -259,7 +260,7 @@ async def test_a_wrong_secret_is_refused_for_both(aws: LocalLambdaCore) -> None:
     sdk.close()
 
 
-async def test_hundreds_of_connectors_are_looked_up_and_each_outcome_is_true(
+async def test_hundreds_of_connectors_are_looked_up_with_the_right_results(
     aws: LocalLambdaCore,
 ) -> None:
     names = [f"nc-{number}" for number in range(300)]
@@ -280,7 +281,7 @@ async def test_hundreds_of_connectors_are_looked_up_and_each_outcome_is_true(
         assert failed.error.operation == "GetNetworkConnector"
 
 
-async def test_bad_identifiers_fail_alone_and_before_any_io(aws: LocalLambdaCore) -> None:
+async def test_invalid_identifiers_fail_alone_and_before_any_io(aws: LocalLambdaCore) -> None:
     aws.state.put_network_connector("good")
     identifiers: list[Any] = ["", ".", "..", 5, None, "good", "\ud800"]
     async with aws.client() as client:
@@ -291,7 +292,7 @@ async def test_bad_identifiers_fail_alone_and_before_any_io(aws: LocalLambdaCore
 
 
 @pytest.mark.parametrize(("call", "parameter"), REFUSED)
-async def test_what_no_service_could_accept_is_refused_by_name_before_any_io(
+async def test_invalid_arguments_are_rejected_by_name_before_any_io(
     aws: LocalLambdaCore, call: Callable[[Any], Any], parameter: str
 ) -> None:
     async with aws.client() as client:
@@ -328,7 +329,7 @@ async def test_region_and_credentials_come_from_the_environment(
         assert (await client.get_network_connector("a")).name == "a"
 
 
-async def test_listings_go_over_all_pages(aws: LocalLambdaCore) -> None:
+async def test_listings_return_all_pages(aws: LocalLambdaCore) -> None:
     names = [f"nc-{number}" for number in range(120)]
     for name in names:
         aws.state.put_network_connector(name)
@@ -342,7 +343,7 @@ async def test_listings_go_over_all_pages(aws: LocalLambdaCore) -> None:
     assert [len(page) for page in pages] == [45, 45, 30]
 
 
-async def test_a_call_that_is_made_twice_with_one_token_makes_one_connector(
+async def test_two_calls_with_one_token_create_one_connector(
     aws: LocalLambdaCore,
 ) -> None:
     async with aws.client() as client:
@@ -353,7 +354,7 @@ async def test_a_call_that_is_made_twice_with_one_token_makes_one_connector(
             await create("a", CONFIGURATION, operator_role=ROLE)
 
 
-async def test_a_view_shares_the_connections_and_closing_it_closes_nothing(
+async def test_a_view_shares_the_connections_and_its_close_does_nothing(
     aws: LocalLambdaCore,
 ) -> None:
     aws.state.put_network_connector("a")
@@ -370,7 +371,7 @@ async def test_a_view_shares_the_connections_and_closing_it_closes_nothing(
     assert [attempt.status for attempt in attempts] == [200, 403, 200]
 
 
-async def test_a_closed_client_says_so() -> None:
+async def test_a_closed_client_raises_runtime_error() -> None:
     client = LambdaCoreClient("us-east-1", credentials=Credentials("AKIDEXAMPLE", "made-up"))
     await client.close()
     with pytest.raises(RuntimeError, match="closed"):
@@ -394,7 +395,7 @@ async def test_a_refused_connection_is_a_transport_error_that_names_the_operatio
 
 @settings(max_examples=60, derandomize=True)
 @given(st.text(min_size=1).filter(lambda text: text not in (".", "..")))
-def test_whatever_the_identifier_the_service_gets_it_whole_and_rightly_signed(text: str) -> None:
+def test_any_identifier_reaches_the_service_unchanged_and_correctly_signed(text: str) -> None:
     async def run() -> str:
         async with LocalLambdaCore() as service, service.client() as client:
             try:
@@ -423,10 +424,43 @@ def test_every_operation_is_a_method_with_its_parameters_in_the_models_order() -
         assert keywords <= {*optional, "max_items", "prefetch"}
 
 
-def test_the_public_names_are_listed_and_there() -> None:
+class NotSentError(Exception):
+    """Raised instead of sending a request."""
+
+
+@pytest.mark.parametrize("name", operations.OPERATIONS)
+async def test_each_method_passes_all_its_arguments_under_the_names_of_its_operation(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    calls: list[tuple[object, dict[str, object]]] = []
+
+    def record(core: Core, operation: object, arguments: dict[str, object]) -> None:
+        calls.append((operation, arguments))
+        raise NotSentError
+
+    monkeypatch.setattr(Core, "call", record)
+    operation = operations.OPERATIONS[name]
+    method: Any = getattr(LambdaCoreClient(), method_name(name))
+    names = inspect.signature(method).parameters.keys() - {"prefetch"}
+    valid = {"max_items": 7, "state": NetworkConnectorState.ACTIVE}  # listings validate them first
+    given = {name: valid.get(name, f"the-{name}") for name in names}
+    with pytest.raises(NotSentError):
+        result = method(**given)
+        await (anext(result.by_page()) if isinstance(operation, ListOperation) else result)
+    [(called, arguments)] = calls
+    assert called is operation
+    assert set(arguments) <= {member.name for member in operation.members}
+    assert given == {
+        "max_items" if name == "max_results" else name: value
+        for name, value in arguments.items()
+        if value is not None  # the token of a first page
+    }
+
+
+def test_all_public_names_exist() -> None:
     for name in lambdacore_async.__all__:
         assert hasattr(lambdacore_async, name)
 
 
-def test_states_read_as_text() -> None:
+def test_states_compare_equal_to_strings() -> None:
     assert NetworkConnectorState.ACTIVE == "ACTIVE"

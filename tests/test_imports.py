@@ -1,4 +1,4 @@
-"""What is imported when: what a plain service needs at once, all else when somebody uses it."""
+"""Imports: what a simple service needs at once, everything else at its first use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import lambdacore_async.local
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import operations
 
-#: What gets a connector does without.
+#: Modules that are not needed to get a connector.
 NOT_NEEDED: Final = {
     *(
         f"lambdacore_async.{name}"
@@ -52,7 +52,7 @@ NOT_NEEDED: Final = {
     "rich",
     "typer",
 }
-#: Makes a first call, and tells which modules that took.
+#: Makes a first call, and prints the imported modules.
 FIRST_CALL: Final = """
 import asyncio, json, sys
 
@@ -70,7 +70,7 @@ async def main():
 asyncio.run(main())
 print(json.dumps(sorted(sys.modules)))
 """
-#: In a process of their own, since here all is imported already.
+#: Programs for new processes, because everything is already imported in this one.
 IN_A_FRESH_PROCESS: Final = {
     "a star import gives all public names": """
 import lambdacore_async
@@ -82,7 +82,7 @@ import lambdacore_async, sys
 assert not set(lambdacore_async.__all__) - set(dir(lambdacore_async))
 assert "lambdacore_async.workflows.waiters" not in sys.modules
 """,
-    "a name is found once": """
+    "a name is imported once": """
 import lambdacore_async
 assert "Runtime" not in vars(lambdacore_async)
 assert lambdacore_async.Runtime is vars(lambdacore_async)["Runtime"]
@@ -128,35 +128,35 @@ async def test_a_first_call_imports_nothing_that_it_does_not_need() -> None:
 
 
 @pytest.mark.parametrize("program", IN_A_FRESH_PROCESS.values(), ids=IN_A_FRESH_PROCESS)
-async def test_names_are_there_before_what_they_are_from(program: str) -> None:
+async def test_names_are_available_before_their_modules_are_imported(program: str) -> None:
     await run(program)
 
 
-def test_an_unneeded_module_is_one_that_there_is() -> None:
+def test_the_unneeded_modules_exist() -> None:
     for name in NOT_NEEDED:
         import_module(name)
 
 
 @pytest.mark.parametrize("module", [lambdacore_async, operations])
-def test_every_public_name_is_found(module: ModuleType) -> None:
+def test_every_public_name_exists(module: ModuleType) -> None:
     for name in module.__all__:
         assert getattr(module, name) is not None
         assert name in dir(module)
 
 
 @pytest.mark.parametrize("module", [lambdacore_async, operations])
-def test_no_other_name_is_found(module: ModuleType) -> None:
+def test_other_names_raise_attribute_error(module: ModuleType) -> None:
     with pytest.raises(
         AttributeError, match=f"^module '{module.__name__}' has no attribute 'Nil'$"
     ):
-        getattr(module, "Nil")  # noqa: B009 - the type checkers know that it is not there
+        getattr(module, "Nil")  # noqa: B009 - type checkers know that it does not exist
     assert not hasattr(module, "Nil")
     with pytest.raises(ImportError, match="cannot import name 'Nil'"):
         exec(f"from {module.__name__} import Nil")  # noqa: S102 - the same
 
 
 def hinted(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """The public functions and classes of a module, and the methods and properties of these."""
+    """Yield the public functions and classes of a module, and their methods and properties."""
     for name in module.__all__:
         value = getattr(module, name)
         if inspect.isclass(value) or inspect.isfunction(value):
@@ -176,11 +176,11 @@ HINTED: Final = {
 
 
 @pytest.mark.parametrize("value", HINTED.values(), ids=HINTED)
-def test_hints_are_found_at_run_time(value: Any) -> None:
+def test_type_hints_resolve_at_run_time(value: Any) -> None:
     get_type_hints(value)
 
 
-async def test_hints_are_found_before_what_they_name_is_imported() -> None:
+async def test_type_hints_resolve_before_their_modules_are_imported() -> None:
     await run("""
 import sys, typing
 from lambdacore_async import LambdaCoreClient
@@ -191,8 +191,8 @@ assert hints["return"] is Lookups
 """)
 
 
-def test_classes_found_on_demand_are_those_of_their_modules() -> None:
+def test_classes_imported_on_demand_are_those_of_their_modules() -> None:
     from lambdacore_async.models.runtimes import Runtime
 
     assert lambdacore_async.Runtime is Runtime
-    assert pickle.loads(pickle.dumps(Runtime)) is Runtime  # noqa: S301 - it was just made
+    assert pickle.loads(pickle.dumps(Runtime)) is Runtime  # noqa: S301 - pickled on this line

@@ -1,4 +1,4 @@
-"""The client against a service, and a network, where everything goes wrong that can."""
+"""The client against a service and a network with every kind of fault."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ CONFIGURATION = VpcEgressConfiguration(
 )
 DUAL_STACK = evolve(CONFIGURATION, network_protocol=NetworkProtocol.DUAL_STACK)
 
-#: What is passing, whether the request was executed or not: another attempt helps.
-PASSING: tuple[Fault, ...] = (
+#: Transient faults, whether the request was executed or not: another attempt succeeds.
+TRANSIENT: tuple[Fault, ...] = (
     Throttle(),
     ServiceError(500),
     ServiceError(500, executed=True),
@@ -89,7 +89,7 @@ PASSING: tuple[Fault, ...] = (
     InvalidJson(),
     WrongContentType(),
 )
-#: What does no harm.
+#: Faults that fail no call.
 HARMLESS: tuple[Fault, ...] = (
     Latency(0.001),
     Trickle(seconds=0.0001),
@@ -101,7 +101,7 @@ HARMLESS: tuple[Fault, ...] = (
 
 
 class SkippingClock(Clock):
-    """The real time, but nobody waits: when somebody sleeps, it goes forward instead."""
+    """The real clock, except that `sleep` moves it forward instead of waiting."""
 
     def __init__(self) -> None:
         self.sleeps: list[float] = []
@@ -120,7 +120,7 @@ class SkippingClock(Clock):
 
 
 class World:
-    """A service, a proxy before it, and a client that reaches it through the proxy."""
+    """A service, a proxy in front of it, and clients that use the proxy."""
 
     def __init__(self, clock: SkippingClock, aws: LocalLambdaCore, proxy: FaultProxy) -> None:
         self.clock, self.aws, self.proxy = clock, aws, proxy
@@ -144,7 +144,7 @@ class World:
 
 @asynccontextmanager
 async def new_world(**options: Any) -> AsyncGenerator[World]:
-    """A world with one connector, `prod`; it leaves no task and no connection."""
+    """Yield a world with one connector, `prod`; assert that no task or connection is left."""
     before = other_tasks()
     clock = SkippingClock()
     service = LocalLambdaCore(
@@ -166,7 +166,7 @@ async def world() -> AsyncGenerator[World]:
         yield world
 
 
-# Each fault by itself
+# Single faults
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ async def world() -> AsyncGenerator[World]:
     ],
     ids=lambda value: repr(value)[:40],
 )
-async def test_each_fault_becomes_its_error_and_shows_no_secret(
+async def test_each_fault_raises_its_error_without_secrets(
     world: World, fault: Fault, kind: type[LambdaCoreError], status: int | None, text: str
 ) -> None:
     world.faults.script(fault)
@@ -219,7 +219,7 @@ async def test_each_fault_becomes_its_error_and_shows_no_secret(
     assert_no_secret(error, *world.attempts)
 
 
-async def test_a_throttle_tells_its_reason_and_delay(world: World) -> None:
+async def test_a_throttle_has_its_reason_and_delay(world: World) -> None:
     world.faults.script(Throttle(2.5, ThrottleReason.CONCURRENT_SNAPSHOT_CREATE_LIMIT_EXCEEDED))
     async with world.client(max_attempts=1) as client:
         with pytest.raises(TooManyRequestsException) as raised:
@@ -229,7 +229,7 @@ async def test_a_throttle_tells_its_reason_and_delay(world: World) -> None:
 
 
 @pytest.mark.parametrize("fault", HARMLESS, ids=repr)
-async def test_what_does_no_harm_is_no_error(world: World, fault: Fault) -> None:
+async def test_harmless_faults_raise_no_error(world: World, fault: Fault) -> None:
     world.faults.script(fault)
     async with world.client() as client:
         first = await client.get_network_connector("prod")
@@ -240,7 +240,7 @@ async def test_what_does_no_harm_is_no_error(world: World, fault: Fault) -> None
 
 
 @pytest.mark.parametrize("fault", [Latency(1e6), Trickle(seconds=1e6)], ids=repr)
-async def test_an_answer_that_does_not_come_is_a_timeout(world: World, fault: Fault) -> None:
+async def test_a_response_that_does_not_arrive_is_a_timeout(world: World, fault: Fault) -> None:
     world.faults.script(fault, fault)
     for timeout in (Timeout(read=10), Timeout(attempt=10)):
         async with world.client(max_attempts=1, timeout=timeout) as client:
@@ -250,7 +250,7 @@ async def test_an_answer_that_does_not_come_is_a_timeout(world: World, fault: Fa
         assert_no_secret(raised.value)
 
 
-async def test_an_answer_that_does_not_come_is_asked_for_again(world: World) -> None:
+async def test_a_timeout_is_retried(world: World) -> None:
     world.faults.script(Latency(1e6))
     async with world.client(timeout=Timeout(attempt=10)) as client:
         assert (await client.get_network_connector("prod")).name == "prod"
@@ -260,14 +260,14 @@ async def test_an_answer_that_does_not_come_is_asked_for_again(world: World) -> 
     ]
 
 
-async def test_a_call_ends_in_its_time_whatever_comes(world: World) -> None:
+async def test_the_total_timeout_ends_a_call(world: World) -> None:
     world.faults.at_random({Latency(1e6): 1})
     async with world.client(timeout=Timeout(attempt=10, total=25)) as client:
         with pytest.raises(TransportTimeoutError, match=r"not done within 25 seconds"):
             await client.get_network_connector("prod")
 
 
-# Again, and no effect doubled
+# Retries, without double effects
 
 Call = Callable[[LambdaCoreClient], Awaitable[object]]
 
@@ -292,8 +292,8 @@ async def _list(client: LambdaCoreClient) -> None:
 
 
 @pytest.mark.parametrize("call", [_create, _update, _delete, _list])
-@pytest.mark.parametrize("fault", PASSING, ids=repr)
-async def test_what_passes_is_tried_again_and_done_once(
+@pytest.mark.parametrize("fault", TRANSIENT, ids=repr)
+async def test_transient_faults_are_retried_and_take_effect_once(
     world: World, call: Call, fault: Fault
 ) -> None:
     world.faults.script(fault)
@@ -306,8 +306,8 @@ async def test_what_passes_is_tried_again_and_done_once(
     assert len(versions) == (2 if call is _update else 1)
 
 
-@pytest.mark.parametrize("fault", PASSING, ids=repr)
-async def test_what_does_not_pass_ends_after_the_last_attempt(world: World, fault: Fault) -> None:
+@pytest.mark.parametrize("fault", TRANSIENT, ids=repr)
+async def test_a_lasting_fault_ends_after_the_last_attempt(world: World, fault: Fault) -> None:
     world.faults.at_random({fault: 1})
     async with world.client(max_attempts=4) as client:
         with pytest.raises((ApiError, TransportError, ResponseError)) as raised:
@@ -329,9 +329,7 @@ async def test_what_does_not_pass_ends_after_the_last_attempt(world: World, faul
     ],
     ids=repr,
 )
-async def test_what_another_attempt_does_not_help_is_not_tried_again(
-    world: World, fault: Fault
-) -> None:
+async def test_permanent_faults_are_not_retried(world: World, fault: Fault) -> None:
     world.faults.script(fault)
     async with world.client() as client:
         with pytest.raises((ApiError, ResponseError)) as raised:
@@ -339,20 +337,20 @@ async def test_what_another_attempt_does_not_help_is_not_tried_again(
     assert raised.value.attempts == world.aws.calls.total() == 1
 
 
-async def test_every_attempt_of_a_creation_bears_the_same_token(world: World) -> None:
-    """So the service takes them for one, even if the connector has become ACTIVE meanwhile."""
+async def test_all_attempts_of_a_creation_have_the_same_token(world: World) -> None:
+    """The service creates one connector, even if it becomes ACTIVE between two attempts."""
     world.faults.script(Reset("before_answer"), Truncated(), Reset("during_answer"))
     async with world.client(max_attempts=4) as client:
         created = await client.create_network_connector("new", CONFIGURATION, operator_role=ROLE)
         assert created.response_metadata is not None
         assert created.response_metadata.attempts == 4
-        # Another call is another wish.
+        # Another call has another token.
         with pytest.raises(ResourceConflictException):
             await client.create_network_connector("new", CONFIGURATION, operator_role=ROLE)
     assert world.connectors == ["prod", "new"]
 
 
-async def test_a_repeated_creation_without_a_token_is_done_once_but_says_that_it_exists(
+async def test_a_retried_creation_without_a_token_takes_effect_once_but_raises_a_conflict(
     world: World,
 ) -> None:
     world.faults.script(Reset("before_answer"))
@@ -363,14 +361,14 @@ async def test_a_repeated_creation_without_a_token_is_done_once_but_says_that_it
     assert [item.name for item in world.aws.state.list_runtimes().items] == ["perl"]
 
 
-async def test_the_service_s_wish_for_a_pause_is_granted(world: World) -> None:
+async def test_retry_after_is_honoured(world: World) -> None:
     world.faults.script(Throttle(retry_after=7))
     async with world.client() as client:
         await client.get_network_connector("prod")
     assert sum(world.clock.sleeps) >= 7
 
 
-async def test_a_stale_connection_is_replaced_unseen(world: World) -> None:
+async def test_a_stale_connection_is_replaced(world: World) -> None:
     world.faults.script(ClosedAfter())
     async with world.client() as client:
         await client.get_network_connector("prod")
@@ -380,7 +378,7 @@ async def test_a_stale_connection_is_replaced_unseen(world: World) -> None:
     assert world.proxy.accepted == 2
 
 
-async def test_a_wrong_clock_is_corrected_at_once_and_for_all_calls(world: World) -> None:
+async def test_a_wrong_clock_is_corrected_at_once_for_all_calls(world: World) -> None:
     world.faults.at_random({SkewedClock(-3600): 1})
     async with world.client() as client:
         for _ in range(3):
@@ -390,7 +388,7 @@ async def test_a_wrong_clock_is_corrected_at_once_and_for_all_calls(world: World
     assert world.clock.sleeps == []
 
 
-async def test_a_clock_that_jumps_back_is_followed(world: World) -> None:
+async def test_a_clock_that_jumps_back_is_corrected_again(world: World) -> None:
     world.faults.script(SkewedClock(3600), SkewedClock(3600))
     async with world.client() as client:
         await client.get_network_connector("prod")
@@ -398,7 +396,7 @@ async def test_a_clock_that_jumps_back_is_followed(world: World) -> None:
     assert [attempt.number for attempt in world.attempts] == [1, 2, 1, 2]
 
 
-async def test_a_fresh_role_is_refused_until_it_has_spread(world: World) -> None:
+async def test_a_new_role_is_rejected_until_iam_has_propagated_it(world: World) -> None:
     world.faults.delay_roles(10)
     async with world.client() as client:
         with pytest.raises(InvalidParameterValueException, match="unable to assume") as raised:
@@ -408,7 +406,7 @@ async def test_a_fresh_role_is_refused_until_it_has_spread(world: World) -> None
         await client.create_network_connector("new", CONFIGURATION, operator_role=ROLE)
 
 
-async def test_a_listing_goes_on_where_a_page_failed(world: World) -> None:
+async def test_a_listing_continues_after_a_failed_page(world: World) -> None:
     names = [f"nc-{number:03}" for number in range(120)]
     for name in names:
         world.aws.state.put_network_connector(name)
@@ -419,18 +417,18 @@ async def test_a_listing_goes_on_where_a_page_failed(world: World) -> None:
 
 
 @pytest.mark.parametrize("step", range(0, 12, 2))
-async def test_a_call_that_is_cancelled_amid_faults_leaves_nothing(world: World, step: int) -> None:
+async def test_cancelling_a_call_during_faults_leaks_nothing(world: World, step: int) -> None:
     world.faults.script(Reset("during_answer"), Trickle(seconds=0.0001, size=200), Truncated())
     async with world.client() as client:
         await cancel_at(step, client.get_network_connector("prod"))
         assert (await client.get_network_connector("prod")).name == "prod"
 
 
-# What HTTP cannot fake
+# Faults of the network
 
 
 @pytest.mark.parametrize(
-    "line",
+    "fault",
     [
         ConnectionFault(reset_on_accept=True),
         ConnectionFault(reset_after_sent=100),
@@ -440,10 +438,10 @@ async def test_a_call_that_is_cancelled_amid_faults_leaves_nothing(world: World,
     ],
     ids=repr,
 )
-async def test_a_broken_line_is_tried_again_over_another(
-    world: World, line: ConnectionFault
+async def test_a_broken_connection_is_retried_on_another(
+    world: World, fault: ConnectionFault
 ) -> None:
-    world.proxy.script(line)
+    world.proxy.script(fault)
     async with world.client() as client:
         await client.create_network_connector("new", CONFIGURATION, operator_role=ROLE)
     assert [type(attempt.error) for attempt in world.attempts] == [TransportError, type(None)]
@@ -451,14 +449,14 @@ async def test_a_broken_line_is_tried_again_over_another(
     assert world.proxy.accepted == 2
 
 
-async def test_a_slow_line_is_no_error(world: World) -> None:
+async def test_a_slow_connection_is_no_error(world: World) -> None:
     world.proxy.default_fault = ConnectionFault(bytes_per_second=50_000)
     async with world.client() as client:
         assert (await client.get_network_connector("prod")).name == "prod"
     assert len(world.attempts) == 1
 
 
-async def test_a_stalled_line_is_a_timeout(world: World) -> None:
+async def test_a_stalled_connection_is_a_timeout(world: World) -> None:
     world.proxy.stall()
     async with world.client(timeout=Timeout(read=10), max_attempts=2) as client:
         with pytest.raises(TransportTimeoutError, match="stopped arriving") as raised:
@@ -468,7 +466,7 @@ async def test_a_stalled_line_is_a_timeout(world: World) -> None:
     assert_no_secret(raised.value)
 
 
-async def test_a_service_that_is_down_cannot_have_acted(world: World) -> None:
+async def test_a_refused_connection_is_not_executed(world: World) -> None:
     async with world.client() as client:
         async with world.proxy.outage():
             with pytest.raises(TransportError, match="no connection") as raised:
@@ -479,9 +477,9 @@ async def test_a_service_that_is_down_cannot_have_acted(world: World) -> None:
         await client.create_runtime("perl")
 
 
-async def test_a_service_that_comes_back_between_two_attempts_is_found(world: World) -> None:
+async def test_a_service_that_recovers_between_two_attempts_is_reached(world: World) -> None:
     async with world.client() as client:
-        await client.get_network_connector("prod")  # there is a connection to lose
+        await client.get_network_connector("prod")  # opens a connection
         await world.proxy.go_down()
         sleep = world.clock.sleep
 
@@ -495,7 +493,7 @@ async def test_a_service_that_comes_back_between_two_attempts_is_found(world: Wo
     assert [attempt.number for attempt in world.attempts] == [1, 1, 2, 3]
 
 
-# All together
+# Faults at random
 
 ALL_KINDS: dict[Fault, float] = dict.fromkeys(
     (
@@ -526,7 +524,7 @@ ALL_KINDS: dict[Fault, float] = dict.fromkeys(
     ),
     0.3 / 24,
 )
-#: What a lookup fails with whose last attempt met such a fault; if with nothing, it does not fail.
+#: The error of a lookup whose last attempt met this fault. Other faults fail no lookup.
 CAUSES: dict[type, type[LambdaCoreError]] = {
     Throttle: TooManyRequestsException,
     ServiceError: ApiError,
@@ -542,7 +540,7 @@ CAUSES: dict[type, type[LambdaCoreError]] = {
 
 
 class Fates(Faults):
-    """Remembers what happened to each connector's requests."""
+    """Records the faults of each connector's requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -555,14 +553,14 @@ class Fates(Faults):
 
 
 @pytest.mark.parametrize(("seed", "mode"), [(1, "standard"), (2, "standard"), (3, "adaptive")])
-async def test_a_fan_out_amid_faults_loses_none_and_doubles_none_and_tells_true_causes(
+async def test_a_fan_out_during_faults_yields_each_result_once_with_the_right_error(
     seed: int, mode: str
 ) -> None:
     fates = Fates()
     async with new_world(faults=fates) as world:
         names = [f"nc-{number:03}" for number in range(300)]
         for name in names[::10]:
-            world.aws.state.put_network_connector(f"x-{name}")  # asked for by another name
+            world.aws.state.put_network_connector(f"x-{name}")  # looked up under another name
         for name in set(names) - set(names[::10]):
             world.aws.state.put_network_connector(name)
         fates.at_random(ALL_KINDS, seed=seed)
@@ -606,7 +604,7 @@ def assert_true(
         assert identifier not in truth
         return
     expected = CAUSES.get(type(fates[-1]))
-    # Over a connection that has died, a request meets its end before any fault can.
+    # On a stale connection, a request fails before the service receives it.
     stale = isinstance(error, TransportError) and error.attempts > len(fates)
     assert stale or (expected is not None and isinstance(error, expected))
     if isinstance(fates[-1], ErrorResponse) and not stale:
@@ -616,7 +614,9 @@ def assert_true(
         assert error.attempts > 1
 
 
-async def test_a_fan_out_over_an_outage_loses_none_and_recovers_by_itself(world: World) -> None:
+async def test_a_fan_out_during_an_outage_yields_each_result_once_and_recovers(
+    world: World,
+) -> None:
     names = [f"nc-{number:03}" for number in range(200)]
     for name in names:
         world.aws.state.put_network_connector(name)

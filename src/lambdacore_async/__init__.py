@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 from lambdacore_async import models, workflows
+from lambdacore_async._version import VERSION as __version__  # noqa: N811 - its usual name
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.pipeline import Attempt
 from lambdacore_async.engine.transport.timeouts import Timeout
-from lambdacore_async.engine.user_agent import VERSION as __version__  # noqa: N811 - its usual name
 from lambdacore_async.errors import (
     ApiError,
     ConfigurationError,

@@ -1,4 +1,4 @@
-"""The client: one short method an operation, and where lookups start."""
+"""The client of AWS Lambda Core: one method per operation, and methods that start workflows."""
 
 from __future__ import annotations
 
@@ -39,9 +39,8 @@ from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import Operation
 
 if TYPE_CHECKING:
-    # All workflows are imported together at their first use. Public methods annotate with the names
-    # of the packages `models` and `workflows`, which import on demand: `typing.get_type_hints`
-    # resolves them.
+    # The first use imports all workflows together. Public methods name types by way of the packages
+    # `models` and `workflows`, which import on demand, so `typing.get_type_hints` resolves them.
     from lambdacore_async.workflows.factory import Workflows
     from lambdacore_async.workflows.targets import Target
 
@@ -50,48 +49,54 @@ Item = TypeVar("Item")
 
 
 class LambdaCoreClient:
-    """A client of AWS Lambda Core, for the tasks of one event loop.
+    """A client of AWS Lambda Core, shared by the tasks of one event loop.
 
-    Use it in `async with`, or for a service's lifetime with `await client.close()`. Making one does
-    no I/O; connections are made as calls need them, and shared.
+    Use it in `async with`, or keep it for the lifetime of a service and call `await
+    client.close()` at the end. The constructor does no I/O. Calls open connections as they need
+    them, and share them.
 
-    Every method raises `ParameterError` for arguments that no service could accept, before anything
-    is sent; `ApiError`, or the subclass that its documentation names, when the service answers with
-    an error; `TransportError` when no complete answer comes; and `ResponseError` when an answer
-    cannot be read. Any of them may raise `InvalidParameterValueException`, `ServiceException` and
-    `TooManyRequestsException`.
+    Every method raises `ParameterError` before it sends anything if the service could not accept
+    an argument. It raises `ApiError`, or the subclass that its documentation names, if the service
+    responds with an error; `TransportError` if no complete response arrives; and `ResponseError` if
+    a response cannot be read. Any method may raise `InvalidParameterValueException`,
+    `ServiceException` and `TooManyRequestsException`.
 
-    What is left out comes from the environment, then from the profile in the shared `config` and
-    `credentials` files, as for the AWS CLI. The files are read at the first call, in a thread.
+    Like the AWS CLI, the client takes options that are not given from the environment, then from
+    the profile in the shared `config` and `credentials` files. The first call reads these files, in
+    a thread.
 
     Args:
-        region: the AWS region; else `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
-        profile: whose settings of the shared files count; else that of `AWS_PROFILE`.
-        credentials: who signs: `Credentials`, an async function that returns some and is asked
-            again before they expire, or an `AWSRequestsAuth`; else what the AWS CLI would find.
-        endpoint_url: an endpoint instead of the region's own, as text or as a URL object: https, or
-            http to a loopback address; else `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, or
-            the profile's.
-        allow_plain_http: let an endpoint be http to any address.
-        use_fips_endpoint: use the endpoint whose cryptography is FIPS 140 validated; else
-            `AWS_USE_FIPS_ENDPOINT`, or the profile's.
-        use_dualstack_endpoint: use the endpoint that has IPv6 addresses too; else
-            `AWS_USE_DUALSTACK_ENDPOINT`, or the profile's.
-        retry_mode: `standard` or `adaptive`; else `AWS_RETRY_MODE`, the profile's, or `standard`.
-        max_attempts: requests a call, at least 1; else `AWS_MAX_ATTEMPTS`, the profile's, or 3.
-        timeout: seconds for a call with all its attempts, or a `Timeout` with all its parts.
-        max_connections: how many connections there may be at once, at least 1.
-        ca_bundle: a file of the certificates to trust, in PEM, in place of the system's; else
-            `AWS_CA_BUNDLE`, or the profile's.
-        trust_env: go through the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
-        http_session: an aiohttp session of your own, to use its connector, proxy or TLS settings;
-            it is not closed with the client.
-        user_agent_extra: text to add to the `User-Agent` header.
-        on_attempt: called with an `Attempt` after each request, for metrics and tracing; not an
-            async function, which would never be awaited.
+        region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's
+            region.
+        profile: the profile of the shared files. Defaults to `AWS_PROFILE`.
+        credentials: `Credentials`, an `AWSRequestsAuth`, or an async function that returns
+            `Credentials` and is called again before they expire. Defaults to the credentials that
+            the AWS CLI finds.
+        endpoint_url: a custom endpoint, as a string or a URL object. It must use https, or http to
+            a loopback address. Defaults to `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, the
+            profile's endpoint, or the endpoint of the region.
+        allow_plain_http: whether the endpoint may use http to any address.
+        use_fips_endpoint: whether to use the endpoint with FIPS 140 validated cryptography.
+            Defaults to `AWS_USE_FIPS_ENDPOINT`, or the profile's setting.
+        use_dualstack_endpoint: whether to use the endpoint that also has IPv6 addresses. Defaults
+            to `AWS_USE_DUALSTACK_ENDPOINT`, or the profile's setting.
+        retry_mode: `standard` or `adaptive`. Defaults to `AWS_RETRY_MODE`, the profile's mode, or
+            `standard`.
+        max_attempts: the maximum number of requests per call, at least 1. Defaults to
+            `AWS_MAX_ATTEMPTS`, the profile's value, or 3.
+        timeout: seconds for a call with all its attempts, or a `Timeout` that sets each limit.
+        max_connections: the maximum number of concurrent connections, at least 1.
+        ca_bundle: a PEM file of the certificates to trust instead of the system's. Defaults to
+            `AWS_CA_BUNDLE`, or the profile's file.
+        trust_env: whether to use the proxies in `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+        http_session: an aiohttp session to send requests with, for its connector, proxy or TLS
+            settings. The client does not close it.
+        user_agent_extra: text to append to the `User-Agent` header.
+        on_attempt: a plain function, called with an `Attempt` after each request, for metrics and
+            tracing. It must not be async, because it is never awaited.
 
     Raises:
-        ParameterError: an argument is of a wrong type, or out of its bounds.
+        ParameterError: if an argument has a wrong type or is out of bounds.
     """
 
     def __init__(
@@ -140,11 +145,11 @@ class LambdaCoreClient:
 
     @classmethod
     def of_core(cls, core: Core, *, is_view: bool = False) -> Self:
-        """Return a client of a core that was made elsewhere, such as one with another transport.
+        """Return a client that uses an existing core, such as a core with another transport.
 
         Args:
-            core: makes the calls.
-            is_view: whether the core's connections belong to another client, which closes them.
+            core: the core that makes the calls.
+            is_view: whether another client owns the core's connections and closes them.
         """
         client = object.__new__(cls)
         client._core = core
@@ -172,7 +177,7 @@ class LambdaCoreClient:
         raise TypeError("a client cannot be pickled: it holds secrets and connections")
 
     async def close(self) -> None:
-        """Close all connections and forget all credentials; a view's `close` does nothing."""
+        """Close all connections and forget all credentials. On a view, do nothing."""
         if not self._is_view:
             await self._core.close()
 
@@ -185,22 +190,23 @@ class LambdaCoreClient:
         retry_mode: str | None = None,
         max_attempts: int | None = None,
     ) -> Self:
-        """A view on the same connections, with some options changed.
+        """Return a view of the client: other options, the same connections.
 
-        It costs next to nothing, and needs no closing. Another region has a rate limiter of its
-        own. Other credentials have rate limiters and a retry quota of their own, which views with
-        equal ones share. What an async function gave is kept while it is valid, also after the
-        view is gone, so a view can be made for each call; pass the same function, or an equal one.
+        A view costs next to nothing and need not be closed. Another region has its own rate
+        limiter. Other credentials have their own rate limiters and their own retry quota; views
+        with equal credentials share them. The client keeps the credentials that an async function
+        returned while they are valid, even after the view is gone. So you can make a view for each
+        call, if you pass the same function or an equal one.
 
         Args:
             region: the AWS region.
-            credentials: who signs, in any form that the client takes.
-            timeout: seconds for a call with all its attempts, or a `Timeout` with all its parts.
+            credentials: credentials in any form that the constructor accepts.
+            timeout: seconds for a call with all its attempts, or a `Timeout` that sets each limit.
             retry_mode: `standard` or `adaptive`.
-            max_attempts: requests a call, at least 1.
+            max_attempts: the maximum number of requests per call, at least 1.
 
         Raises:
-            ParameterError: an argument is of a wrong type, or out of its bounds.
+            ParameterError: if an argument has a wrong type or is out of bounds.
         """
         old = self._core.options
         options = evolve(
@@ -228,19 +234,22 @@ class LambdaCoreClient:
     ) -> NetworkConnector:
         """Create a network connector.
 
-        It starts in state `PENDING`; making its network interfaces takes up to ten minutes. The
-        same call sent twice, as a retry does, makes one connector.
+        The connector starts in state `PENDING`. Lambda takes up to ten minutes to create its
+        network interfaces. Retries of this call never create a second connector.
 
         Args:
-            name: unique in the account and region; 1 to 64 letters, digits, `-` and `_`.
+            name: a name that is unique in the account and region; 1 to 64 letters, digits, `-` and
+                `_`.
             configuration: where the connector sends traffic.
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
-            client_token: makes the call idempotent, 1 to 64 characters; else a fresh one is made.
-            tags: keys and values to organise connectors, account for cost, or control access.
+            client_token: the idempotency token, 1 to 64 characters. Defaults to a new token for
+                each call.
+            tags: keys and values to organise connectors, allocate costs, or control access.
 
         Raises:
-            ResourceConflictException: the name is taken, or the token was used for another request.
-            NetworkConnectorLimitExceededException: the account has no room for more.
+            ResourceConflictException: if the name is taken, or the token was used for another
+                request.
+            NetworkConnectorLimitExceededException: if the account has reached its quota.
         """
         return await self._core.write(
             operations.CREATE_NETWORK_CONNECTOR,
@@ -254,13 +263,13 @@ class LambdaCoreClient:
         )
 
     async def get_network_connector(self, identifier: str) -> NetworkConnector:
-        """Get a network connector: its configuration, its state, and why it failed if it did.
+        """Get a network connector: its configuration, its state, and why it failed, if it did.
 
         Args:
-            identifier: its ID, name or ARN; a version-qualified ARN gets that version.
+            identifier: the connector's ID, name or ARN. A version-qualified ARN gets that version.
 
         Raises:
-            ResourceNotFoundException: there is no such connector or version.
+            ResourceNotFoundException: if the connector or the version does not exist.
         """
         return await self._core.call(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier})
 
@@ -274,19 +283,23 @@ class LambdaCoreClient:
     ) -> NetworkConnector:
         """Change the configuration or the operator role of a connector that is `ACTIVE`.
 
-        It stays `ACTIVE` meanwhile: `last_update_status` tells how the update goes. Each change of
-        the configuration makes a new version; an update that changes nothing makes none.
+        The connector stays `ACTIVE` during the update; `last_update_status` reports the progress.
+        Each change of the configuration creates a version. An update that changes nothing creates
+        none.
 
         Args:
-            identifier: its ID, name or ARN.
-            configuration: the whole new configuration; it replaces the old one.
+            identifier: the connector's ID, name or ARN.
+            configuration: the complete new configuration; it replaces the old one.
             operator_role: the ARN of the new role.
-            client_token: makes the call idempotent, 1 to 64 characters; else a fresh one is made.
+            client_token: the idempotency token, 1 to 64 characters. Defaults to a new token for
+                each call.
 
         Raises:
-            ResourceNotFoundException: there is no such connector.
-            ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
-            NetworkConnectorLimitExceededException: it has no room for more versions.
+            ResourceNotFoundException: if the connector does not exist.
+            ResourceConflictException: if the connector is not `ACTIVE`, or an update is in
+                progress.
+            NetworkConnectorLimitExceededException: if the connector has reached its quota of
+                versions.
         """
         return await self._core.write(
             operations.UPDATE_NETWORK_CONNECTOR,
@@ -301,16 +314,16 @@ class LambdaCoreClient:
     async def delete_network_connector(self, identifier: str) -> NetworkConnector:
         """Start to delete a connector with all its versions, or one old version of it.
 
-        The connector is `DELETING` until its network interfaces are gone, and then not found.
-        Compute that uses it loses its way into the VPC at once.
+        The connector is `DELETING` until its network interfaces are gone; then it no longer exists.
+        Compute resources that use it lose access to the VPC immediately.
 
         Args:
-            identifier: its ID, name or ARN; a version-qualified ARN deletes that version, which
-                cannot be the latest.
+            identifier: the connector's ID, name or ARN. A version-qualified ARN deletes that
+                version, which cannot be the latest.
 
         Raises:
-            ResourceNotFoundException: there is no such connector or version.
-            ResourceConflictException: it is in a state in which it cannot be deleted.
+            ResourceNotFoundException: if the connector or the version does not exist.
+            ResourceConflictException: if the connector's state does not allow deletion.
         """
         return await self._call(operations.DELETE_NETWORK_CONNECTOR, identifier=identifier)
 
@@ -324,9 +337,9 @@ class LambdaCoreClient:
         """List the network connectors of the account in the region.
 
         Args:
-            state: only connectors in this state.
-            max_items: connectors a page, 1 to 100; the service returns 50 at most.
-            prefetch: request the next page while the current one is consumed.
+            state: list only connectors in this state.
+            max_items: connectors per page, 1 to 100. The service returns at most 50.
+            prefetch: whether to request the next page while the current one is consumed.
         """
         return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTORS, prefetch=prefetch, state=state, max_items=max_items
@@ -343,13 +356,13 @@ class LambdaCoreClient:
         """List the versions of a network connector.
 
         Args:
-            identifier: its ID, name or ARN.
-            state: only versions in this state.
-            max_items: versions a page, 1 to 100.
-            prefetch: request the next page while the current one is consumed.
+            identifier: the connector's ID, name or ARN.
+            state: list only versions in this state.
+            max_items: versions per page, 1 to 100.
+            prefetch: whether to request the next page while the current one is consumed.
 
         Raises (on iteration):
-            ResourceNotFoundException: there is no such connector.
+            ResourceNotFoundException: if the connector does not exist.
         """
         return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTOR_VERSIONS,
@@ -366,23 +379,23 @@ class LambdaCoreClient:
         concurrency: int = 64,
         deadline: float | None = None,
     ) -> workflows.Lookups:
-        """Get many network connectors at once, each `Found` or `Failed` as it completes.
+        """Get many network connectors concurrently; each is `Found` or `Failed` as it completes.
 
-        Iterate over the run inside `async with`, or `await` its `report()`. An identifier that
-        comes twice is asked for once. A lookup that the service throttles has not failed: it waits
-        its turn, at the pace that all calls of the client in the region share. One that meets a
-        passing failure is tried again for 20 seconds, unless nothing at all has got through for so
-        long, or `max_attempts` is 1.
+        Iterate over the run inside `async with`, or `await` its `report()`. A repeated identifier
+        is looked up once. Throttling does not make a lookup fail: the lookup waits for the rate
+        limiter that all calls of the client in the region share. After a transient failure, a
+        lookup is retried for up to 20 seconds, or until no call of the client has succeeded for
+        20 seconds. With `max_attempts=1` it is not retried.
 
         Args:
-            identifiers: IDs, names and ARNs, in any iterable or async iterable; it may be endless.
-                An ARN is looked up in its own region.
-            concurrency: how many lookups may be under way at once, at least 1.
-            deadline: seconds for the whole run, at least 0 and finite; lookups that are not done by
-                then fail.
+            identifiers: IDs, names and ARNs, in any iterable or async iterable, even an endless
+                one. An ARN is looked up in its own region.
+            concurrency: the maximum number of concurrent lookups, at least 1.
+            deadline: seconds for the whole run, at least 0 and finite. Lookups that are not done by
+                then fail. Defaults to no deadline.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
+            ParameterError: if an argument is out of bounds.
         """
         return self._workflows.lookups(identifiers, concurrency=concurrency, deadline=deadline)
 
@@ -397,38 +410,43 @@ class LambdaCoreClient:
         poll_interval: float = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
-        """Bring about a connector of this name that is active and as wanted, whatever there is now.
+        """Create or update a connector so that it is active and has the given configuration.
 
-        It creates the connector or adopts the one that there is, updates it if it has drifted (see
-        `diff_network_connector`), and waits until that is through. It pauses for `poll_interval`
-        between two rounds. A member of the configuration that is `None` is left as it is, or to the
-        service. A role that the service cannot assume
-        yet is given two minutes to spread. One that is being deleted is waited for, and made anew.
+        This method creates the connector, or adopts an existing one with the same name. It updates
+        the connector if it has drifted (see `diff_network_connector`), and waits until the update
+        is complete. Configuration members that are `None` keep their value, or get the service's
+        default. If the service cannot assume the role yet, creation and updates are retried for two
+        minutes while IAM propagates the role. If the connector is being deleted, it is created
+        again after that. Between two rounds the method waits `poll_interval` seconds.
 
-        It may run many times at once, in one process or in several, and be cancelled and run again:
-        it finds what there is. Where the runs want different things, the last one wins.
+        The method is idempotent: you can run it concurrently, in one process or in several, cancel
+        it and run it again. If concurrent runs differ, the last one wins.
 
-        One that has failed stays as it is, for it may have users: delete it, and ensure it again.
+        A connector in state `FAILED` is left alone because it may be in use. Delete it, then call
+        this method again.
 
         Args:
-            name: unique in the account and region; 1 to 64 letters, digits, `-` and `_`.
-            configuration: where the connector is to send traffic.
+            name: a name that is unique in the account and region; 1 to 64 letters, digits, `-` and
+                `_`.
+            configuration: where the connector sends traffic.
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
-            tags: of the connector, if it is created; the API cannot change them later.
-            timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the connector on each change seen while
-                this method waits.
+            tags: tags for a new connector; the API cannot change the tags of an existing one.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the connector on each change that is observed
+                while this method waits.
 
         Returns:
-            The connector, `ACTIVE`, and without drift.
+            The connector, which is `ACTIVE` and has no drift.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
-            WaiterFailedError: it failed, and why; or its drift came back after three updates.
-            WaiterTimeoutError: it is not as wanted in time.
-            NetworkConnectorLimitExceededException: there is no room for another connector, or for
-                another version of it; see `prune_network_connector_versions`.
+            ParameterError: if an argument is out of bounds.
+            WaiterFailedError: if the connector failed, or drifted again after three updates; the
+                error has the reason.
+            WaiterTimeoutError: if the connector is not ready within the timeout.
+            NetworkConnectorLimitExceededException: if the account has reached its quota of
+                connectors, or the connector its quota of versions; see
+                `prune_network_connector_versions`.
         """
         wanted = self._workflows.wanted(name, configuration, operator_role, tags)
         provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
@@ -444,26 +462,29 @@ class LambdaCoreClient:
         poll_interval: float = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
-        """Update a connector, and wait until that very update is through.
+        """Update a connector and wait until this update is complete.
 
-        A role that the service cannot assume yet is given two minutes to spread.
+        If the service cannot assume the role yet, the update is retried for two minutes while IAM
+        propagates the role.
 
         Args:
-            identifier: its ID, name or ARN.
-            configuration: the whole new configuration; it replaces the old one.
+            identifier: the connector's ID, name or ARN.
+            configuration: the complete new configuration; it replaces the old one.
             operator_role: the ARN of the new role.
-            timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the connector on each change seen while
-                this method waits.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the connector on each change that is observed
+                while this method waits.
 
         Raises:
-            ResourceNotFoundException: there is no such connector.
-            ResourceConflictException: it is not `ACTIVE`, or an update is in progress.
-            NetworkConnectorLimitExceededException: it has no room for more versions.
-            WaiterFailedError: the update failed, and why.
-            WaiterTimeoutError: it does not end in time.
-            ParameterError: an argument is out of its bounds.
+            ResourceNotFoundException: if the connector does not exist.
+            ResourceConflictException: if the connector is not `ACTIVE`, or an update is in
+                progress.
+            NetworkConnectorLimitExceededException: if the connector has reached its quota of
+                versions.
+            WaiterFailedError: if the update failed; the error has the reason.
+            WaiterTimeoutError: if the update is not complete within the timeout.
+            ParameterError: if an argument is out of bounds.
         """
         provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
         return await provisioning.update(identifier, configuration, operator_role)
@@ -478,22 +499,22 @@ class LambdaCoreClient:
     ) -> None:
         """Delete a connector with all its versions, or one old version, and wait until it is gone.
 
-        One that is not there is gone already. One that the service is still at work on is deleted
-        when that is through.
+        A connector that does not exist counts as deleted. If the service is still creating or
+        updating the connector, it is deleted after that.
 
         Args:
-            identifier: its ID, name or ARN; a version-qualified ARN deletes that version, which
-                cannot be the latest.
-            timeout: seconds for all of it, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the connector on each change seen while
-                this method waits.
+            identifier: the connector's ID, name or ARN. A version-qualified ARN deletes that
+                version, which cannot be the latest.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the connector on each change that is observed
+                while this method waits.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
-            ResourceConflictException: it is in a state in which it cannot be deleted.
-            WaiterFailedError: the deletion failed, and why.
-            WaiterTimeoutError: it is not gone in time.
+            ParameterError: if an argument is out of bounds.
+            ResourceConflictException: if the connector's state does not allow deletion.
+            WaiterFailedError: if the deletion failed; the error has the reason.
+            WaiterTimeoutError: if the connector is not gone within the timeout.
         """
         provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
         await provisioning.delete(identifier)
@@ -501,22 +522,22 @@ class LambdaCoreClient:
     async def prune_network_connector_versions(
         self, identifier: str, *, keep: int
     ) -> tuple[NetworkConnectorVersionSummary, ...]:
-        """Start to delete all versions of a connector but the newest ones, to make room for more.
+        """Start to delete old versions of a connector, to make room under the quota.
 
-        The version in use and the latest active one are never deleted, however old. One that fails
-        to be deleted stops no other.
+        The version in use and the latest active version are never deleted, however old they are. If
+        one version cannot be deleted, the others still are.
 
         Args:
             identifier: the connector's ID, name or ARN.
-            keep: how many of the newest versions to keep, at least 1.
+            keep: the number of newest versions to keep, at least 1.
 
         Returns:
-            The versions that are being deleted now, the oldest first.
+            The versions that are now being deleted, oldest first.
 
         Raises:
-            ParameterError: `keep` is no whole number of at least 1.
-            ResourceNotFoundException: there is no such connector.
-            ExceptionGroup: of the errors, if some versions could not be deleted.
+            ParameterError: if `keep` is not a whole number of at least 1.
+            ResourceNotFoundException: if the connector does not exist.
+            ExceptionGroup: if some versions could not be deleted; it holds their errors.
         """
         return await self._workflows.prune(identifier, keep)
 
@@ -530,22 +551,24 @@ class LambdaCoreClient:
     ) -> NetworkConnector:
         """Wait until a connector is `ACTIVE`.
 
-        Reads may lag behind a creation. A connector that is given as such, or that this client
-        created or updated in the last minute, may be missing from reads for a minute.
+        Reads may lag behind a creation. If you pass a connector object, or the client created or
+        updated the connector in the last minute, reads may miss it for a minute before the waiter
+        fails.
 
         Args:
-            identifier: what `create_network_connector` returned, or the connector's ID, name or
-                ARN. An ARN and a connector are polled in their own region.
-            timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the connector at the first poll and on
-                each change.
+            identifier: the result of `create_network_connector`, or the connector's ID, name or
+                ARN. A connector object and an ARN are polled in their own region.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the connector at the first poll and on each
+                change.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
-            ResourceNotFoundException: there is no such connector.
-            WaiterFailedError: it failed, and why; or it is being deleted.
-            WaiterTimeoutError: it is not active in time.
+            ParameterError: if an argument is out of bounds.
+            ResourceNotFoundException: if the connector does not exist.
+            WaiterFailedError: if the connector failed, or is being deleted; the error has the
+                reason.
+            WaiterTimeoutError: if the connector is not active within the timeout.
         """
         wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
         return await wait.until_active()
@@ -559,24 +582,25 @@ class LambdaCoreClient:
         poll_interval: float = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
-        """Wait until an update of a connector ends.
+        """Wait until an update of a connector is complete.
 
         Args:
-            identifier: what `update_network_connector` returned, to wait for that very update,
-                whatever the reads tell of an earlier one; or the connector's ID, name or ARN. An
-                ARN and a connector are polled in their own region.
-            version: the version that the update made, at least 1; by default that of a connector
-                given, else that of any update.
-            timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the connector at the first poll and on
-                each change.
+            identifier: the result of `update_network_connector`, to wait for exactly that update
+                even if reads still show an earlier one; or the connector's ID, name or ARN. A
+                connector object and an ARN are polled in their own region.
+            version: the version that the update created, at least 1. Defaults to the version of the
+                connector object; for an ID, name or ARN, any update counts.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the connector at the first poll and on each
+                change.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
-            ResourceNotFoundException: there is no such connector.
-            WaiterFailedError: the update failed, and why; or the connector is being deleted.
-            WaiterTimeoutError: the update does not end in time.
+            ParameterError: if an argument is out of bounds.
+            ResourceNotFoundException: if the connector does not exist.
+            WaiterFailedError: if the update failed, or the connector is being deleted; the error
+                has the reason.
+            WaiterTimeoutError: if the update is not complete within the timeout.
         """
         wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
         return await wait.until_updated(version)
@@ -592,22 +616,20 @@ class LambdaCoreClient:
         """Wait until a connector, or a version of it, is gone.
 
         Args:
-            identifier: what `delete_network_connector` returned for a whole connector; or its ID,
-                for another connector may have its name already; or its name or ARN. An ARN and a
-                connector are polled in their own region.
-            timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the connector at the first poll and on
-                each change.
+            identifier: the result of `delete_network_connector` for a whole connector; or the
+                connector's ID, name or ARN. Prefer the ID to the name, which a new connector may
+                already have. A connector object and an ARN are polled in their own region.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the connector at the first poll and on each
+                change.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
-            WaiterFailedError: the deletion failed, and why.
-            WaiterTimeoutError: it is not gone in time.
+            ParameterError: if an argument is out of bounds.
+            WaiterFailedError: if the deletion failed; the error has the reason.
+            WaiterTimeoutError: if the connector is not gone within the timeout.
         """
-        wait = await self._workflows.connector_wait(
-            identifier, timeout, poll_interval, on_change, gone=True
-        )
+        wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
         await wait.until_deleted()
 
     async def wait_until_runtime_version_active(
@@ -621,22 +643,22 @@ class LambdaCoreClient:
     ) -> models.RuntimeVersion:
         """Wait until a version of a runtime is `ACTIVE`.
 
-        A version that this client created or updated in the last minute may be missing from reads
-        for a minute.
+        If the client created or updated the version in the last minute, reads may miss it for a
+        minute before the waiter fails.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the version's name.
-            timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the version at the first poll and on
-                each change.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the version at the first poll and on each
+                change.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
-            ResourceNotFoundException: there is no such runtime or version.
-            WaiterFailedError: it failed, or is being deleted.
-            WaiterTimeoutError: it is not active in time.
+            ParameterError: if an argument is out of bounds.
+            ResourceNotFoundException: if the runtime or the version does not exist.
+            WaiterFailedError: if the version failed, or is being deleted.
+            WaiterTimeoutError: if the version is not active within the timeout.
         """
         wait = self._workflows.runtime_wait(
             operations.GET_RUNTIME_VERSION,
@@ -658,22 +680,21 @@ class LambdaCoreClient:
     ) -> models.RuntimeAlias:
         """Wait until an alias of a runtime is `ACTIVE`.
 
-        An alias that this client created or updated in the last minute may be missing from reads
-        for a minute.
+        If the client created or updated the alias in the last minute, reads may miss it for a
+        minute before the waiter fails.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the alias's name.
-            timeout: seconds to wait, more than 0.
-            poll_interval: seconds between two polls, at the slowest, more than 0.
-            on_change: a plain function that is called with the alias at the first poll and on each
-                change.
+            timeout: maximum seconds to wait, more than 0.
+            poll_interval: maximum seconds between two polls, more than 0.
+            on_change: a plain function, called with the alias at the first poll and on each change.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
-            ResourceNotFoundException: there is no such runtime or alias.
-            WaiterFailedError: it is being deleted.
-            WaiterTimeoutError: it is not active in time.
+            ParameterError: if an argument is out of bounds.
+            ResourceNotFoundException: if the runtime or the alias does not exist.
+            WaiterFailedError: if the alias is being deleted.
+            WaiterTimeoutError: if the alias is not active within the timeout.
         """
         wait = self._workflows.runtime_wait(
             operations.GET_RUNTIME_ALIAS,
@@ -692,17 +713,17 @@ class LambdaCoreClient:
     ) -> workflows.NetworkConnectorWatch:
         """Watch the network connectors of the account in the region, as a stream of changes.
 
-        Iterate over it inside `async with`; it has no end. Watches and waiters of a client share
-        their polls. A slow consumer misses no connector, but it misses states in between: a change
-        is the net difference since the last one.
+        Iterate over the watch inside `async with`; it never ends. Watches and waiters of a client
+        share their polls. A slow consumer misses no connector, but may miss intermediate states:
+        each change is the net difference since the previous one.
 
         Args:
-            snapshot: the `snapshot` of an earlier watch, to resume it. Without one, every existing
-                connector comes as `ConnectorAdded` first.
+            snapshot: the `snapshot` of an earlier watch, to resume it. Without a snapshot, every
+                existing connector is reported as `ConnectorAdded` first.
             poll_interval: seconds between two polls, more than 0.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
+            ParameterError: if an argument is out of bounds.
         """
         return self._workflows.watch(snapshot, poll_interval)
 
@@ -716,27 +737,27 @@ class LambdaCoreClient:
         concurrency: int = 10,
         targets_at_once: int = 10,
     ) -> workflows.MultiTargetRun[workflows.Lookup]:
-        """Get network connectors in many accounts and regions: pairs of a target and a lookup.
+        """Get network connectors in many accounts and regions, as pairs of a target and a lookup.
 
-        Iterate over the run inside `async with`. Each identifier is `Found` or `Failed` once for
-        each target, even if the target's credentials are invalid. Each account has its own rate
-        limiter in each region. An ARN is looked up in its own region, as by
+        Iterate over the run inside `async with`. For each target, each identifier is `Found` or
+        `Failed` once, even if the target's credentials are invalid. Each account has its own rate
+        limiter in each region. An ARN is looked up in its own region, as in
         `lookup_network_connectors`.
 
         Args:
-            targets: the accounts and regions; the run reads all of them when it is made.
-            identifiers: IDs, names and ARNs, in a collection such as a list, because every target
-                gets all of them. An iterator is refused.
-            concurrency: how many lookups may be under way at once for one target, at least 1.
-            targets_at_once: how many targets may be under way at once, at least 1.
+            targets: the accounts and regions. The run reads all of them when it is created.
+            identifiers: IDs, names and ARNs, in a collection such as a list. Iterators are not
+                accepted, because every target looks up all identifiers.
+            concurrency: the maximum number of concurrent lookups per target, at least 1.
+            targets_at_once: the maximum number of concurrent targets, at least 1.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
+            ParameterError: if an argument is out of bounds.
         """
         return self._workflows.lookup_across(
             targets,
             identifiers,
-            lambda target: self._view_of(target)._workflows,  # noqa: SLF001 - it is a client's
+            lambda target: self._view_of(target)._workflows,  # noqa: SLF001 - the view is a client
             concurrency=concurrency,
             targets_at_once=targets_at_once,
         )
@@ -748,20 +769,20 @@ class LambdaCoreClient:
         *,
         targets_at_once: int = 10,
     ) -> workflows.MultiTargetRun[Item | LambdaCoreError]:
-        """List in many accounts and regions: pairs of a target and an item, or its error.
+        """List in many accounts and regions, as pairs of a target and an item or an error.
 
-        Iterate over the run inside `async with`. A target whose listing fails yields the error as
-        its last result; the others go on.
+        Iterate over the run inside `async with`. If the listing of a target fails, its last result
+        is the error; the other targets continue.
 
         Args:
-            targets: the accounts and regions; the run reads all of them when it is made.
-            listing: starts one of the client's listings, such as
+            targets: the accounts and regions. The run reads all of them when it is created.
+            listing: a function that starts a listing, such as
                 `LambdaCoreClient.list_network_connectors`. It is called with the view of each
-                target, and is no coroutine function.
-            targets_at_once: how many targets may be under way at once, at least 1.
+                target. It must not be a coroutine function.
+            targets_at_once: the maximum number of concurrent targets, at least 1.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
+            ParameterError: if an argument is out of bounds.
         """
         return self._workflows.list_across(
             targets, listing, self._view_of, targets_at_once=targets_at_once
@@ -781,16 +802,16 @@ class LambdaCoreClient:
         """Create a customer-managed runtime, the parent of versions and aliases.
 
         Args:
-            name: unique in the account and region; 2 to 128 lower-case letters, digits, `_`, `.`
-                and `-`.
+            name: a name that is unique in the account and region; 2 to 128 lower-case letters,
+                digits, `_`, `.` and `-`.
             tags: keys and values.
-            description: at most 1,024 characters.
-            license_info: under which licence it stands, at most 1,024 characters.
-            release_lifecycle: when it is deprecated and blocked.
+            description: a description, at most 1,024 characters.
+            license_info: the licence of the runtime, at most 1,024 characters.
+            release_lifecycle: when the runtime is deprecated and blocked.
 
         Raises:
-            ResourceConflictException: the name is taken.
-            ServiceQuotaExceededException: the account has no room for more.
+            ResourceConflictException: if the name is taken.
+            ServiceQuotaExceededException: if the account has reached its quota.
         """
         return await self._call(
             operations.CREATE_RUNTIME,
@@ -805,10 +826,10 @@ class LambdaCoreClient:
         """Get a runtime.
 
         Args:
-            runtime_name: its name or ARN.
+            runtime_name: the runtime's name or ARN.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime.
+            ResourceNotFoundException: if the runtime does not exist.
         """
         return await self._call(operations.GET_RUNTIME, runtime_name=runtime_name)
 
@@ -820,18 +841,18 @@ class LambdaCoreClient:
         license_info: str | None = None,
         release_lifecycle: models.RuntimeReleaseLifecycle | None = None,
     ) -> models.Runtime:
-        """Change what is said of a runtime.
+        """Change the description, licence or release lifecycle of a runtime.
 
         Args:
-            runtime_name: its name or ARN.
-            description: at most 1,024 characters.
-            license_info: under which licence it stands, at most 1,024 characters.
-            release_lifecycle: when it is deprecated and blocked; left out or empty, what was set
-                is removed.
+            runtime_name: the runtime's name or ARN.
+            description: the new description, at most 1,024 characters.
+            license_info: the new licence, at most 1,024 characters.
+            release_lifecycle: when the runtime is deprecated and blocked. If it is not given or
+                empty, the previous lifecycle is removed.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime.
-            ResourceConflictException: it is in a state in which it cannot be changed.
+            ResourceNotFoundException: if the runtime does not exist.
+            ResourceConflictException: if the runtime's state does not allow changes.
         """
         return await self._call(
             operations.UPDATE_RUNTIME,
@@ -844,18 +865,19 @@ class LambdaCoreClient:
     async def delete_runtime(
         self, runtime_name: str, *, recovery_window_in_days: int | None = None
     ) -> None:
-        """Schedule a runtime for deletion; until it is gone, it can be restored.
+        """Schedule a runtime for deletion; it can be restored until it is deleted.
 
-        Its versions and aliases must be deleted, or scheduled for deletion, before it. Functions
-        that use it fail from now on.
+        Delete its versions and aliases first, or schedule them for deletion. Functions that use the
+        runtime fail from now on.
 
         Args:
-            runtime_name: its name or ARN.
-            recovery_window_in_days: days until it is gone for good, 7 to 30.
+            runtime_name: the runtime's name or ARN.
+            recovery_window_in_days: days until the runtime is deleted, 7 to 30.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime.
-            ResourceConflictException: it has versions or aliases that are not to be deleted.
+            ResourceNotFoundException: if the runtime does not exist.
+            ResourceConflictException: if the runtime has versions or aliases that are not scheduled
+                for deletion.
         """
         return await self._call(
             operations.DELETE_RUNTIME,
@@ -870,18 +892,19 @@ class LambdaCoreClient:
         runtime_version: str | None = None,
         runtime_alias: str | None = None,
     ) -> models.RestoredRuntime:
-        """Call off the scheduled deletion of a runtime, or of one of its versions or aliases.
+        """Cancel the scheduled deletion of a runtime, or of one of its versions or aliases.
 
-        To restore what is `ACTIVE` changes nothing and succeeds.
+        To restore a resource that is `ACTIVE` succeeds and changes nothing.
 
         Args:
-            runtime_name: the runtime's name or ARN; alone, it is the runtime that is restored.
+            runtime_name: the runtime's name or ARN. Without a version or an alias, the runtime
+                itself is restored.
             runtime_version: the name of the version to restore.
-            runtime_alias: the name of the alias to restore; only one of the two can be given.
+            runtime_alias: the name of the alias to restore. Pass a version or an alias, not both.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime, version or alias.
-            ResourceConflictException: its deletion has begun.
+            ResourceNotFoundException: if the runtime, the version or the alias does not exist.
+            ResourceConflictException: if the deletion has begun.
         """
         return await self._call(
             operations.RESTORE_RUNTIME,
@@ -896,8 +919,8 @@ class LambdaCoreClient:
         """List the runtimes of the account in the region.
 
         Args:
-            max_items: runtimes a page, 1 to 100.
-            prefetch: request the next page while the current one is consumed.
+            max_items: runtimes per page, 1 to 100.
+            prefetch: whether to request the next page while the current one is consumed.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIMES, prefetch=prefetch, max_results=max_items
@@ -914,19 +937,19 @@ class LambdaCoreClient:
         release_notes: str | None = None,
         dry_run: bool | None = None,
     ) -> models.RuntimeVersion:
-        """Create a version of a runtime from a container image; it never changes afterwards.
+        """Create an immutable version of a runtime from a container image.
 
         Args:
             runtime_name: the runtime's name or ARN.
             image_uri: the URI of the container image.
-            name: unique in the runtime; 1 to 128 letters, digits, `_`, `.` and `-`.
-            release_notes: what is new in it.
-            dry_run: only check that the call would succeed.
+            name: a name that is unique in the runtime; 1 to 128 letters, digits, `_`, `.` and `-`.
+            release_notes: what is new in the version.
+            dry_run: whether to only check that the call would succeed.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime.
-            ResourceConflictException: the name is taken.
-            ServiceQuotaExceededException: the runtime has no room for more.
+            ResourceNotFoundException: if the runtime does not exist.
+            ResourceConflictException: if the name is taken.
+            ServiceQuotaExceededException: if the runtime has reached its quota of versions.
         """
         result = await self._call(
             operations.CREATE_RUNTIME_VERSION,
@@ -948,7 +971,7 @@ class LambdaCoreClient:
             name: the version's name.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime or version.
+            ResourceNotFoundException: if the runtime or the version does not exist.
         """
         return await self._call(
             operations.GET_RUNTIME_VERSION, runtime_name=runtime_name, name=name
@@ -957,16 +980,16 @@ class LambdaCoreClient:
     async def update_runtime_version(
         self, runtime_name: str, name: str, release_notes: str
     ) -> models.RuntimeVersion:
-        """Change the release notes of a version that is `ACTIVE`; nothing else of it can change.
+        """Change the release notes of a version that is `ACTIVE`; nothing else can be changed.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the version's name.
-            release_notes: the new text, possibly empty.
+            release_notes: the new text; it may be empty.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime or version.
-            ResourceConflictException: the version is not `ACTIVE`.
+            ResourceNotFoundException: if the runtime or the version does not exist.
+            ResourceConflictException: if the version is not `ACTIVE`.
         """
         result = await self._call(
             operations.UPDATE_RUNTIME_VERSION,
@@ -980,18 +1003,18 @@ class LambdaCoreClient:
     async def delete_runtime_version(
         self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
     ) -> None:
-        """Schedule a version for deletion; until it is gone, it can be restored.
+        """Schedule a version for deletion; it can be restored until it is deleted.
 
-        Functions that use it fail from now on.
+        Functions that use the version fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the version's name.
-            recovery_window_in_days: days until it is gone for good, 7 to 30.
+            recovery_window_in_days: days until the version is deleted, 7 to 30.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime or version.
-            ResourceConflictException: it is in a state in which it cannot be deleted.
+            ResourceNotFoundException: if the runtime or the version does not exist.
+            ResourceConflictException: if the version's state does not allow deletion.
         """
         return await self._call(
             operations.DELETE_RUNTIME_VERSION,
@@ -1007,11 +1030,11 @@ class LambdaCoreClient:
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: versions a page, 1 to 100.
-            prefetch: request the next page while the current one is consumed.
+            max_items: versions per page, 1 to 100.
+            prefetch: whether to request the next page while the current one is consumed.
 
         Raises (on iteration):
-            ResourceNotFoundException: there is no such runtime.
+            ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_VERSIONS,
@@ -1031,19 +1054,19 @@ class LambdaCoreClient:
         description: str | None = None,
         release_lifecycle: models.RuntimeReleaseLifecycle | None = None,
     ) -> models.RuntimeAlias:
-        """Create an alias, a named pointer to a version, through which functions use a runtime.
+        """Create an alias: a named pointer to a version, through which functions use a runtime.
 
         Args:
             runtime_name: the runtime's name or ARN.
-            runtime_version: the name of the version to point to.
-            name: unique in the runtime; 1 to 128 letters, digits, `_`, `.` and `-`.
-            description: at most 1,024 characters.
-            release_lifecycle: overrides the runtime's own.
+            runtime_version: the name of the version that the alias points to.
+            name: a name that is unique in the runtime; 1 to 128 letters, digits, `_`, `.` and `-`.
+            description: a description, at most 1,024 characters.
+            release_lifecycle: a lifecycle that overrides the runtime's.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime or version.
-            ResourceConflictException: the name is taken.
-            ServiceQuotaExceededException: the runtime has no room for more.
+            ResourceNotFoundException: if the runtime or the version does not exist.
+            ResourceConflictException: if the name is taken.
+            ServiceQuotaExceededException: if the runtime has reached its quota of aliases.
         """
         result = await self._call(
             operations.CREATE_RUNTIME_ALIAS,
@@ -1064,7 +1087,7 @@ class LambdaCoreClient:
             name: the alias's name.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime or alias.
+            ResourceNotFoundException: if the runtime or the alias does not exist.
         """
         return await self._call(operations.GET_RUNTIME_ALIAS, runtime_name=runtime_name, name=name)
 
@@ -1077,19 +1100,19 @@ class LambdaCoreClient:
         description: str | None = None,
         release_lifecycle: models.RuntimeReleaseLifecycle | None = None,
     ) -> models.RuntimeAlias:
-        """Point an alias to another version, or change what is said of it.
+        """Point an alias to another version, or change its description or release lifecycle.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the alias's name.
-            runtime_version: the name of the version to point to.
-            description: at most 1,024 characters.
-            release_lifecycle: overrides the runtime's own; left out or empty, the override is
-                removed.
+            runtime_version: the name of the version that the alias points to from now on.
+            description: the new description, at most 1,024 characters.
+            release_lifecycle: a lifecycle that overrides the runtime's. If it is not given or
+                empty, the previous override is removed.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime, alias or version.
-            ResourceConflictException: the alias is in a state in which it cannot be changed.
+            ResourceNotFoundException: if the runtime, the alias or the version does not exist.
+            ResourceConflictException: if the alias's state does not allow changes.
         """
         result = await self._call(
             operations.UPDATE_RUNTIME_ALIAS,
@@ -1105,18 +1128,18 @@ class LambdaCoreClient:
     async def delete_runtime_alias(
         self, runtime_name: str, name: str, *, recovery_window_in_days: int | None = None
     ) -> None:
-        """Schedule an alias for deletion; until it is gone, it can be restored.
+        """Schedule an alias for deletion; it can be restored until it is deleted.
 
-        Functions that use it fail from now on.
+        Functions that use the alias fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the alias's name.
-            recovery_window_in_days: days until it is gone for good, 7 to 30.
+            recovery_window_in_days: days until the alias is deleted, 7 to 30.
 
         Raises:
-            ResourceNotFoundException: there is no such runtime or alias.
-            ResourceConflictException: it is in a state in which it cannot be deleted.
+            ResourceNotFoundException: if the runtime or the alias does not exist.
+            ResourceConflictException: if the alias's state does not allow deletion.
         """
         return await self._call(
             operations.DELETE_RUNTIME_ALIAS,
@@ -1132,11 +1155,11 @@ class LambdaCoreClient:
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: aliases a page, 1 to 100.
-            prefetch: request the next page while the current one is consumed.
+            max_items: aliases per page, 1 to 100.
+            prefetch: whether to request the next page while the current one is consumed.
 
         Raises (on iteration):
-            ResourceNotFoundException: there is no such runtime.
+            ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_ALIASES,

@@ -1,6 +1,6 @@
-"""Names of a module that are imported when they are first used, by PEP 562.
+"""Imports the names of a module at their first use (PEP 562).
 
-What most programs never use need not delay the start of all. The type checkers see these names as
+So names that most programs never use do not slow down the import. Type checkers see these names as
 imports under `TYPE_CHECKING`.
 """
 
@@ -14,11 +14,11 @@ from importlib import import_module
 def names_of(
     module: str, places: Mapping[str, Iterable[str]]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Make the `__getattr__` and the `__dir__` of a module.
+    """Return the `__getattr__` and the `__dir__` of a module.
 
     Args:
         module: the module's name.
-        places: the names that it gives, by the name of the module that has them.
+        places: the names to import on demand, by the module that defines them.
     """
     homes = {name: home for home, names in places.items() for name in names}
 
@@ -26,7 +26,7 @@ def names_of(
         if name not in homes:
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
         value: object = getattr(import_module(homes[name]), name)
-        setattr(sys.modules[module], name, value)  # nobody asks for it again
+        setattr(sys.modules[module], name, value)  # later uses find it directly
         return value
 
     def list_all() -> list[str]:

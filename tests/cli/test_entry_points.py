@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from lambdacore_async.__main__ import main
-from lambdacore_async.engine.user_agent import VERSION
+from lambdacore_async._version import VERSION
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])

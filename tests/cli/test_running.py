@@ -13,7 +13,7 @@ import pytest
 
 from lambdacore_async import LambdaCoreClient
 from lambdacore_async.__main__ import main
-from lambdacore_async.engine.user_agent import VERSION
+from lambdacore_async._version import VERSION
 from lambdacore_async.local import LocalLambdaCore
 from support.commands import COMMAND, run, variables
 

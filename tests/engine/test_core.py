@@ -1,4 +1,4 @@
-"""The region of a call: an ARN names it."""
+"""The core: the region of each call."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def arn(region: str, partition: str = "aws", service: str = "lambda") -> str:
         "arn:aws",
         arn("us-east-1"),
         arn("eu-west-1", service="iam"),
-        # The service can say best what is wrong with these.
+        # The service explains what is wrong with these.
         arn(""),
         arn("eu west 1"),
         arn("evil.example/"),
     ],
 )
-async def test_what_names_no_other_region_is_asked_for_at_home(identifier: str) -> None:
+async def test_identifiers_without_another_region_use_the_views_pipeline(identifier: str) -> None:
     core = make("us-east-1")
     assert await core.pipeline_of(identifier, OPERATION) is core.pipeline
 
@@ -68,21 +68,21 @@ async def test_another_region_of_the_partition_has_its_own_pipeline_and_rate_lim
         ("us-east-1", arn("cn-north-1", "aws-cn")),
         ("us-east-1", arn("us-gov-west-1", "aws-us-gov")),
         ("cn-north-1", arn("us-east-1")),
-        # The two parts of the ARN contradict each other.
+        # The partition and the region of the ARN contradict each other.
         ("us-east-1", arn("cn-north-1")),
         ("us-east-1", arn("us-east-1", "aws-cn")),
         ("cn-north-1", arn("us-east-1", "aws-cn")),
         ("us-east-1", arn("us-east-1", "")),
     ],
 )
-async def test_another_partition_is_refused_by_name(home: str, identifier: str) -> None:
+async def test_another_partition_is_rejected_by_name(home: str, identifier: str) -> None:
     core = make(home)
     with pytest.raises(ParameterError, match="is not in the client's partition, aws") as raised:
         await core.pipeline_of(identifier, OPERATION)
     assert (raised.value.parameter, raised.value.operation) == ("identifier", OPERATION)
 
 
-async def test_a_custom_endpoint_gets_what_is_in_any_region() -> None:
+async def test_a_custom_endpoint_serves_all_regions() -> None:
     core = make("us-east-1", "https://localhost:1")
     assert await core.pipeline_of(arn("eu-west-1"), OPERATION) is core.pipeline
 
@@ -96,7 +96,7 @@ async def test_an_error_names_the_parameter_and_escapes_the_arn() -> None:
     assert len(str(raised.value)) < 600
 
 
-async def test_settings_that_cannot_be_used_are_told_as_at_a_call() -> None:
+async def test_unusable_settings_raise_the_same_error_as_a_call() -> None:
     core = make("")
     with pytest.raises(ConfigurationError) as raised:
         await core.pipeline_of(arn("us-east-1"), OPERATION)

@@ -1,4 +1,4 @@
-"""The loop: what each attempt sends, when there is another, and that nothing is left behind."""
+"""The loop: what each attempt sends, when it is retried, and that nothing leaks."""
 
 from __future__ import annotations
 
@@ -70,16 +70,16 @@ CREATE: Final[dict[str, object]] = {
     "name": "prod-egress",
     "configuration": VpcEgressConfiguration(subnet_ids=["subnet-1"]),
 }
-#: A write that has its effect twice if it is sent twice; the service has none, so far.
+#: A write that is not idempotent; the service has none yet.
 WRITE: Final = evolve(GET_NETWORK_CONNECTOR, name="Write", method="PUT", readonly=False)
 
 
-class CountingPace(RateLimiter):
-    """Lets everything pass, and counts.
+class CountingRateLimiter(RateLimiter):
+    """Grants every permit, and counts them.
 
     Attributes:
-        held: tickets that were taken and not given back.
-        outcomes: with what they were given back.
+        held: the number of permits that are not released.
+        outcomes: the outcome and the delay of each release.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class CountingPace(RateLimiter):
         self.outcomes: list[tuple[Outcome, float | None]] = []
 
     def acquire_nowait(self) -> None:
-        """There is never a turn for the asking, so that calls may be cancelled as they wait."""
+        """Return `None`, so that every call waits and can be cancelled while it does."""
 
     async def acquire(self) -> float:
         await asyncio.sleep(0)
@@ -106,11 +106,11 @@ def make(
     credentials: Credentials | CredentialsProvider | None = CREDENTIALS,
     **options: Any,
 ) -> Pipeline:
-    """The pipeline, with all that could make it slow or different each time taken out."""
+    """Return a pipeline with a fake clock, and without randomness."""
     numbers = itertools.count(1)
     shared = Shared(
         transport=transport,
-        credentials=RefreshingCredentials(credentials or nobody),
+        credentials=RefreshingCredentials(credentials or no_credentials),
         clock=FakeClock(),
         jitter=lambda: 1.0,
         new_token=lambda: f"token-{next(numbers)}",
@@ -119,14 +119,14 @@ def make(
     return Pipeline(shared, settings or Settings(region="us-east-1"))
 
 
-async def nobody() -> Credentials:
-    """A provider that has no credentials."""
+async def no_credentials() -> Credentials:
+    """Raise, like a provider without credentials."""
     raise CredentialsError("no credentials")
 
 
-def count(pipeline: Pipeline) -> CountingPace:
-    """Put a pace that counts in the place of the one of us-east-1."""
-    rate_limiter = CountingPace()
+def count(pipeline: Pipeline) -> CountingRateLimiter:
+    """Replace the rate limiter of us-east-1 by one that counts."""
+    rate_limiter = CountingRateLimiter()
     pipeline.shared.rate_limiters["https://lambda.us-east-1.amazonaws.com", "standard"] = (
         rate_limiter
     )
@@ -140,19 +140,19 @@ def clock_of(pipeline: Pipeline) -> FakeClock:
 
 
 def date(minutes: float) -> str:
-    """A `Date` header so many minutes after noon."""
+    """Return a `Date` header, this many minutes after noon."""
     return format_datetime(NOON + timedelta(minutes=minutes), usegmt=True)
 
 
 def times(requests: Sequence[Request]) -> list[str]:
-    """The hour and minute at which each request was signed."""
+    """Return the hour and minute at which each request was signed."""
     return [f"{request.headers['x-amz-date'][9:11]}:{request.headers['x-amz-date'][11:13]}"
             for request in requests]  # fmt: skip
 
 
 def assert_rightly_signed(request: Request, time: datetime, region: str = "us-east-1") -> None:
-    """botocore's signer gives the same signature, at this time."""
-    ours = {"host", "x-amz-date", "x-amz-security-token"}  # it adds them by itself
+    """Assert that botocore's signer makes the same signature at this time."""
+    ours = {"host", "x-amz-date", "x-amz-security-token"}  # its signer adds them
     signed = {name: text for name, text in request.headers.items() if name not in UNSIGNED}
     theirs = judge.sign(
         request.method,
@@ -171,7 +171,7 @@ def assert_rightly_signed(request: Request, time: datetime, region: str = "us-ea
 # What an attempt sends
 
 
-async def test_every_attempt_is_signed_anew_by_the_clock() -> None:
+async def test_every_attempt_is_signed_at_its_own_time() -> None:
     transport = FakeTransport(TransportError("broke"), refusal("SlowDown"), CONNECTOR)
     pipeline = make(transport)
     await pipeline.call(CREATE_NETWORK_CONNECTOR, CREATE)
@@ -182,7 +182,7 @@ async def test_every_attempt_is_signed_anew_by_the_clock() -> None:
     assert len({request.headers["authorization"] for request in transport.requests}) == 2
 
 
-async def test_what_need_not_be_signed_is_not() -> None:
+async def test_only_required_headers_are_signed() -> None:
     transport = FakeTransport(CONNECTOR)
     await make(transport).call(GET_NETWORK_CONNECTOR, GET)
     (request,) = transport.requests
@@ -205,7 +205,7 @@ async def test_a_call_has_one_token_and_one_invocation_id_on_every_attempt() -> 
     assert "client_token" not in CREATE
 
 
-async def test_a_token_of_the_callers_own_is_sent() -> None:
+async def test_the_callers_own_token_is_sent() -> None:
     transport = FakeTransport(CONNECTOR)
     await make(transport).call(CREATE_NETWORK_CONNECTOR, {**CREATE, "client_token": "mine"})
     assert json.loads(transport.requests[0].body or b"")["ClientToken"] == "mine"
@@ -213,7 +213,7 @@ async def test_a_token_of_the_callers_own_is_sent() -> None:
 
 async def test_tokens_and_invocation_ids_are_random_uuids() -> None:
     ids: set[uuid.UUID] = set()
-    for _ in range(10):  # clients, which may live in as many processes
+    for _ in range(10):  # clients, which may run in different processes
         transport = FakeTransport(*[CONNECTOR] * 10)
         shared = Shared(transport=transport, credentials=RefreshingCredentials(CREDENTIALS))
         pipeline = Pipeline(shared, Settings(region="us-east-1"))
@@ -226,7 +226,7 @@ async def test_tokens_and_invocation_ids_are_random_uuids() -> None:
     assert {(made.version, made.variant) for made in ids} == {(4, uuid.RFC_4122)}
 
 
-def test_jitter_is_a_part_of_one() -> None:
+def test_jitter_is_between_zero_and_one() -> None:
     shared = Shared(transport=FakeTransport(), credentials=RefreshingCredentials(CREDENTIALS))
     assert all(0 <= shared.jitter() < 1 for _ in range(100))
 
@@ -242,7 +242,7 @@ async def test_attempts_are_counted_in_a_header() -> None:
     ]
 
 
-async def test_the_result_tells_its_attempts_and_request_id() -> None:
+async def test_the_result_has_the_attempts_and_the_request_id() -> None:
     success = answer(200, CONNECTOR.body, x_amzn_RequestId="req-2")
     pipeline = make(FakeTransport(TransportError("broke"), success))
     connector = await pipeline.call(GET_NETWORK_CONNECTOR, GET)
@@ -251,10 +251,10 @@ async def test_the_result_tells_its_attempts_and_request_id() -> None:
     assert (metadata.attempts, metadata.request_id, metadata.http_status) == (2, "req-2", 200)
 
 
-# Where to
+# Endpoints
 
 
-async def test_the_path_of_an_endpoint_precedes_what_is_signed_and_sent() -> None:
+async def test_the_path_of_an_endpoint_is_signed_and_sent() -> None:
     transport = FakeTransport(TransportError("broke"), CONNECTOR)
     settings = Settings("us-east-1", endpoint_url="https://gateway.example:8443/lambda/")
     await make(transport, settings=settings).call(
@@ -267,7 +267,7 @@ async def test_the_path_of_an_endpoint_precedes_what_is_signed_and_sent() -> Non
     assert_rightly_signed(transport.requests[0], NOON)
 
 
-async def test_the_transport_is_told_the_timeouts() -> None:
+async def test_the_transport_gets_the_timeouts() -> None:
     transport = FakeTransport(CONNECTOR)
     timeout = Timeout(connect=1, read=2, attempt=3, total=4)
     await make(transport, settings=Settings("us-east-1", timeout=timeout)).call(
@@ -276,10 +276,10 @@ async def test_the_transport_is_told_the_timeouts() -> None:
     assert transport.timeouts == [timeout]
 
 
-# What is refused before anything is sent
+# Errors before anything is sent
 
 
-async def test_without_credentials_nothing_is_sent_and_no_attempt_is_told() -> None:
+async def test_without_credentials_nothing_is_sent_and_no_attempt_is_reported() -> None:
     attempts: list[Attempt] = []
     transport = FakeTransport()
     pipeline = make(transport, credentials=None, on_attempt=attempts.append)
@@ -292,7 +292,7 @@ async def test_without_credentials_nothing_is_sent_and_no_attempt_is_told() -> N
 
 
 class Vanishing(RefreshingCredentials):
-    """Gives credentials once."""
+    """Returns credentials once."""
 
     def current(self) -> Credentials | None:
         credentials, self._credentials = self._credentials, None
@@ -316,11 +316,11 @@ async def test_credentials_that_vanish_between_attempts_end_the_call() -> None:
     assert [attempt.number for attempt in attempts] == [1]
 
 
-# Credentials that the service no longer takes
+# Credentials that the service rejects
 
 
 def changing(*keys: str) -> tuple[CredentialsProvider, list[str]]:
-    """A provider that gives one key after another, and the keys that it gave."""
+    """Return a provider of these keys, one after the other, and the keys it has returned."""
     given: list[str] = []
 
     async def provide() -> Credentials:
@@ -339,7 +339,7 @@ def signers(transport: FakeTransport) -> list[str]:
 
 @pytest.mark.parametrize("code", sorted(EXPIRED_CODES | REPLACED_CODES))
 @pytest.mark.parametrize("outlasts_throttling", [False, True])
-async def test_credentials_that_are_refused_are_renewed_and_the_request_is_signed_anew_at_once(
+async def test_rejected_credentials_are_renewed_and_the_request_is_signed_again_at_once(
     code: str, outlasts_throttling: bool
 ) -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
@@ -354,7 +354,7 @@ async def test_credentials_that_are_refused_are_renewed_and_the_request_is_signe
 
 
 @pytest.mark.parametrize("outlasts_throttling", [False, True])
-async def test_credentials_that_are_new_and_refused_all_the_same_end_the_call(
+async def test_new_credentials_that_are_rejected_too_end_the_call(
     outlasts_throttling: bool,
 ) -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
@@ -367,7 +367,7 @@ async def test_credentials_that_are_new_and_refused_all_the_same_end_the_call(
 
 
 @pytest.mark.parametrize("code", sorted(EXPIRED_CODES | REPLACED_CODES))
-async def test_keys_that_the_provider_gives_again_are_not_sent_again(code: str) -> None:
+async def test_rejected_keys_that_the_provider_returns_again_are_not_sent_again(code: str) -> None:
     asked = 0
 
     async def provide() -> Credentials:
@@ -394,7 +394,7 @@ async def test_after_new_keys_a_transient_failure_is_retried_like_any_other() ->
     assert signers(transport) == ["AKIDOLD", "AKIDNEW", "AKIDNEW"]
 
 
-async def test_a_lack_of_permission_asks_for_no_other_credentials() -> None:
+async def test_missing_permissions_do_not_renew_the_credentials() -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
     transport = FakeTransport(refusal("AccessDeniedException", 403))
     with pytest.raises(ApiError, match="AccessDeniedException"):
@@ -402,18 +402,18 @@ async def test_a_lack_of_permission_asks_for_no_other_credentials() -> None:
     assert given == ["AKIDOLD"]
 
 
-async def test_a_signature_refused_for_its_time_asks_for_no_other_credentials() -> None:
+async def test_a_signature_with_a_wrong_time_does_not_renew_the_credentials() -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
     transport = FakeTransport(refusal("SignatureDoesNotMatch", 403, date=date(30)), CONNECTOR)
     await make(transport, credentials=provide).call(GET_NETWORK_CONNECTOR, GET)
     assert given == ["AKIDOLD"]
 
 
-# How long a call waits for what it needs
+# Waiting for credentials and configuration
 
 
 def endless(asked: list[object]) -> CredentialsProvider:
-    """A provider that does not answer, and who asked it."""
+    """Return a provider that never returns, and adds the calling task to `asked`."""
 
     async def provide() -> Credentials:
         asked.append(asyncio.current_task())
@@ -425,7 +425,7 @@ def endless(asked: list[object]) -> CredentialsProvider:
 
 @pytest.mark.usefixtures("leaps")
 @pytest.mark.parametrize("outlasts_throttling", [False, True])
-async def test_a_call_waits_for_credentials_as_long_as_an_attempt_may_take(
+async def test_a_call_waits_for_credentials_up_to_the_timeout_of_an_attempt(
     outlasts_throttling: bool,
 ) -> None:
     asked: list[object] = []
@@ -444,7 +444,7 @@ async def test_a_call_waits_for_credentials_as_long_as_an_attempt_may_take(
         )
         assert (result.attempts, list(chain(result))) == (0, [result])
     assert (transport.requests, rate_limiter.held) == ([], 0)
-    assert other_tasks() == {*asked}, "one refresh goes on for whoever asks next"
+    assert other_tasks() == {*asked}, "one refresh continues, for later calls"
     await pipeline.shared.credentials.close()
     assert other_tasks() == set()
 
@@ -458,7 +458,7 @@ async def test_the_total_timeout_counts_while_a_call_waits_for_credentials() -> 
     await pipeline.shared.credentials.close()
 
 
-async def test_cancelling_a_call_that_waits_for_credentials_ends_nobody_elses_refresh() -> None:
+async def test_cancelling_a_call_that_waits_for_credentials_keeps_the_shared_refresh() -> None:
     given = asyncio.get_running_loop().create_future()
 
     async def provide() -> Credentials:
@@ -480,7 +480,7 @@ async def test_cancelling_a_call_that_waits_for_credentials_ends_nobody_elses_re
 
 
 class Slow(RefreshingCredentials):
-    """Has no credentials at hand, and raises a timeout of its own."""
+    """Has no cached credentials, and raises its own timeout."""
 
     def current(self) -> Credentials | None:
         return None
@@ -489,7 +489,7 @@ class Slow(RefreshingCredentials):
         raise TimeoutError("its own")
 
 
-async def test_a_timeout_of_anothers_making_is_not_taken_for_ours() -> None:
+async def test_a_providers_own_timeout_is_raised_unchanged() -> None:
     shared = Shared(transport=FakeTransport(), credentials=Slow(CREDENTIALS), clock=FakeClock())
     with pytest.raises(TimeoutError, match="its own"):
         await Pipeline(shared, Settings("us-east-1")).call(GET_NETWORK_CONNECTOR, GET)
@@ -500,7 +500,7 @@ def configured_by(configure: Any, timeout: Timeout) -> Pipeline:
 
 
 @pytest.mark.usefixtures("leaps")
-async def test_a_call_waits_for_its_configuration_as_long_as_an_attempt_may_take() -> None:
+async def test_a_call_waits_for_its_configuration_up_to_the_timeout_of_an_attempt() -> None:
     async def configure() -> Settings:
         await asyncio.get_running_loop().create_future()
         raise AssertionError
@@ -522,7 +522,7 @@ async def test_an_error_of_the_configuration_names_the_operation() -> None:
         await configured_by(configure, Timeout()).call(GET_NETWORK_CONNECTOR, GET)
 
 
-async def test_one_refresh_serves_all_calls_that_were_refused() -> None:
+async def test_one_refresh_serves_all_calls_with_rejected_credentials() -> None:
     provide, given = changing("AKIDOLD", "AKIDNEW")
     transport = FakeTransport(*[refusal("ExpiredToken", 403)] * 10, *[CONNECTOR] * 10)
     pipeline = make(transport, credentials=provide)
@@ -549,7 +549,7 @@ async def test_a_call_of_one_attempt_leaves_new_credentials_to_the_next() -> Non
 
 
 @pytest.mark.parametrize("arguments", [{}, {"identifier": ""}, {"identifier": ".."}])
-async def test_arguments_that_cannot_be_sent_are_refused_before_all_else(
+async def test_arguments_that_cannot_be_sent_are_rejected_first(
     arguments: dict[str, object],
 ) -> None:
     transport = FakeTransport()
@@ -564,7 +564,7 @@ async def test_arguments_that_cannot_be_sent_are_refused_before_all_else(
 
 
 @pytest.mark.parametrize("code", sorted(CLOCK_SKEW_CODES))
-async def test_a_wrong_clock_is_corrected_and_the_call_made_again_at_once(code: str) -> None:
+async def test_a_wrong_clock_is_corrected_and_the_request_is_retried_at_once(code: str) -> None:
     transport = FakeTransport(refusal(code, 403, date=date(30)), CONNECTOR)
     pipeline = make(transport)
     await pipeline.call(GET_NETWORK_CONNECTOR, GET)
@@ -574,7 +574,7 @@ async def test_a_wrong_clock_is_corrected_and_the_call_made_again_at_once(code: 
     assert pipeline.shared.quota.available == 500
 
 
-async def test_what_one_call_learns_of_the_clock_counts_for_all_calls_and_views() -> None:
+async def test_a_correction_of_the_clock_applies_to_all_calls_and_views() -> None:
     skewed = refusal("RequestTimeTooSkewed", 403, date=date(-45))
     transport = FakeTransport(skewed, CONNECTOR, CONNECTOR, CONNECTOR)
     pipeline = make(transport)
@@ -585,7 +585,7 @@ async def test_what_one_call_learns_of_the_clock_counts_for_all_calls_and_views(
     assert times(transport.requests) == ["12:00", "11:15", "11:15", "11:15"]
 
 
-async def test_the_clock_is_the_services_and_not_an_accounts() -> None:
+async def test_a_correction_of_the_clock_applies_to_all_accounts() -> None:
     def judged(request: Request) -> Response:
         right = times([request]) == ["12:30"]
         return CONNECTOR if right else refusal("RequestTimeTooSkewed", 403, date=date(30))
@@ -612,7 +612,7 @@ async def test_an_absurd_date_ends_one_call_and_no_other(code: str, absurd: str)
     assert (await pipeline.call(GET_NETWORK_CONNECTOR, GET)).name == "prod-egress"
 
 
-async def test_what_one_wrong_host_says_of_the_time_spoils_no_other_call() -> None:
+async def test_the_wrong_time_of_one_host_affects_no_other_call() -> None:
     skewed = refusal("RequestTimeTooSkewed", 403, date=date(83))
     honest = refusal("RequestTimeTooSkewed", 403, date=date(0))
     transport = FakeTransport(skewed, honest, CONNECTOR, CONNECTOR)
@@ -625,7 +625,7 @@ async def test_what_one_wrong_host_says_of_the_time_spoils_no_other_call() -> No
 @pytest.mark.parametrize(
     "accepting", [CONNECTOR, refusal("ResourceNotFoundException", 404), refusal("Wat", 400)]
 )
-async def test_a_clock_is_believed_once_a_request_with_its_time_was_accepted(
+async def test_a_correction_is_kept_once_a_request_with_its_time_was_accepted(
     accepting: Response,
 ) -> None:
     transport = FakeTransport(refusal("RequestExpired", 403, date=date(30)), accepting, CONNECTOR)
@@ -645,7 +645,7 @@ async def test_a_clock_is_believed_once_a_request_with_its_time_was_accepted(
         answer(200, b"[]"),
     ],
 )
-async def test_a_clock_is_not_believed_for_an_answer_that_does_not_show_that_it_is_right(
+async def test_a_correction_is_not_kept_if_the_response_does_not_confirm_it(
     refusing: Response,
 ) -> None:
     transport = FakeTransport(refusal("RequestExpired", 403, date=date(30)), refusing, CONNECTOR)
@@ -656,7 +656,7 @@ async def test_a_clock_is_not_believed_for_an_answer_that_does_not_show_that_it_
     assert times(transport.requests) == ["12:00", "12:30", "12:00"]
 
 
-async def test_with_five_of_a_hundred_answers_of_a_wrong_clock_no_lookup_is_lost() -> None:
+async def test_no_lookup_fails_when_five_percent_of_responses_have_a_wrong_clock() -> None:
     chance = random.Random(1)  # noqa: S311 - the same in every run
 
     def judged(request: Request) -> Response:
@@ -695,7 +695,7 @@ async def test_with_five_of_a_hundred_answers_of_a_wrong_clock_no_lookup_is_lost
     ),
     st.booleans(),
 )
-def test_whatever_dates_come_an_honest_refusal_mends_the_clock_within_one_retry(
+def test_after_any_dates_a_correct_one_corrects_the_clock_within_one_retry(
     history: list[tuple[str, int, str]], outlasts_throttling: bool
 ) -> None:
     def judged(request: Request) -> Response:
@@ -722,7 +722,7 @@ def test_whatever_dates_come_an_honest_refusal_mends_the_clock_within_one_retry(
     asyncio.run(run())
 
 
-async def test_calls_under_way_together_all_learn_of_the_clock() -> None:
+async def test_concurrent_calls_all_correct_the_clock() -> None:
     def judged(request: Request) -> Response:
         late = times([request]) == ["12:00"]
         return refusal("RequestExpired", 403, date=date(30)) if late else CONNECTOR
@@ -749,7 +749,7 @@ async def test_a_second_drift_is_corrected_too() -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"date": date(4)}, {"date": "yesterday"}])
-async def test_a_bad_signature_at_the_right_time_is_an_error_like_any_other(
+async def test_a_bad_signature_at_the_right_time_is_not_retried(
     headers: dict[str, str],
 ) -> None:
     transport = FakeTransport(refusal("InvalidSignatureException", 403, **headers))
@@ -758,7 +758,7 @@ async def test_a_bad_signature_at_the_right_time_is_an_error_like_any_other(
     assert times(transport.requests) == ["12:00"]
 
 
-async def test_another_error_teaches_nothing_about_the_clock() -> None:
+async def test_other_errors_do_not_correct_the_clock() -> None:
     denied = refusal("AccessDeniedException", 403, date=date(30))
     transport = FakeTransport(denied, CONNECTOR)
     pipeline = make(transport)
@@ -768,7 +768,7 @@ async def test_another_error_teaches_nothing_about_the_clock() -> None:
     assert times(transport.requests) == ["12:00", "12:00"]
 
 
-async def test_a_clock_that_jumps_at_every_attempt_ends_with_the_attempts() -> None:
+async def test_corrections_of_the_clock_count_as_attempts() -> None:
     transport = FakeTransport(
         *[refusal("RequestExpired", 403, date=date(30 * number)) for number in range(1, 4)]
     )
@@ -777,7 +777,7 @@ async def test_a_clock_that_jumps_at_every_attempt_ends_with_the_attempts() -> N
     assert len(transport.requests) == 3
 
 
-async def test_the_last_attempt_still_teaches_the_next_call_about_the_clock() -> None:
+async def test_the_last_attempt_still_corrects_the_clock_of_the_next_call() -> None:
     transport = FakeTransport(refusal("RequestExpired", 403, date=date(30)), CONNECTOR)
     once = Settings("us-east-1", policy=RetryPolicy(max_attempts=1))
     pipeline = make(transport, settings=once)
@@ -787,15 +787,15 @@ async def test_the_last_attempt_still_teaches_the_next_call_about_the_clock() ->
     assert times(transport.requests) == ["12:00", "12:30"]
 
 
-# Another attempt, or none
+# Retries
 
 
-async def test_the_error_that_ends_a_call_states_operation_and_attempts() -> None:
+async def test_the_error_of_a_call_has_its_operation_and_attempts() -> None:
     transport = FakeTransport(*[TransportError("broke")] * 3)
     with pytest.raises(TransportError) as caught:
         await make(transport).call(GET_NETWORK_CONNECTOR, GET)
     assert str(caught.value) == "GetNetworkConnector: broke (3 attempts)"
-    assert pickle.loads(pickle.dumps(caught.value)).attempts == 3  # noqa: S301 - our own
+    assert pickle.loads(pickle.dumps(caught.value)).attempts == 3  # noqa: S301 - pickled on this line
 
 
 @pytest.mark.parametrize(
@@ -808,7 +808,7 @@ async def test_the_error_that_ends_a_call_states_operation_and_attempts() -> Non
         (refusal("ServiceException", 500), 1),
     ],
 )
-async def test_a_write_that_cannot_be_repeated_is_sent_again_only_if_it_had_no_effect(
+async def test_a_write_that_is_not_idempotent_is_retried_only_if_it_was_not_executed(
     first: Answer, requests: int
 ) -> None:
     transport = FakeTransport(first, CONNECTOR)
@@ -817,27 +817,27 @@ async def test_a_write_that_cannot_be_repeated_is_sent_again_only_if_it_had_no_e
     assert len(transport.requests) == requests
 
 
-async def test_an_answer_that_is_no_json_is_asked_for_again() -> None:
+async def test_a_response_that_is_not_json_is_retried() -> None:
     transport = FakeTransport(answer(200, b"<html>"), answer(200, b""), CONNECTOR)
     assert (await make(transport).call(GET_NETWORK_CONNECTOR, GET)).response_metadata is not None
     assert len(transport.requests) == 3
 
 
-async def test_an_answer_of_the_wrong_shape_is_not_asked_for_again() -> None:
+async def test_a_response_of_the_wrong_shape_is_not_retried() -> None:
     transport = FakeTransport(answer(200, b"{}"))
     with pytest.raises(ResponseError) as caught:
         await make(transport).call(GET_NETWORK_CONNECTOR, GET)
     assert (caught.value.operation, caught.value.attempts) == ("GetNetworkConnector", 1)
 
 
-async def test_a_delay_of_nothing_is_not_slept() -> None:
+async def test_a_delay_of_zero_does_not_sleep() -> None:
     pipeline = make(FakeTransport(TransportError("broke"), CONNECTOR))
     object.__setattr__(pipeline.shared, "jitter", lambda: 0.0)
     await pipeline.call(GET_NETWORK_CONNECTOR, GET)
     assert clock_of(pipeline).sleeps == []
 
 
-async def test_a_patient_call_pays_nothing_for_throttling() -> None:
+async def test_throttling_does_not_charge_a_call_of_a_fan_out() -> None:
     transport = FakeTransport(*[refusal("TooManyRequestsException", 429)] * 20, CONNECTOR)
     pipeline = make(transport)
     count(pipeline)
@@ -848,7 +848,7 @@ async def test_a_patient_call_pays_nothing_for_throttling() -> None:
     assert clock_of(pipeline).sleeps == []
 
 
-async def test_a_patient_call_goes_on_through_passing_failures_and_pays_nothing() -> None:
+async def test_transient_failures_do_not_charge_a_call_of_a_fan_out() -> None:
     throttled, broke = refusal("TooManyRequestsException", 429), TransportError("broke")
     pipeline = make(FakeTransport(throttled, broke, broke, throttled, broke, broke, CONNECTOR))
     count(pipeline)
@@ -859,10 +859,10 @@ async def test_a_patient_call_goes_on_through_passing_failures_and_pays_nothing(
 
 
 class Outage(FakeTransport):
-    """A service that takes time to fail, in turns; it keeps to the timeout of an attempt.
+    """A service that repeats failures, each after some seconds or the timeout of the attempt.
 
     Attributes:
-        starts: when attempts began.
+        starts: the monotonic time at which each attempt began.
     """
 
     def __init__(self, *failures: tuple[float, Answer]) -> None:
@@ -872,7 +872,7 @@ class Outage(FakeTransport):
         self._failures = itertools.cycle(failures)
 
     def then_fail(self, seconds: float, failure: Answer) -> None:
-        """Go on in another way."""
+        """Replace the failures."""
         self._failures = itertools.cycle([(seconds, failure)])
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
@@ -890,7 +890,7 @@ class Outage(FakeTransport):
 
 
 def amid(outage: Outage, timeout: Timeout = Timeout()) -> Pipeline:
-    """A pipeline whose time is the outage's."""
+    """Return a pipeline on the clock of the outage."""
     pipeline = make(outage, settings=Settings("us-east-1", timeout=timeout))
     object.__setattr__(pipeline.shared, "clock", outage.clock)
     return pipeline
@@ -901,13 +901,13 @@ REFUSED: Final = TransportError("no connection: refused", not_executed=True)
 BLACK_HOLE: Final = TransportTimeoutError("no connection in time", not_executed=True)
 OUTAGES: Final[dict[str, list[tuple[float, Answer]]]] = {
     "a dead name": [(0.0, NO_NAME)],
-    "a resolver that takes its time": [(4.0, NO_NAME)],
+    "a slow resolver": [(4.0, NO_NAME)],
     "a refused port": [(0.001, REFUSED)],
     "a black hole": [(5.0, BLACK_HOLE)],
     "a server's errors": [(0.0, refusal("ServiceException", 500))],
-    "a server's errors with a wish": [(0.0, refusal("ServiceException", 503, retry_after="30"))],
+    "a server's errors with a delay": [(0.0, refusal("ServiceException", 503, retry_after="30"))],
     "broken connections": [(0.0, TransportError("broke"))],
-    "nonsense": [(0.0, answer(200, b"<html>"))],
+    "invalid responses": [(0.0, answer(200, b"<html>"))],
     "all in turn": [
         (0.0, NO_NAME), (5.0, BLACK_HOLE), (0.0, refusal("Busy", 503)), (0.0, TransportError("x")),
     ],
@@ -915,7 +915,7 @@ OUTAGES: Final[dict[str, list[tuple[float, Answer]]]] = {
 
 
 @pytest.mark.parametrize("outage", OUTAGES.values(), ids=OUTAGES)
-async def test_a_patient_call_ends_within_twenty_seconds(
+async def test_a_call_of_a_fan_out_fails_within_twenty_seconds(
     outage: list[tuple[float, Answer]],
 ) -> None:
     dead = Outage(*outage)
@@ -928,7 +928,7 @@ async def test_a_patient_call_ends_within_twenty_seconds(
     assert max(dead.starts) <= 19.0 + 1e-6
 
 
-async def test_the_last_delay_is_cut_so_that_the_last_attempt_has_a_second() -> None:
+async def test_the_last_delay_leaves_one_second_for_the_last_attempt() -> None:
     dead = Outage((0.0, REFUSED))
     with pytest.raises(TransportError):
         await amid(dead).call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
@@ -939,14 +939,14 @@ async def test_the_last_delay_is_cut_so_that_the_last_attempt_has_a_second() -> 
     )
 
 
-async def test_an_answer_that_was_lost_for_long_is_asked_for_again() -> None:
+async def test_a_timeout_of_more_than_twenty_seconds_is_retried() -> None:
     lost = Outage((30.0, TransportTimeoutError("no answer")), (0.0, CONNECTOR))
     connector = await amid(lost).call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
     assert connector.response_metadata is not None
     assert connector.response_metadata.attempts == 2
 
 
-async def test_a_shorter_timeout_of_an_attempt_stays() -> None:
+async def test_an_outage_keeps_a_shorter_timeout_of_an_attempt() -> None:
     dead = Outage((0.0, REFUSED))
     with pytest.raises(TransportError):
         await amid(dead, Timeout(attempt=0.5)).call(
@@ -955,7 +955,7 @@ async def test_a_shorter_timeout_of_an_attempt_stays() -> None:
     assert {timeout.attempt for timeout in dead.timeouts} == {0.5}
 
 
-async def test_without_a_timeout_of_an_attempt_retries_end_in_time_all_the_same() -> None:
+async def test_without_a_timeout_of_an_attempt_retries_still_end_in_time() -> None:
     dead = Outage((0.0, REFUSED), (100.0, BLACK_HOLE))
     with pytest.raises(TransportError):
         await amid(dead, Timeout(attempt=None)).call(
@@ -976,7 +976,7 @@ async def test_all_lookups_of_an_outage_end_within_twenty_seconds(
     assert dead.clock.monotonic() <= 20.0
 
 
-async def test_an_outage_that_is_slow_to_fail_is_looked_at_again_after_as_long() -> None:
+async def test_in_a_slow_outage_one_attempt_is_made_per_timeout() -> None:
     dead = Outage((5.0, BLACK_HOLE))
     pipeline = amid(dead)
     with pytest.raises(TransportError):
@@ -988,7 +988,7 @@ async def test_an_outage_that_is_slow_to_fail_is_looked_at_again_after_as_long()
         " and the last one timed out after 4.7 seconds"
     )
     assert (caught.value.attempts, caught.value.not_executed) == (0, True)
-    # A call that is not one of many is always made.
+    # A single call is always sent.
     sent = len(dead.starts)
     with pytest.raises(TransportError):
         await pipeline.call(GET_NETWORK_CONNECTOR, GET)
@@ -1000,7 +1000,7 @@ async def test_an_outage_that_is_slow_to_fail_is_looked_at_again_after_as_long()
     await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
 
 
-async def test_a_call_that_comes_amid_an_outage_has_the_rest_of_the_twenty_seconds() -> None:
+async def test_a_call_during_an_outage_has_the_rest_of_the_twenty_seconds() -> None:
     dead = Outage((0.0, REFUSED))
     pipeline = amid(dead)
     first = pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
@@ -1013,7 +1013,7 @@ async def test_a_call_that_comes_amid_an_outage_has_the_rest_of_the_twenty_secon
     assert dead.clock.monotonic() == pytest.approx(20.0)
 
 
-async def test_a_call_that_comes_late_in_an_outage_has_a_second() -> None:
+async def test_a_call_late_in_an_outage_has_one_second() -> None:
     dead = Outage((0.0, REFUSED))
     pipeline = amid(dead)
     first = pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
@@ -1025,7 +1025,7 @@ async def test_a_call_that_comes_late_in_an_outage_has_a_second() -> None:
     assert dead.timeouts[-1].attempt == 1.0
 
 
-async def test_early_in_an_outage_that_is_slow_to_fail_each_call_is_made() -> None:
+async def test_early_in_a_slow_outage_every_call_is_sent() -> None:
     dead = Outage((5.0, BLACK_HOLE))
     pipeline = amid(dead)
     first = pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
@@ -1034,7 +1034,7 @@ async def test_early_in_an_outage_that_is_slow_to_fail_each_call_is_made() -> No
     await pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
 
 
-async def test_a_call_that_fails_among_others_that_do_not_ends_within_twenty_seconds_too() -> None:
+async def test_a_call_that_fails_while_others_succeed_ends_within_twenty_seconds() -> None:
     class Watch(FakeClock):
         async def sleep(self, seconds: float) -> None:
             await super().sleep(seconds)
@@ -1052,7 +1052,7 @@ async def test_a_call_that_fails_among_others_that_do_not_ends_within_twenty_sec
 
 
 def final(error: LambdaCoreError) -> LambdaCoreError:
-    """The same error, of which it is known that a retry cannot mend it."""
+    """Return the error, marked as not transient."""
     error.transient = False
     return error
 
@@ -1069,7 +1069,7 @@ def final(error: LambdaCoreError) -> LambdaCoreError:
     ],
 )
 @pytest.mark.parametrize("outlasts_throttling", [False, True])
-async def test_what_a_retry_cannot_mend_is_not_retried(
+async def test_permanent_failures_are_not_retried(
     failure: LambdaCoreError, outlasts_throttling: bool
 ) -> None:
     transport = FakeTransport(*[failure] * 3)
@@ -1082,7 +1082,7 @@ async def test_what_a_retry_cannot_mend_is_not_retried(
     assert clock_of(pipeline).sleeps == []
 
 
-async def test_patient_calls_wait_for_an_outage_once_and_not_each_anew() -> None:
+async def test_calls_of_a_fan_out_wait_for_an_outage_only_once() -> None:
     broke = [TransportError("broke")] * 11
     pipeline = make(FakeTransport(*broke, CONNECTOR, broke[0], CONNECTOR))
     for attempts in (10, 1):
@@ -1095,7 +1095,7 @@ async def test_patient_calls_wait_for_an_outage_once_and_not_each_anew() -> None
     assert recovered.response_metadata.attempts == 2
 
 
-async def test_a_patient_call_of_one_attempt_is_made_once() -> None:
+async def test_a_call_of_a_fan_out_with_one_attempt_is_not_retried() -> None:
     transport = FakeTransport(TransportError("broke"))
     settings = Settings(region="us-east-1", policy=RetryPolicy(max_attempts=1))
     with pytest.raises(TransportError):
@@ -1138,7 +1138,7 @@ async def test_the_total_timeout_of_a_first_attempt_has_no_cause() -> None:
     assert caught.value.__cause__ is None
 
 
-async def test_a_timeout_of_an_attempt_is_not_taken_for_that_of_the_call() -> None:
+async def test_the_timeout_of_an_attempt_is_not_the_total_timeout() -> None:
     slow = TransportTimeoutError("the answer stopped coming")
     settings = Settings("us-east-1", timeout=Timeout(total=60))
     with pytest.raises(TransportTimeoutError) as caught:
@@ -1148,7 +1148,7 @@ async def test_a_timeout_of_an_attempt_is_not_taken_for_that_of_the_call() -> No
 
 @pytest.mark.usefixtures("leaps")
 @pytest.mark.parametrize("total", [None, 60])
-async def test_the_callers_own_timeout_stays_the_callers(total: float | None) -> None:
+async def test_the_callers_own_timeout_is_raised_unchanged(total: float | None) -> None:
     settings = Settings("us-east-1", timeout=Timeout(total=total))
     pipeline = make(FakeTransport(TransportError("broke"), None), settings=settings)
     rate_limiter = count(pipeline)
@@ -1161,7 +1161,7 @@ async def test_the_callers_own_timeout_stays_the_callers(total: float | None) ->
 
 
 @pytest.mark.parametrize("total", [None, 60])
-async def test_a_cancellation_passes_as_it_is(total: float | None) -> None:
+async def test_a_cancellation_is_raised_unchanged(total: float | None) -> None:
     attempts: list[Attempt] = []
     settings = Settings("us-east-1", timeout=Timeout(total=total))
     pipeline = make(FakeTransport(None), settings=settings, on_attempt=attempts.append)
@@ -1174,7 +1174,7 @@ async def test_a_cancellation_passes_as_it_is(total: float | None) -> None:
 
 
 @pytest.mark.parametrize("total", [None, 60])
-async def test_cancelling_wherever_a_call_waits_leaves_nothing_behind(total: float | None) -> None:
+async def test_cancelling_a_call_at_any_await_leaks_nothing(total: float | None) -> None:
     settings = Settings("us-east-1", timeout=Timeout(total=total))
     failures = (TransportError("broke"), refusal("SlowDown"))
     waits, was_cancelled = 0, True
@@ -1186,11 +1186,11 @@ async def test_cancelling_wherever_a_call_waits_leaves_nothing_behind(total: flo
         assert (rate_limiter.held, transport.under_way) == (0, 0)
         assert (clock_of(pipeline).sleepers, other_tasks()) == (0, set())
         waits += was_cancelled
-    assert waits == 3 * 2 + 2, "a turn and a send for each attempt, and two delays"
+    assert waits == 3 * 2 + 2, "a permit and a send for each attempt, and two delays"
 
 
 @pytest.mark.parametrize("mode", ["standard", "adaptive"])
-async def test_cancelling_wherever_a_call_waits_leaves_its_turn_to_the_next(mode: str) -> None:
+async def test_cancelling_a_call_at_any_await_releases_its_permit(mode: str) -> None:
     settings = Settings("us-east-1", policy=RetryPolicy(mode))
     waits, was_cancelled = 0, True
     while was_cancelled:
@@ -1207,7 +1207,7 @@ async def test_cancelling_wherever_a_call_waits_leaves_its_turn_to_the_next(mode
     assert waits > 0
 
 
-async def test_cancelling_wherever_a_call_over_sockets_waits_leaves_nothing_behind() -> None:
+async def test_cancelling_a_call_over_sockets_at_any_await_leaks_nothing() -> None:
     waits, was_cancelled = 0, True
     while was_cancelled:
         async with wire([Step.CLOSE], [http(CONNECTOR.body)], [http(CONNECTOR.body)]) as peer:
@@ -1215,17 +1215,17 @@ async def test_cancelling_wherever_a_call_over_sockets_waits_leaves_nothing_behi
             transport = AiohttpTransport(max_connections=1)
             pipeline = make(transport, settings=settings, max_in_flight=1)
             was_cancelled = await cancel_at(waits, pipeline.call(GET_NETWORK_CONNECTOR, GET))
-            # The one connection, and the one turn, are there for the next.
+            # The only connection and the only permit are free again.
             assert (await pipeline.call(GET_NETWORK_CONNECTOR, GET)).name == "prod-egress"
             await transport.close()
             await peer.disconnected()
         await settle()
         assert other_tasks() == set()
         waits += was_cancelled
-    assert waits >= 5, "two connections, two answers, and a delay"
+    assert waits >= 5, "two connections, two responses, and a delay"
 
 
-# The pace
+# Rate limiter
 
 
 @pytest.mark.parametrize(
@@ -1241,7 +1241,7 @@ async def test_cancelling_wherever_a_call_over_sockets_waits_leaves_nothing_behi
         (ZeroDivisionError(), Outcome.OTHER, None),
     ],
 )
-async def test_the_pace_is_told_what_came_of_each_attempt(
+async def test_the_rate_limiter_gets_the_outcome_of_each_attempt(
     reaction: Answer, outcome: Outcome, hint: float | None
 ) -> None:
     once = Settings("us-east-1", policy=RetryPolicy(max_attempts=1))
@@ -1252,7 +1252,7 @@ async def test_the_pace_is_told_what_came_of_each_attempt(
     assert (rate_limiter.outcomes, rate_limiter.held) == ([(outcome, hint)], 0)
 
 
-async def test_a_delay_holds_up_nobody_else() -> None:
+async def test_no_permit_is_held_during_a_delay() -> None:
     pipeline = make(FakeTransport(TransportError("broke"), CONNECTOR))
     rate_limiter = count(pipeline)
     held: list[int] = []
@@ -1267,15 +1267,15 @@ async def test_a_delay_holds_up_nobody_else() -> None:
 
 
 @pytest.mark.parametrize("mode", ["standard", "adaptive"])
-async def test_no_more_requests_are_under_way_than_allowed(mode: str) -> None:
+async def test_concurrent_requests_are_limited(mode: str) -> None:
     most = 0
 
-    def look(_: Request) -> Response:
+    def respond(_: Request) -> Response:
         nonlocal most
         most = max(most, transport.under_way)
         return CONNECTOR
 
-    transport = FakeTransport(*[look] * 10)
+    transport = FakeTransport(*[respond] * 10)
     settings = Settings("us-east-1", policy=RetryPolicy(mode))
     pipeline = make(transport, settings=settings, max_in_flight=3)
     async with asyncio.TaskGroup() as group:
@@ -1284,7 +1284,7 @@ async def test_no_more_requests_are_under_way_than_allowed(mode: str) -> None:
     assert most == 3
 
 
-async def test_views_of_one_region_and_mode_share_pace_quota_and_connections() -> None:
+async def test_views_of_one_region_and_mode_share_rate_limiter_quota_and_connections() -> None:
     transport = FakeTransport(TransportError("broke"), refusal("SlowDown"), CONNECTOR, CONNECTOR)
     pipeline = make(transport)
     shared = pipeline.shared
@@ -1296,7 +1296,7 @@ async def test_views_of_one_region_and_mode_share_pace_quota_and_connections() -
     assert shared.quota.available == 500 - 14 - 5 + 5 + 1
 
 
-async def test_another_region_or_mode_has_a_pace_of_its_own() -> None:
+async def test_another_region_or_mode_has_its_own_rate_limiter() -> None:
     pipeline = make(FakeTransport(*[CONNECTOR] * 3))
     adaptive = RetryPolicy("adaptive")
     for settings in (Settings("eu-west-1"), Settings("us-east-1", policy=adaptive)):
@@ -1311,10 +1311,10 @@ async def test_another_region_or_mode_has_a_pace_of_its_own() -> None:
     }
 
 
-# What is told of attempts
+# Reports of attempts
 
 
-async def test_every_attempt_is_told_in_order() -> None:
+async def test_every_attempt_is_reported_in_order() -> None:
     attempts: list[Attempt] = []
     broke = TransportError("broke")
 
@@ -1339,7 +1339,7 @@ async def test_every_attempt_is_told_in_order() -> None:
     assert third == Attempt("GetNetworkConnector", 3, 200, "req-3", 0.5, None, None)
 
 
-async def test_the_last_failure_is_told_without_a_delay() -> None:
+async def test_the_last_failure_is_reported_without_a_delay() -> None:
     attempts: list[Attempt] = []
     transport = FakeTransport(refusal("ResourceNotFoundException", 404))
     with pytest.raises(ResourceNotFoundException) as caught:
@@ -1349,7 +1349,7 @@ async def test_the_last_failure_is_told_without_a_delay() -> None:
     ]
 
 
-async def test_an_attempt_without_an_answer_has_nothing_of_the_one_before() -> None:
+async def test_an_attempt_without_a_response_reports_nothing_of_the_previous_one() -> None:
     attempts: list[Attempt] = []
     transport = FakeTransport(
         refusal("Busy", 503, x_amzn_requestid="req-1"), TransportError("broke"), CONNECTOR
@@ -1362,7 +1362,9 @@ async def test_an_attempt_without_an_answer_has_nothing_of_the_one_before() -> N
     ]
 
 
-async def test_a_listener_that_raises_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_listener_that_raises_does_not_fail_the_call(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     def listen(_: Attempt) -> None:
         raise ZeroDivisionError
 
@@ -1378,7 +1380,7 @@ async def test_a_listener_that_raises_loses_nothing(caplog: pytest.LogCaptureFix
     assert "ZeroDivisionError" in caplog.text
 
 
-async def test_a_listener_that_asks_a_cancelled_future_loses_nothing(
+async def test_a_listener_that_raises_cancelled_error_does_not_fail_the_call(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     cancelled = asyncio.get_running_loop().create_future()
@@ -1392,7 +1394,7 @@ async def test_a_listener_that_asks_a_cancelled_future_loses_nothing(
     assert [record.getMessage() for record in caplog.records] == ["on_attempt failed"]
 
 
-async def test_what_a_listener_raises_to_end_the_program_ends_the_call() -> None:
+async def test_a_base_exception_of_a_listener_ends_the_call() -> None:
     class Exit(BaseException):
         pass
 
@@ -1406,7 +1408,7 @@ async def test_what_a_listener_raises_to_end_the_program_ends_the_call() -> None
     assert rate_limiter.held == 0
 
 
-async def test_an_attempt_shows_as_one_short_line_whatever_the_service_says(
+async def test_the_repr_of_an_attempt_is_one_short_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -1426,7 +1428,7 @@ async def test_an_attempt_shows_as_one_short_line_whatever_the_service_says(
         assert len(line) < 600
 
 
-async def test_the_debug_log_has_a_line_an_attempt_and_no_secret(
+async def test_the_debug_log_has_one_line_per_attempt_and_no_secret(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -1455,7 +1457,7 @@ async def test_without_debug_there_is_no_log(caplog: pytest.LogCaptureFixture) -
         (GET_NETWORK_CONNECTOR, [answer(200, b"{")] * 3),
     ],
 )
-async def test_no_error_of_a_call_tells_a_secret(
+async def test_errors_contain_no_secret(
     operation: Operation[NetworkConnector], script: Sequence[Answer]
 ) -> None:
     with pytest.raises(LambdaCoreError) as caught:
@@ -1463,7 +1465,7 @@ async def test_no_error_of_a_call_tells_a_secret(
     assert_no_secret(caught.value)
 
 
-async def test_over_sockets_no_failure_tells_a_secret(caplog: pytest.LogCaptureFixture) -> None:
+async def test_errors_over_sockets_contain_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     scripts: list[Script] = [
         [Step.RESET],
@@ -1495,10 +1497,10 @@ QUOTING: Final[dict[str, Encoding]] = {
 
 
 class Quoting(FakeTransport):
-    """Answers with what the request bears.
+    """Quotes the headers of the request in its responses.
 
     Args:
-        quotes: makes the answer of all the request's lines.
+        quotes: makes a response of the header lines.
     """
 
     def __init__(self, quotes: Place) -> None:
@@ -1513,19 +1515,19 @@ class Quoting(FakeTransport):
 
 
 PLACES: Final[dict[str, Place]] = {
-    "the message of a refusal": lambda text: answer(
+    "the message of an error": lambda text: answer(
         403, json.dumps({"Message": text, "code": "Wat"}).encode()
     ),
     "a debug page": lambda text: answer(500, f"<html><pre>{text}</pre>".encode()),
     "text": lambda text: answer(400, text.encode()),
-    "an answer that is no JSON": lambda text: answer(200, f"{{{text}".encode()),
-    "an answer that is cut where it quotes": lambda text: answer(
+    "a response that is not JSON": lambda text: answer(200, f"{{{text}".encode()),
+    "a response that is cut in the quotation": lambda text: answer(
         200, b"x" * 200 + text[text.index("x-amz-security-token") :].encode()
     ),
-    "an answer of the wrong shape": lambda text: answer(
+    "a response of the wrong shape": lambda text: answer(
         200, json.dumps({"Arn": [text], text: 1}).encode()
     ),
-    "a state that is no text": lambda text: answer(
+    "a name that is not a string": lambda text: answer(
         200, json.dumps({"Arn": "a", "Id": "b", "Name": {text: [text]}}).encode()
     ),
     "a reason": lambda text: answer(
@@ -1535,7 +1537,9 @@ PLACES: Final[dict[str, Place]] = {
     "the request id of a throttle": lambda text: refusal("SlowDown", 400, x_amzn_requestid=text),
     "the error type": lambda text: refusal(text, 400),
     "the code in the body": lambda text: answer(400, json.dumps({"__type": text}).encode()),
-    "the request id of what cannot be read": lambda text: answer(200, b"[]", x_amzn_requestid=text),
+    "the request id of an unreadable response": lambda text: answer(
+        200, b"[]", x_amzn_requestid=text
+    ),
     "UTF-16": lambda text: answer(400, json.dumps({"message": text}).encode("utf-16")),
 }
 
@@ -1543,7 +1547,7 @@ PLACES: Final[dict[str, Place]] = {
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 @pytest.mark.parametrize("encode", QUOTING.values(), ids=QUOTING)
 @pytest.mark.parametrize("outlasts_throttling", [False, True])
-async def test_a_server_that_quotes_the_request_puts_no_secret_into_anything(
+async def test_a_server_that_quotes_the_request_reveals_no_secret(
     place: Place, encode: Encoding, outlasts_throttling: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -1573,7 +1577,7 @@ async def test_a_server_that_quotes_the_request_puts_no_secret_into_anything(
     assert attempts
 
 
-async def test_no_part_of_a_token_becomes_a_code() -> None:
+async def test_no_part_of_a_token_becomes_an_error_code() -> None:
     token = "namespace-of-it#the-middle-of-the-token:the-rest-of-it"
     transport = FakeTransport(refusal(f"x{token}", 400))
     with pytest.raises(ApiError) as caught:
@@ -1583,7 +1587,7 @@ async def test_no_part_of_a_token_becomes_a_code() -> None:
     assert "middle" not in repr(vars(caught.value)) + str(caught.value)
 
 
-async def test_a_success_whose_request_id_is_the_token_tells_no_attempt_of_it(
+async def test_a_token_in_the_request_id_of_a_success_is_redacted(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -1594,7 +1598,7 @@ async def test_a_success_whose_request_id_is_the_token_tells_no_attempt_of_it(
     assert_no_secret(caplog.text)
 
 
-async def test_an_honest_code_survives_what_is_taken_out() -> None:
+async def test_redaction_keeps_the_error_code() -> None:
     quoting = Quoting(
         lambda text: answer(404, json.dumps({"Message": f"no {text}"}).encode(),
                             x_amzn_errortype="ResourceNotFoundException",
@@ -1607,7 +1611,7 @@ async def test_an_honest_code_survives_what_is_taken_out() -> None:
 
 
 @pytest.mark.parametrize("text", ["the-session-token", "Signature=", "AWS4-HMAC-SHA256"])
-async def test_errors_of_a_transport_that_quotes_the_request_tell_no_secret(text: str) -> None:
+async def test_errors_of_a_transport_that_quotes_the_request_contain_no_secret(text: str) -> None:
     def quoted(request: Request) -> Response:
         line = Quoting.lines(request)
         assert text in line
@@ -1619,7 +1623,7 @@ async def test_errors_of_a_transport_that_quotes_the_request_tell_no_secret(text
     assert caught.value.attempts == 3
 
 
-async def test_an_answer_that_can_be_read_once_it_is_redacted_is_an_error_all_the_same() -> None:
+async def test_a_response_that_is_valid_only_after_redaction_is_still_an_error() -> None:
     class Odd(ModelOperation[NetworkConnector]):
         def parse_response(
             self, response: Response, attempts: int = 1, identifiers: tuple[str, ...] = ()
@@ -1642,7 +1646,7 @@ async def test_an_answer_that_can_be_read_once_it_is_redacted_is_an_error_all_th
     ids=repr,
 )  # fmt: skip
 @pytest.mark.parametrize("outlasts_throttling", [False, True])
-async def test_whatever_a_session_of_the_users_raises_is_one_failed_call(
+async def test_any_exception_of_the_users_session_is_a_transport_error(
     failure: Exception, outlasts_throttling: bool
 ) -> None:
     transport = FakeTransport(failure)
@@ -1657,7 +1661,7 @@ async def test_whatever_a_session_of_the_users_raises_is_one_failed_call(
     assert_no_secret(error)
 
 
-async def test_a_closed_client_is_a_programming_error_and_no_failed_call() -> None:
+async def test_a_closed_client_raises_runtime_error() -> None:
     transport = FakeTransport(RuntimeError("the client is closed"))
     with pytest.raises(RuntimeError, match="the client is closed"):
         await make(transport).call(GET_NETWORK_CONNECTOR, GET)

@@ -1,4 +1,4 @@
-"""One send rate for all calls: it finds the service's limit, and loses nobody's turn."""
+"""The rate limiter: it converges on the service's limit, and loses no permit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from support.leaks import cancel_at, other_tasks, settle
 from support.vectors import load_cases
 
 SUCCESS, THROTTLED, OTHER = Outcome.SUCCESS, Outcome.THROTTLED, Outcome.OTHER
-#: Requests a second after the first throttle.
+#: Requests per second after the first throttle.
 START: Final = 22.0
 
 
@@ -38,7 +38,7 @@ START: Final = 22.0
 
 @define
 class Bucket:
-    """The service's limit: tokens come at a rate, up to a burst; the rate may change once."""
+    """Token bucket of the service: a rate, which may change once, and a burst."""
 
     rate: float
     burst: float
@@ -67,9 +67,9 @@ class Bucket:
 
 @frozen
 class Case:
-    """Lookups, at most 64 at once, against a limit.
+    """Lookups against a limit, at most 64 concurrently.
 
-    The fan-out starts with three workers, and each six answers bring one more.
+    The fan-out starts with three workers, and adds one after every six responses.
     """
 
     count: int
@@ -88,7 +88,7 @@ class Case:
 
 @define
 class Client:
-    """A fan-out with a limit of its own, as the simulation sees it."""
+    """State of one simulated fan-out."""
 
     limit: ProbingRate = field(factory=ProbingRate)
     queued: int = 0
@@ -100,12 +100,12 @@ class Client:
 
 @frozen
 class Result:
-    """What came of a run.
+    """Outcome of a simulation.
 
     Attributes:
-        efficiency: the ideal time, divided by the time taken.
-        throttled: the share of all sends.
-        smaller_share: of what was served until the first client was done.
+        efficiency: the ideal time divided by the actual time.
+        throttled: the share of requests that were throttled.
+        smaller_share: the smallest client's share of the successes until one client was done.
     """
 
     efficiency: float
@@ -116,14 +116,14 @@ class Result:
 def simulate(
     case: Case, latency: float, seed: int, *, clients: int = 1, offset: float = 0.0
 ) -> Result:
-    """Run fan-outs at a limit of all of them; a timer may be late by a millisecond.
+    """Simulate fan-outs that share a limit; timers are late by up to a millisecond.
 
     Args:
-        case: the lookups of all clients together.
-        latency: seconds of a round trip, of which a third is jitter.
-        seed: of the jitter.
-        clients: how many share the limit.
-        offset: seconds by which each client starts after the one before.
+        case: the lookups of all clients.
+        latency: seconds per round trip, a third of which is jitter.
+        seed: the seed of the jitter.
+        clients: the number of clients that share the limit.
+        offset: seconds between the starts of two clients.
     """
     chance = random.Random(seed)  # noqa: S311 - jitter, no secret
     bucket = Bucket(case.rate, case.burst, case.change_at, case.change_to)
@@ -192,9 +192,7 @@ GOALS: Final = {
 
 @pytest.mark.parametrize("latency", [0.002, 0.005, 0.02])
 @pytest.mark.parametrize("case", GOALS.values(), ids=GOALS)
-def test_a_fan_out_takes_what_the_limit_allows_and_is_seldom_throttled(
-    case: Case, latency: float
-) -> None:
+def test_a_fan_out_uses_the_limit_and_is_rarely_throttled(case: Case, latency: float) -> None:
     results = [simulate(case, latency, seed) for seed in range(3)]
     assert min(result.efficiency for result in results) >= 0.973
     assert max(result.throttled for result in results) <= 0.078
@@ -202,9 +200,9 @@ def test_a_fan_out_takes_what_the_limit_allows_and_is_seldom_throttled(
 
 @pytest.mark.parametrize("latency", [0.05, 0.1])
 @pytest.mark.parametrize("case", GOALS.values(), ids=GOALS)
-def test_far_from_the_service_a_limit_is_found_as_well(case: Case, latency: float) -> None:
+def test_the_limit_is_found_at_high_latency(case: Case, latency: float) -> None:
     result = simulate(case, latency, 1)
-    # At 200/s and 0.1 s, the last of 2,000 answers alone is a hundredth late.
+    # At 200/s and 0.1 s, the last of 2,000 responses alone costs one percent.
     assert result.efficiency >= 0.84
     assert result.throttled <= 0.095
 
@@ -236,7 +234,7 @@ def test_two_clients_share_a_limit() -> None:
         for offset in (0, 0.02, 0.2, 1)
         for seed in range(6)
     ]
-    # One run may go a little worse: some ten throttles each are all that the two learn from.
+    # A single run may be worse: each client learns from only about ten throttles.
     assert sum(result.efficiency for result in results) / len(results) >= 0.93
     assert min(result.efficiency for result in results) >= 0.8
     assert sum(result.smaller_share for result in results) / len(results) >= 0.37
@@ -247,7 +245,7 @@ def test_two_clients_share_a_limit() -> None:
 
 
 def throttled_limit(now: float = 0.0) -> ProbingRate:
-    """A limit that has just been switched on."""
+    """Return a rate after its first throttle."""
     limit = ProbingRate()
     limit.learn(now, now, THROTTLED)
     return limit
@@ -258,8 +256,8 @@ def current(limit: ProbingRate) -> float:
     return limit.rate
 
 
-def send_in_turn(limit: ProbingRate, now: float, outcome: Outcome = SUCCESS) -> float:
-    """Wait for the turn, and be answered a millisecond later; returns when that is."""
+def send_when_due(limit: ProbingRate, now: float, outcome: Outcome = SUCCESS) -> float:
+    """Send when due, learn the outcome a millisecond later, and return that time."""
     now += max(0.0, limit.delay(now))
     limit.take(now)
     limit.learn(now, now + 0.001, outcome)
@@ -275,49 +273,49 @@ def test_nothing_is_limited_before_the_first_throttle() -> None:
     assert limit.delay(1) == 0
 
 
-def test_a_first_throttle_spaces_what_follows() -> None:
+def test_the_first_throttle_sets_the_start_rate() -> None:
     limit = throttled_limit(7.0)
     assert limit.rate == START
     assert limit.delay(7.0) == pytest.approx(1 / START)
 
 
-def test_failures_of_another_kind_tell_nothing() -> None:
+def test_other_failures_do_not_change_the_rate() -> None:
     limit = throttled_limit()
     now = 0.0
     for _ in range(50):
-        now = send_in_turn(limit, now, OTHER)
+        now = send_when_due(limit, now, OTHER)
     assert limit.rate == START
 
 
-def test_throttles_of_requests_from_before_a_cut_cut_nothing() -> None:
+def test_throttles_of_requests_sent_before_a_cut_are_ignored() -> None:
     limit = throttled_limit(1.0)
     for _ in range(30):
         limit.learn(0.99, 1.01, THROTTLED)
     assert limit.rate == START
 
 
-def test_successes_of_requests_from_before_a_cut_raise_nothing() -> None:
+def test_successes_of_requests_sent_before_a_cut_are_ignored() -> None:
     limit = throttled_limit(1.0)
     for _ in range(30):
         limit.learn(0.99, 1.01, SUCCESS)
     assert limit.rate == START
 
 
-def test_the_answers_since_the_last_cut_measure_the_limit() -> None:
+def test_the_responses_since_the_last_cut_measure_the_limit() -> None:
     limit = throttled_limit()
     now = 0.0
-    for _ in range(8):  # so many that the search is over at the next throttle
-        now = send_in_turn(limit, now)
-    now = cut = send_in_turn(limit, now, THROTTLED)
-    # A third of the requests are answered with a failure that tells nothing.
+    for _ in range(8):  # enough for the search to end at the next throttle
+        now = send_when_due(limit, now)
+    now = cut = send_when_due(limit, now, THROTTLED)
+    # A third of the requests fail otherwise, which tells nothing.
     for number in range(60):
-        now = send_in_turn(limit, now, SUCCESS if number % 3 else OTHER)
-    now = send_in_turn(limit, now, THROTTLED)
+        now = send_when_due(limit, now, SUCCESS if number % 3 else OTHER)
+    now = send_when_due(limit, now, THROTTLED)
     assert current(limit) == pytest.approx(40 / (now - cut))
 
 
 def first_growth(first_latency: float, latency: float) -> float:
-    """By which fraction the rate grows at the second of the answers after the first throttle."""
+    """Return the growth of the rate at the second success after the first throttle."""
     limit = ProbingRate()
     limit.learn(0.0, first_latency, THROTTLED)
     sent: list[float] = []
@@ -331,25 +329,25 @@ def first_growth(first_latency: float, latency: float) -> float:
 
 
 def test_a_rate_takes_two_round_trips_to_grow_e_fold() -> None:
-    # What the first throttle took counts at first, then each answer moves that by an eighth.
+    # The estimate starts with the first latency; each response moves it by an eighth.
     for first, later in ((1.0, 1.0), (1.0, 3.0), (3.0, 0.5)):
         estimate = first
         for _ in range(2):
             estimate += (later - estimate) / 8
         assert first_growth(first, later) == pytest.approx(1 / (START * 2 * estimate))
-    assert first_growth(0.0, 0.0) == pytest.approx(0.25), "near the service, it need not wait"
+    assert first_growth(0.0, 0.0) == pytest.approx(0.25), "a low latency does not slow the growth"
 
 
-def test_a_wall_of_throttles_leaves_a_least_rate() -> None:
+def test_many_throttles_leave_a_minimum_rate() -> None:
     limit = throttled_limit()
     now = 0.0
     for _ in range(100):
-        now = send_in_turn(limit, now, THROTTLED)
+        now = send_when_due(limit, now, THROTTLED)
     assert limit.rate == 0.5
 
 
 @given(demand=st.floats(0.2, 300), latency=st.floats(0.001, 0.2))
-def test_successes_that_did_not_need_it_raise_no_rate(demand: float, latency: float) -> None:
+def test_successes_below_the_rate_do_not_raise_it(demand: float, latency: float) -> None:
     limit = throttled_limit()
     now, answers = 0.1, list[float]()
     for _ in range(400):
@@ -362,11 +360,11 @@ def test_successes_that_did_not_need_it_raise_no_rate(demand: float, latency: fl
     assert limit.rate is None or limit.rate <= max(START, 2 * demand * (1 + 1e-9))
 
 
-def test_a_lasting_shortage_of_throttles_ends_the_limit_only_when_turns_are_to_spare() -> None:
+def test_without_throttles_the_limit_ends_only_when_permits_are_left_unused() -> None:
     limit = throttled_limit()
     now = 0.0
     while now < 30:
-        now = send_in_turn(limit, now)
+        now = send_when_due(limit, now)
     found = current(limit)
     assert found > START
     limit.take(now + 29)
@@ -383,7 +381,7 @@ def test_demand_below_the_rate_does_not_wait() -> None:
         limit.take(number / 20)
 
 
-def test_a_throttle_in_a_time_of_low_demand_is_no_measure_of_the_limit() -> None:
+def test_a_throttle_during_low_demand_does_not_measure_the_limit() -> None:
     limit = throttled_limit()
     for number in range(1, 20):
         limit.take(number)
@@ -404,7 +402,7 @@ def test_a_throttle_in_a_time_of_low_demand_is_no_measure_of_the_limit() -> None
         max_size=200,
     )
 )
-def test_the_rate_moves_by_bounded_steps_whatever_happens(
+def test_the_rate_changes_in_bounded_steps(
     history: list[tuple[float, float, Outcome]],
 ) -> None:
     limit = ProbingRate()
@@ -427,15 +425,15 @@ def test_the_rate_moves_by_bounded_steps_whatever_happens(
         assert limit.delay(now) <= 1 / 0.5 + 1e-9
 
 
-# Turns
+# Permits
 
 
-#: More than any test needs; a limit that is wrong may have its callers sleep again and again.
+#: More wake-ups than any test needs; with a wrong limit, callers may sleep forever.
 _MAX_WAKES: Final = 20_000
 
 
 class VirtualClock(Clock):
-    """Time moves to the next sleeper's, when nothing else can run."""
+    """A clock that jumps to the end of the next sleep when nothing else can run."""
 
     def __init__(self) -> None:
         self.time = 0.0
@@ -455,7 +453,7 @@ class VirtualClock(Clock):
         return sum(not future.done() for _, _, future in self._sleepers)
 
     def wake_next(self) -> None:
-        """Move on to the next sleeper's time, and wake it."""
+        """Jump to the end of the next sleep, and wake its task."""
         while self._sleepers:
             time, _, future = heapq.heappop(self._sleepers)
             if not future.done():
@@ -464,15 +462,15 @@ class VirtualClock(Clock):
                 return
 
     async def run(self, main: Coroutine[Any, Any, None]) -> None:
-        """Run to the end."""
+        """Run a coroutine to its end."""
         task = asyncio.create_task(main)
         for _ in range(_MAX_WAKES):
             await settle()
             if task.done():
                 break
-            assert self.sleepers, "nobody will ever wake"
+            assert self.sleepers, "no task will ever wake"
             self.wake_next()
-        assert task.done(), "it sleeps for ever"
+        assert task.done(), "it sleeps forever"
         await task
 
 
@@ -486,31 +484,31 @@ def throttle(rate_limiter: RateLimiter, permit: float, retry_after: float | None
 
 
 async def soon(*tasks: asyncio.Task[float]) -> list[float]:
-    """What tasks return that need no time to go by; one that waits for more fails the test."""
+    """Return the results of tasks that end without any passing of time."""
     await settle()
     waiting = [task for task in tasks if not task.done()]
     for task in waiting:
         task.cancel()
-    assert not waiting, "nobody will ever wake them"
+    assert not waiting, "no task will ever wake them"
     return [task.result() for task in tasks]
 
 
 def finish_at_once(coroutine: Coroutine[Any, Any, float]) -> float:
-    """The result of a coroutine that does not suspend."""
+    """Return the result of a coroutine that does not suspend."""
     with pytest.raises(StopIteration) as stopped:
         coroutine.send(None)
     permit: float = stopped.value.value
     return permit
 
 
-def test_without_a_limit_a_turn_comes_without_suspending(clock: VirtualClock) -> None:
+def test_without_a_limit_a_permit_is_granted_without_suspending(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock)
     clock.time = 3.5
     assert finish_at_once(rate_limiter.acquire()) == 3.5
     assert rate_limiter.rate is None
 
 
-def test_with_a_limit_a_turn_that_is_due_comes_without_suspending(clock: VirtualClock) -> None:
+def test_with_a_limit_a_due_permit_is_granted_without_suspending(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock)
     throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
     clock.time = 1.0
@@ -518,7 +516,7 @@ def test_with_a_limit_a_turn_that_is_due_comes_without_suspending(clock: Virtual
     assert rate_limiter.rate == START
 
 
-async def test_no_more_turns_are_out_than_may_be_in_flight(clock: VirtualClock) -> None:
+async def test_no_more_permits_are_held_than_allowed(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock, max_in_flight=2)
     permits = [finish_at_once(rate_limiter.acquire()) for _ in range(2)]
     third, fourth = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
@@ -533,7 +531,7 @@ async def test_no_more_turns_are_out_than_may_be_in_flight(clock: VirtualClock) 
     await soon(fourth)
 
 
-async def test_turns_go_to_who_asked_first(clock: VirtualClock) -> None:
+async def test_permits_are_granted_in_order(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock, max_in_flight=3)
     order: list[int] = []
 
@@ -550,12 +548,12 @@ async def test_turns_go_to_who_asked_first(clock: VirtualClock) -> None:
     assert order == list(range(40))
 
 
-async def test_nobody_overtakes_who_waits(clock: VirtualClock) -> None:
+async def test_a_later_caller_does_not_overtake_a_waiting_one(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock, max_in_flight=1)
     permit = finish_at_once(rate_limiter.acquire())
     early = asyncio.create_task(rate_limiter.acquire())
     await settle()
-    rate_limiter.release(permit, SUCCESS)  # wakes it, but it has not run yet
+    rate_limiter.release(permit, SUCCESS)  # wakes `early`, which has not run yet
     assert rate_limiter.acquire_nowait() is None
     late = asyncio.create_task(rate_limiter.acquire())
     await settle()
@@ -565,7 +563,7 @@ async def test_nobody_overtakes_who_waits(clock: VirtualClock) -> None:
     await soon(late)
 
 
-async def test_a_turn_comes_for_the_asking_again_once_nobody_waits(clock: VirtualClock) -> None:
+async def test_permits_are_granted_at_once_again_when_no_caller_waits(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock, max_in_flight=1)
     permit = finish_at_once(rate_limiter.acquire())
     waiting, cancelled = (asyncio.create_task(rate_limiter.acquire()) for _ in range(2))
@@ -576,7 +574,7 @@ async def test_a_turn_comes_for_the_asking_again_once_nobody_waits(clock: Virtua
     assert rate_limiter.acquire_nowait() is not None
 
 
-async def test_throttled_turns_keep_their_distance(clock: VirtualClock) -> None:
+async def test_permits_are_spaced_after_a_throttle(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock)
     throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
     times: list[float] = []
@@ -587,14 +585,14 @@ async def test_throttled_turns_keep_their_distance(clock: VirtualClock) -> None:
             rate_limiter.release(times[-1], OTHER)
 
     await clock.run(main())
-    assert times == pytest.approx([turn / START for turn in range(1, 6)])
+    assert times == pytest.approx([number / START for number in range(1, 6)])
 
 
 @pytest.mark.parametrize(
     ("hint", "seconds"),
     [(3.0, 3.0), (600.0, 20.0), (0.0, 1 / START), (-5.0, 1 / START), (math.nan, 1 / START)],
 )
-async def test_nobody_sends_before_the_server_says_so(
+async def test_no_permit_is_granted_during_the_servers_pause(
     clock: VirtualClock, hint: float, seconds: float
 ) -> None:
     rate_limiter = RateLimiter(clock)
@@ -612,7 +610,7 @@ async def test_nobody_sends_before_the_server_says_so(
     assert times[1] >= times[0]
 
 
-async def test_a_later_hint_that_is_shorter_does_not_end_the_pause(clock: VirtualClock) -> None:
+async def test_a_shorter_later_hint_does_not_end_the_pause(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock)
     first, second = finish_at_once(rate_limiter.acquire()), finish_at_once(rate_limiter.acquire())
     throttle(rate_limiter, first, 5)
@@ -624,13 +622,13 @@ async def test_a_later_hint_that_is_shorter_does_not_end_the_pause(clock: Virtua
     await clock.run(main())
 
 
-async def test_a_hint_counts_only_with_a_throttle(clock: VirtualClock) -> None:
+async def test_a_hint_applies_only_to_a_throttle(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock)
     rate_limiter.release(finish_at_once(rate_limiter.acquire()), OTHER, 10)
     assert finish_at_once(rate_limiter.acquire()) == 0
 
 
-async def test_a_hint_that_comes_while_somebody_sleeps_counts_for_them(
+async def test_a_hint_applies_to_callers_that_already_sleep(
     clock: VirtualClock,
 ) -> None:
     rate_limiter = RateLimiter(clock)
@@ -646,7 +644,7 @@ async def test_a_hint_that_comes_while_somebody_sleeps_counts_for_them(
     await clock.run(main())
 
 
-async def test_no_task_waits_beside_the_callers(clock: VirtualClock) -> None:
+async def test_the_rate_limiter_has_no_tasks(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock)
     throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
     waiters = {asyncio.create_task(rate_limiter.acquire()) for _ in range(3)}
@@ -660,13 +658,13 @@ async def test_no_task_waits_beside_the_callers(clock: VirtualClock) -> None:
     assert clock.sleepers == 0
 
 
-async def can_all_be_taken(rate_limiter: RateLimiter, clock: VirtualClock, turns: int) -> bool:
-    """Whether so many turns can be out at once, and not one more."""
+async def can_all_be_taken(rate_limiter: RateLimiter, clock: VirtualClock, count: int) -> bool:
+    """Return whether exactly this many permits can be held at the same time."""
     clock.time += 100
     permits: list[float] = []
 
     async def main() -> None:
-        for _ in range(turns):
+        for _ in range(count):
             permits.append(await rate_limiter.acquire())
 
     await clock.run(main())
@@ -681,7 +679,7 @@ async def can_all_be_taken(rate_limiter: RateLimiter, clock: VirtualClock, turns
 
 
 @pytest.mark.parametrize("step", range(3))
-async def test_a_caller_cancelled_while_a_slot_is_wanting_loses_nothing(
+async def test_cancelling_a_caller_that_waits_for_a_slot_loses_nothing(
     clock: VirtualClock, step: int
 ) -> None:
     rate_limiter = RateLimiter(clock, max_in_flight=1)
@@ -696,7 +694,7 @@ async def test_a_caller_cancelled_while_a_slot_is_wanting_loses_nothing(
     assert await can_all_be_taken(rate_limiter, clock, 1)
 
 
-async def test_a_caller_cancelled_while_it_sleeps_leaves_the_turn_to_the_next(
+async def test_cancelling_a_sleeping_caller_passes_its_permit_on(
     clock: VirtualClock,
 ) -> None:
     rate_limiter = RateLimiter(clock)
@@ -710,7 +708,7 @@ async def test_a_caller_cancelled_while_it_sleeps_leaves_the_turn_to_the_next(
     assert await soon(second) == [pytest.approx(1 / START)]
 
 
-async def test_a_caller_cancelled_as_the_turn_comes_leaves_it_to_the_next(
+async def test_cancelling_a_caller_as_its_permit_is_due_passes_it_on(
     clock: VirtualClock,
 ) -> None:
     rate_limiter = RateLimiter(clock)
@@ -723,7 +721,7 @@ async def test_a_caller_cancelled_as_the_turn_comes_leaves_it_to_the_next(
     assert first.cancelled()
 
 
-async def test_a_caller_cancelled_as_a_slot_comes_leaves_it_to_the_next(
+async def test_cancelling_a_caller_as_a_slot_is_freed_passes_it_on(
     clock: VirtualClock,
 ) -> None:
     rate_limiter = RateLimiter(clock, max_in_flight=1)
@@ -737,7 +735,7 @@ async def test_a_caller_cancelled_as_a_slot_comes_leaves_it_to_the_next(
     assert await can_all_be_taken(rate_limiter, clock, 1)
 
 
-async def test_slots_that_come_together_are_all_given(clock: VirtualClock) -> None:
+async def test_slots_that_are_freed_together_are_all_granted(clock: VirtualClock) -> None:
     rate_limiter = RateLimiter(clock, max_in_flight=2)
     permits = [finish_at_once(rate_limiter.acquire()) for _ in range(2)]
     waiters = [asyncio.create_task(rate_limiter.acquire()) for _ in range(2)]
@@ -754,17 +752,17 @@ async def test_slots_that_come_together_are_all_given(clock: VirtualClock) -> No
     ),
     kind=st.sampled_from([RateLimiter, AdaptiveRateLimiter]),
 )
-def test_turns_are_conserved_whatever_is_cancelled(
+def test_cancellations_lose_no_permit(
     actions: list[tuple[str, int, bool]], kind: type[RateLimiter]
 ) -> None:
-    """Ask, release, throttle, cancel, let time pass; with or without letting others run."""
+    """Acquire, release, throttle, cancel and advance the clock in any order."""
 
     async def main() -> None:
         clock = VirtualClock()
         rate_limiter = kind(clock, max_in_flight=3)
         asked: list[asyncio.Task[float]] = []
         for action, index, pause in actions:
-            # What is done by now and was not cancelled is a turn that is out.
+            # Tasks that are done and were not cancelled hold a permit.
             out = [task for task in asked if task.done() and not task.cancelled()]
             assert len(out) <= 3
             waiting = [task for task in asked if not task.done()]
@@ -796,7 +794,7 @@ def test_turns_are_conserved_whatever_is_cancelled(
 async def fan_out(
     rate_limiter: RateLimiter, clock: VirtualClock, bucket: Bucket, count: int
 ) -> int:
-    """Look up as many, eight at once; returns how often it was throttled."""
+    """Make `count` requests, eight at once; return how often they were throttled."""
     todo = iter(range(count))
     throttled = 0
 
@@ -817,7 +815,7 @@ async def fan_out(
     return throttled
 
 
-async def test_a_fan_out_through_the_pace_takes_what_the_limit_allows(clock: VirtualClock) -> None:
+async def test_a_fan_out_through_the_rate_limiter_uses_the_limit(clock: VirtualClock) -> None:
     async def main() -> None:
         throttled = await fan_out(RateLimiter(clock), clock, Bucket(50, 50), 300)
         assert throttled <= 0.08 * 300
@@ -829,7 +827,7 @@ async def test_a_fan_out_through_the_pace_takes_what_the_limit_allows(clock: Vir
 # The adaptive mode of AWS SDKs
 
 
-async def test_the_adaptive_pace_outlives_throttles(clock: VirtualClock) -> None:
+async def test_the_adaptive_rate_limiter_outlasts_throttles(clock: VirtualClock) -> None:
     async def main() -> None:
         await fan_out(AdaptiveRateLimiter(clock), clock, Bucket(20, 5), 60)
 
@@ -837,7 +835,7 @@ async def test_the_adaptive_pace_outlives_throttles(clock: VirtualClock) -> None
     assert clock.time < 60
 
 
-async def test_the_adaptive_pace_waits_for_a_token(clock: VirtualClock) -> None:
+async def test_the_adaptive_rate_limiter_waits_for_a_token(clock: VirtualClock) -> None:
     rate_limiter = AdaptiveRateLimiter(clock)
     throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
     assert rate_limiter.rate == 0.5
@@ -850,14 +848,14 @@ async def test_the_adaptive_pace_waits_for_a_token(clock: VirtualClock) -> None:
 
 
 class BoundedClock(FakeClock):
-    """A clock that allows so many sleeps as a test needs."""
+    """A clock that allows only as many sleeps as a test needs."""
 
     async def sleep(self, seconds: float) -> None:
-        assert len(self.sleeps) < 200, "it sleeps for ever"
+        assert len(self.sleeps) < 200, "it sleeps forever"
         await super().sleep(seconds)
 
 
-async def test_a_pace_works_on_a_clock_that_sleeps_exactly() -> None:
+async def test_rate_limiters_work_on_a_clock_that_sleeps_exactly() -> None:
     clock = BoundedClock()
     clock.advance(1e6)
     for rate_limiter in (RateLimiter(clock), AdaptiveRateLimiter(clock)):
@@ -887,7 +885,7 @@ def test_the_adaptive_rate_follows_the_published_table() -> None:
         assert limit.fill_rate == pytest.approx(step["fill_rate"], abs=1e-6)
 
 
-def test_the_adaptive_rate_learns_nothing_from_other_failures() -> None:
+def test_other_failures_do_not_change_the_adaptive_rate() -> None:
     limit = AdaptiveRate(0)
     limit.learn(3, 3, OTHER)
     assert (limit.rate, limit.measured, limit.fill_rate) == (None, 0, 1)
@@ -900,7 +898,7 @@ _exceptions: Any = importlib.import_module("botocore.exceptions")
 
 
 class SdkTime:
-    """botocore's clock, set by hand."""
+    """A clock for botocore, which tests set."""
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -910,7 +908,7 @@ class SdkTime:
 
 
 class SdkDetector:
-    """Tells botocore whether an answer is a throttle."""
+    """Tells botocore whether a response is a throttle."""
 
     def is_throttling_error(self, *, throttled: bool) -> bool:
         return throttled
@@ -923,7 +921,7 @@ class SdkDetector:
         max_size=100,
     ),
 )
-def test_the_adaptive_limit_does_what_botocore_does(
+def test_the_adaptive_rate_is_that_of_botocore(
     start: float, history: list[tuple[float, str]]
 ) -> None:
     time = SdkTime(start)
@@ -954,7 +952,7 @@ def test_the_adaptive_limit_does_what_botocore_does(
         try:
             tokens.acquire(block=False)
         except _exceptions.CapacityNotAvailableError:
-            # A token that is there but for a rounding error may be taken.
+            # A token may be missing by a rounding error only.
             assert not due or tokens.available_capacity == pytest.approx(1)
             if due:
                 tokens._current_capacity -= 1

@@ -1,4 +1,4 @@
-"""Whether to send again, and after how long: as the public tables and botocore itself have it."""
+"""Retry decisions, compared with the public tables and with botocore itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from lambdacore_async import (
 )
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
-from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
+from lambdacore_async.engine.retry import Outage, RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import CLOCK_SKEW_CODES, THROTTLING_CODES, TRANSIENT_CODES
 from lambdacore_async.protocol.endpoints import Endpoint
@@ -46,7 +46,7 @@ from support.transports import CONNECTOR, Answer, FakeTransport, answer, refusal
 from support.vectors import Case, each_case, load_cases
 
 TABLE: Final = "retry-standard.json"
-#: What the table has beyond this service.
+#: Cases of the table that do not apply to this service.
 NOT_OURS: Final = {
     "DynamoDB base backoff and increased retries": "the delays and attempts of DynamoDB",
     "Long-polling backoff when token bucket empty": "no operation here polls",
@@ -69,7 +69,7 @@ def pipeline(
     tokens: int = 500,
     jitter: Iterator[float] | None = None,
 ) -> tuple[Pipeline, list[Attempt]]:
-    """The real pipeline, and the attempts that it will tell of."""
+    """Return the real pipeline, and the list in which it records its attempts."""
     attempts: list[Attempt] = []
     values = jitter or itertools.repeat(1.0)
     shared = Shared(
@@ -87,7 +87,7 @@ def pipeline(
 
 
 def as_answer(response: Mapping[str, Any]) -> Response:
-    """A response of the table, as it would come over the wire."""
+    """Return a response of the table as the wire would carry it."""
     headers = {name.replace("-", "_"): text for name, text in response.get("headers", {}).items()}
     status = response["status_code"]
     if "error_code" in response:
@@ -95,7 +95,7 @@ def as_answer(response: Mapping[str, Any]) -> Response:
     return CONNECTOR if status == 200 else answer(status, b"", **headers)
 
 
-def test_every_case_is_either_run_or_known_to_be_of_another_service() -> None:
+def test_each_case_either_runs_or_is_known_to_concern_another_service() -> None:
     cases = load_cases(TABLE, "cases")
     assert {name_of(case) for case in cases if "service" in case} == set(NOT_OURS)
     assert {name_of(case) for case in cases if "responses" not in case} == {THREADS}
@@ -174,7 +174,7 @@ async def test_the_public_tables_calls_share_one_quota(case: Case) -> None:
         for name in scripts
     ]
     found: dict[str, list[int]] = {name: [] for name in scripts}
-    for name in "00110":  # the order in which the table's numbers come about
+    for name in "00110":  # the order that yields the table's numbers
         for _ in range(9):
             await asyncio.sleep(0)
         gates.waiting[name].set_result(None)
@@ -196,7 +196,7 @@ _errors: Final[Any] = importlib.import_module("botocore.exceptions")
 
 @frozen
 class Fault:
-    """A failure without an answer, in botocore's terms and in ours."""
+    """A failure without a response, as botocore's error and as ours."""
 
     theirs: Exception
     ours: LambdaCoreError
@@ -238,7 +238,7 @@ HINTS: Final = ("0", "1", "20", "1500", "5050", "10000", "007", "invalid", "-5",
 
 @st.composite
 def failures(draw: st.DrawFn) -> Response:
-    """An answer of failure, its code in the header, in the body, or nowhere."""
+    """Draw an error response with its code in the header, in the body, or nowhere."""
     status = draw(st.sampled_from(STATUSES))
     code = draw(st.sampled_from(CODES))
     headers = draw(st.sampled_from([{}, *({"x_amz_retry_after": hint} for hint in HINTS)]))
@@ -252,14 +252,14 @@ def failures(draw: st.DrawFn) -> Response:
 
 
 REACTIONS: Final = st.one_of(failures(), st.sampled_from(FAULTS), st.just(CONNECTOR))
-#: Calls one after another; each has an answer for every attempt that it may make.
+#: Consecutive calls, each with the responses to its first attempts.
 CALLS: Final = st.lists(
     st.tuples(st.sampled_from(OPERATIONS), st.lists(REACTIONS, min_size=1, max_size=9)),
     min_size=1,
     max_size=8,
 )
 
-#: For each call its delays, then the quota that it leaves.
+#: The delays of each call, and the quota left after it.
 Course = list[tuple[list[float], int]]
 
 
@@ -269,7 +269,7 @@ def botocore_course(
     tokens: int,
     seed: int,
 ) -> Course:
-    """The course of these calls under botocore's own retry handler."""
+    """Return the course of these calls under botocore's own retry handler."""
     adapter = _standard.RetryEventAdapter()
     detector = _standard.ThrottlingErrorDetector(adapter)
     quota = _quota.RetryQuota()
@@ -297,7 +297,7 @@ def botocore_course(
             if isinstance(reaction, Fault):
                 fault = reaction.theirs
             else:
-                # As botocore's endpoint has it: its own parser reads the very same bytes.
+                # Like botocore's endpoint: its own parser reads the same bytes.
                 http = judge._answer(reaction.status, reaction.headers, reaction.body)
                 parsed = judge.parse(
                     operation.name, reaction.status, reaction.headers, reaction.body
@@ -325,7 +325,7 @@ def our_course(
     tokens: int,
     seed: int,
 ) -> Course:
-    """The course of these calls under our own pipeline."""
+    """Return the course of these calls under our pipeline."""
     numbers = random.Random(seed)  # noqa: S311 - the same on both sides
     transport = FakeTransport()
     ours, attempts = pipeline(
@@ -358,7 +358,7 @@ def test_attempts_delays_and_quota_are_those_of_botocore(
     tokens: int,
     seed: int,
 ) -> None:
-    # Whatever a call's answers are, the last one is that of success, so that none runs out.
+    # Fill up with successes, so that every attempt has a response.
     whole = [
         (operation, [*reactions, *[CONNECTOR] * (max_attempts - len(reactions))])
         for operation, reactions in calls
@@ -367,7 +367,7 @@ def test_attempts_delays_and_quota_are_those_of_botocore(
     assert ours == botocore_course(whole, max_attempts, tokens, seed)
 
 
-# What this service documents beyond the SDKs
+# Headers that this service documents in addition to the SDKs
 
 
 def throttled(**facts: Any) -> ApiError:
@@ -389,7 +389,7 @@ def test_the_sdks_own_header_wins_over_retry_after() -> None:
 
 
 @pytest.mark.parametrize("attempt", [1, 7, 1024, 10**6])
-def test_no_number_of_attempts_is_too_much_for_the_backoff(attempt: int) -> None:
+def test_the_backoff_accepts_any_number_of_attempts(attempt: int) -> None:
     policy = RetryPolicy(max_attempts=10**7)
     assert policy.backoff(throttled(), attempt, jitter=1.0) <= 20.0
     assert policy.backoff(TransportError("broke"), attempt, jitter=0.0) == 0.0
@@ -406,17 +406,17 @@ def test_no_number_of_attempts_is_too_much_for_the_backoff(attempt: int) -> None
         (TransportError("no connection", not_executed=True), True, True),
         (ApiError(code="ServiceException", status_code=500), False, True),
         (ApiError(code="ValidationException", status_code=400), False, False),
-        (LambdaCoreError("of no kind"), False, False),
+        (LambdaCoreError("unknown"), False, False),
     ],
 )
-def test_what_may_have_had_an_effect_is_repeated_only_where_that_does_no_harm(
+def test_a_request_that_may_have_been_executed_is_retried_only_if_it_is_repeatable(
     error: LambdaCoreError, once: bool, again: bool
 ) -> None:
     assert is_retryable(error, repeatable=False) is once
     assert is_retryable(error, repeatable=True) is again
 
 
-def test_a_quota_is_drained_by_what_a_retry_costs_and_no_further() -> None:
+def test_a_retry_takes_its_cost_from_the_quota_or_nothing() -> None:
     quota = RetryQuota(20)
     assert quota.acquire(TransportError("broke")) == 14
     assert quota.acquire(TransportError("broke")) is None
@@ -426,7 +426,7 @@ def test_a_quota_is_drained_by_what_a_retry_costs_and_no_further() -> None:
 
 
 @given(st.lists(st.sampled_from([None, 5, 14, "throttled", "broke"]), max_size=300))
-def test_a_quota_stays_between_nothing_and_what_it_started_with(
+def test_a_quota_stays_between_zero_and_its_capacity(
     steps: list[int | str | None],
 ) -> None:
     quota = RetryQuota(30)
@@ -439,7 +439,7 @@ def test_a_quota_stays_between_nothing_and_what_it_started_with(
 
 
 @pytest.mark.parametrize("mode", ["legacy", "Standard", "", None, 3, [], object])
-def test_a_mode_that_does_not_exist_is_refused(mode: Any) -> None:
+def test_an_unknown_mode_is_rejected(mode: Any) -> None:
     with pytest.raises(ParameterError, match="retry_mode: must be one of"):
         RetryPolicy(mode)
 
@@ -448,12 +448,22 @@ class Mode(str, Enum):  # noqa: UP042 - a member of such an enum formats as its 
     ADAPTIVE = "adaptive"
 
 
-def test_a_mode_that_is_a_member_of_an_enum_counts_as_its_value() -> None:
+def test_a_mode_may_be_a_member_of_a_string_enum() -> None:
     mode = RetryPolicy(Mode.ADAPTIVE).mode
     assert (type(mode), mode) == (str, "adaptive")
 
 
 @pytest.mark.parametrize("attempts", [0, -1, 2.0, 2.5, "3", True, None, math.inf])
-def test_attempts_are_a_whole_number_from_1(attempts: Any) -> None:
+def test_max_attempts_is_a_whole_number_of_at_least_1(attempts: Any) -> None:
     with pytest.raises(ParameterError, match="max_attempts: must be a whole number from 1"):
         RetryPolicy(max_attempts=attempts)
+
+
+# Outages
+
+
+@pytest.mark.parametrize("now", [0.0, 18.0, 19.8, 25.0])
+def test_an_outage_never_lengthens_the_timeout_of_an_attempt(now: float) -> None:
+    outage = Outage()
+    since = outage.record(TransportError("broke"), seconds=0.0, now=0.0)
+    assert outage.attempt_timeout(0.5, since, now) == 0.5

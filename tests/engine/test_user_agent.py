@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async import ParameterError
-from lambdacore_async.engine.user_agent import VERSION, UserAgent
+from lambdacore_async._version import VERSION
+from lambdacore_async.engine.user_agent import UserAgent
 from support import botocore_judge as judge
 
 UNTRUSTED = ["a\r\nx-forged: 1", "a\nb", "a\0", "a\tb", "\x7f", "é"]

@@ -222,7 +222,7 @@ async def lookups(client: LambdaCoreClient, endless: AsyncIterator[str]) -> None
 
 
 def outcome(lookup: Lookup) -> str:
-    """A match over both kinds of result is exhaustive."""
+    """Match both kinds of result exhaustively."""
     match lookup:
         case Found(identifier, connector):
             assert_type(connector, NetworkConnector)
@@ -235,7 +235,7 @@ def outcome(lookup: Lookup) -> str:
 
 
 def subnets(configuration: NetworkConnectorConfiguration | None) -> tuple[str, ...]:
-    """A match over the union and its absence is exhaustive."""
+    """Match the union and `None` exhaustively."""
     match configuration:
         case VpcEgressConfiguration(subnet_ids=subnet_ids):
             assert_type(subnet_ids, tuple[str, ...] | None)
@@ -249,7 +249,7 @@ def subnets(configuration: NetworkConnectorConfiguration | None) -> tuple[str, .
 
 
 def usable(connector: NetworkConnector) -> bool:
-    """A match over an open enum and its absence is exhaustive."""
+    """Match an open enum and `None` exhaustively."""
     match connector.state:
         case NetworkConnectorState.ACTIVE:
             return True
@@ -287,7 +287,7 @@ def members(connector: NetworkConnector, vpc: VpcEgressConfiguration) -> None:
 
 
 def making_a_configuration() -> VpcEgressConfiguration:
-    """Lists may be given in any iterable form."""
+    """Pass lists as any iterable."""
     VpcEgressConfiguration(("subnet-1",), (f"sg-{number}" for number in range(3)))
     return VpcEgressConfiguration(
         subnet_ids=["subnet-1"],
@@ -306,7 +306,7 @@ def as_data(data: Mapping[str, Any], connector: NetworkConnector) -> None:
         from_dict(NetworkConnectorConfiguration, data), VpcEgressConfiguration | UnknownMember
     )
     assert_type(from_dict(VpcEgressConfiguration, data), VpcEgressConfiguration)
-    # Another union cannot be read, and none is taken for this one.
+    # Other unions are not accepted.
     from_dict(NetworkConnector | Runtime, data)  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
     from_dict(int | str, data)  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
 

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 import typer
 from typer.core import TyperGroup
 
+from lambdacore_async._version import VERSION
 from lambdacore_async.cli import lookups, printing, provisioning, service, waiting
-from lambdacore_async.engine.user_agent import VERSION
 
 
 @runtime_checkable

@@ -1,1 +1,1 @@
-"""How it travels: sockets, time and identity."""
+"""Sends requests: transport, retries, rate limiting, credentials."""

@@ -1,4 +1,4 @@
-"""Wiring of a client: what its views share, and the region and account of each call."""
+"""Wires the parts of a client, and sends each call to the region that its resource is in."""
 
 from __future__ import annotations
 
@@ -32,21 +32,22 @@ from lambdacore_async.protocol.sigv4 import Credentials
 
 Output = TypeVar("Output")
 
-#: Accounts that a client remembers after their last view is gone.
+#: The maximum number of accounts whose state a client keeps without a view.
 _REMEMBERED: Final = 1000
 
 
 class Core:
-    """Makes the calls of one view of a client, each in the region that its resource's ARN names.
+    """Makes the calls of one view of a client, each in the region that its ARN names.
 
     Args:
-        shared: what views for the same account have in common.
+        shared: state shared by views for the same account.
         options: the options of this view.
         configuration: resolves the options, at the first call.
-        accounts: what the client's views share, for each account.
+        accounts: the shared state of each account.
 
     Attributes:
-        pipeline: makes the calls of the view's own region.
+        options: the options of this view.
+        pipeline: makes the calls in the view's own region.
     """
 
     def __init__(
@@ -77,24 +78,26 @@ class Core:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> Self:
-        """Return the core of a new client, which `LambdaCoreClient` documents the options of.
+        """Return the core of a new client.
+
+        `LambdaCoreClient` documents the options in detail.
 
         Args:
-            options: what its views may change.
-            profile: see `LambdaCoreClient`, as for all that is not listed here.
+            options: the options that views may change.
+            profile: the profile of the shared files.
             credentials: fixed credentials or a provider; `None` uses the default chain.
-            max_connections: the maximum number of connections.
-            ca_bundle: a file of certificates in PEM.
+            max_connections: the maximum number of concurrent connections.
+            ca_bundle: a PEM file of the certificates to trust.
             trust_env: whether to use the proxies of the environment.
-            http_session: the caller's own session.
-            user_agent_extra: text to add to the `User-Agent` header.
-            on_attempt: is called after each request.
-            transport: sends requests, in place of connections of the client's own.
-            clock: tells the time and sleeps.
+            http_session: an aiohttp session to send requests with.
+            user_agent_extra: text to append to the `User-Agent` header.
+            on_attempt: called after each request.
+            transport: sends requests; defaults to connections that the core makes.
+            clock: tells the time and sleeps; defaults to the clock of this machine.
             jitter: returns a random number from 0 to 1.
 
         Raises:
-            ParameterError: an argument is out of its bounds.
+            ParameterError: if an argument is out of bounds.
         """
         if http_session is not None and ca_bundle is not None:
             raise ParameterError("ca_bundle", "cannot be combined with http_session")
@@ -140,7 +143,7 @@ class Core:
 
     @property
     def shared(self) -> Shared:
-        """What this view has in common with others for the same account."""
+        """State shared by views for the same account."""
         return self.pipeline.shared
 
     @property
@@ -149,7 +152,7 @@ class Core:
         return self.pipeline.shared.clock
 
     def replace(self, **parts: Any) -> Self:
-        """Return a core with other parts of `Shared`, such as a transport or a clock."""
+        """Return a core with some fields of `Shared` replaced, such as the transport."""
         shared = evolve(self.shared, **parts)
         return type(self)(shared, self.options, self._configuration, self._accounts)
 
@@ -158,10 +161,10 @@ class Core:
 
         Args:
             options: the options of the view.
-            credentials: those of another account; `None` keeps this view's account.
+            credentials: credentials for another account; `None` keeps this view's account.
 
         Raises:
-            ParameterError: these are no credentials.
+            ParameterError: if `credentials` has a wrong type.
         """
         shared = self.shared
         if credentials is not None:
@@ -179,7 +182,7 @@ class Core:
         *,
         outlasts_throttling: bool = False,
     ) -> Coroutine[None, None, Output]:
-        """Make a call; see `Pipeline.call`."""
+        """Build the request of a call, and return a coroutine; see `Pipeline.call`."""
         resource = arguments.get("identifier") or arguments.get("runtime_name")
         if isinstance(resource, str) and resource.startswith("arn:"):
             return self._call_region_of(
@@ -195,7 +198,7 @@ class Core:
         *,
         outlasts_throttling: bool,
     ) -> Output:
-        operation.build_request(arguments)  # validates them before any file is read
+        operation.build_request(arguments)  # validates the arguments before any file is read
         parameter = "identifier" if "identifier" in arguments else "runtime_name"
         pipeline = await self.pipeline_of(arn, operation.name, parameter)
         return await pipeline.call(operation, arguments, outlasts_throttling=outlasts_throttling)
@@ -203,19 +206,19 @@ class Core:
     async def pipeline_of(
         self, identifier: str, operation: str, parameter: str = "identifier"
     ) -> Pipeline:
-        """Return the pipeline of an ARN's region; that of the view for all else.
+        """Return the pipeline of an ARN's region, or the view's pipeline for other identifiers.
 
-        A client with a custom endpoint sends all calls there, signed for its own region.
+        A client with a custom endpoint sends all calls there, signed for the view's region.
 
         Args:
-            identifier: an ARN, or anything else.
-            operation: the API operation's name, for errors.
+            identifier: an ARN, an ID or a name.
+            operation: the name of the API operation, for errors.
             parameter: the name of the parameter that has the identifier, for errors.
 
         Raises:
-            ParameterError: the ARN is in another partition, where the view's credentials are
-                unknown.
-            ConfigurationError: the settings of the view cannot be used.
+            ParameterError: if the ARN is in another partition, where the view's credentials are
+                not valid.
+            ConfigurationError: if the settings of the view cannot be used.
         """
         arn = parse_arn(identifier)
         if arn is None or arn.service != "lambda" or not is_region(arn.region):
@@ -239,16 +242,16 @@ class Core:
     async def write(
         self, operation: Operation[NetworkConnector], arguments: Mapping[str, object]
     ) -> NetworkConnector:
-        """Create or update a connector, and note that reads may not show it yet."""
+        """Create or update a connector, and record the write, because reads may lag behind."""
         connector = await self.call(operation, arguments)
         self.note_write(connector.id, connector.name, connector.arn)
         return connector
 
     def note_write(self, *keys: Hashable) -> None:
-        """Remember for a minute that a resource was created or updated.
+        """Record for a minute that a resource was created or updated.
 
         Args:
-            keys: what identifies the resource when it is read.
+            keys: the keys under which `was_written` finds the resource.
         """
         written, now = self.shared.written, self.clock.monotonic()
         while written and now - written[oldest := next(iter(written))] > LAG:
@@ -262,7 +265,7 @@ class Core:
         return self.clock.monotonic() - self.shared.written.get(key, -math.inf) <= LAG
 
     async def close(self) -> None:
-        """Close all connections of the client, and forget all credentials."""
+        """Close all connections and forget all credentials."""
         try:
             await self._accounts.close()
         finally:
@@ -270,9 +273,9 @@ class Core:
 
 
 class Accounts:
-    """What the views of one client share for each account; equal credentials are one account.
+    """Shared state of each account that a client uses; equal credentials are one account.
 
-    The latest accounts are remembered after their last view is gone, with their credentials.
+    The 1,000 most recently used accounts are kept even without a view, with their credentials.
     """
 
     def __init__(self) -> None:
@@ -283,7 +286,7 @@ class Accounts:
     def get(
         self, provider: Credentials | CredentialsProvider, make: Callable[[], Shared]
     ) -> Shared:
-        """Return what belongs to credentials or to a provider, made at their first use."""
+        """Return the state of credentials or of a provider; the first use makes it."""
         key = _key(provider)
         shared = self._latest.pop(key, None) or self._known.get(key)
         if shared is None:
@@ -302,8 +305,7 @@ class Accounts:
 
 
 def _key(provider: object) -> object:
-    """Return a key that is equal for equal credentials and providers, and keeps them alive."""
-    identity = _Identity(provider)
+    """Return a hashable key that is equal for equal credentials or providers."""
     try:
         if isinstance(provider, partial):  # two partials are never equal
             keywords = frozenset(provider.keywords.items())
@@ -312,18 +314,5 @@ def _key(provider: object) -> object:
             key = provider
         hash(key)
     except TypeError:
-        return identity
+        return id(provider)  # it stays unique, because the account's state holds the provider
     return key
-
-
-class _Identity:
-    """Compares an object that has no hash by its identity."""
-
-    def __init__(self, it: object) -> None:
-        self._it = it
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and other._it is self._it
-
-    def __hash__(self) -> int:
-        return id(self._it)

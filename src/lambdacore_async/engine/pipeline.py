@@ -1,4 +1,4 @@
-"""The only loop: for each attempt pace, sign, send, parse, and decide whether to go on."""
+"""The loop of a call: rate limit, sign, send and parse each attempt, then retry or stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from attrs import evolve, field, frozen
 from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials, keys_equal
 from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
-from lambdacore_async.engine.retry import RetryPolicy, RetryQuota, is_retryable
+from lambdacore_async.engine.retry import Outage, RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.transport.session import Transport
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.engine.user_agent import UserAgent
@@ -42,33 +42,29 @@ if TYPE_CHECKING:
     from lambdacore_async.engine.redaction import Redaction
 
 Output = TypeVar("Output")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 logger: Final = logging.getLogger("lambdacore_async")
 
-#: Seconds for which one of many calls is retried in spite of transient failures; its last attempt
-#: ends within them too.
-_PATIENCE: Final = 20.0
-#: Of these, the seconds that are left to the last attempt.
-_LAST_ATTEMPT: Final = 1.0
-#: Characters of other parties' text that an attempt shows.
+#: The maximum number of characters of received text in an attempt's `repr`.
 _SHOWN: Final = 200
 
 
 def _new_uuid() -> str:
-    """A random UUID, as `uuid.uuid4` makes them, for a third of the cost."""
+    """Return a random UUID (version 4), at a third of the cost of `uuid.uuid4`."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 def _numbered_uuids() -> Iterator[str]:
-    """One random UUID after another, of which all but the last digits are the same."""
+    """Yield UUIDs that share a random start and end in consecutive numbers."""
     start = _new_uuid()[:-12]
     return (f"{start}{number:012x}" for number in count())
 
 
-#: Codes that other credentials may mend, and codes that tell nothing of a clock that was corrected.
+#: Error codes after which other credentials may help.
 _REFUSED_KEYS: Final = EXPIRED_CODES | REPLACED_CODES
+#: Error codes that do not prove that a corrected clock is right.
 _REFUSALS: Final = CLOCK_SKEW_CODES | _REFUSED_KEYS
 
 
@@ -78,31 +74,29 @@ def _shown(value: object) -> str:
 
 @frozen
 class Attempt:
-    """One request of a call, and what came of it; for metrics and tracing.
+    """One request of a call and its outcome, for metrics and tracing.
 
     Its `repr` is one line, whatever the service sent.
-
-    Attributes:
-        operation: the API operation's name.
-        number: the attempt's number, from 1.
-        status: the HTTP status; `None` if no answer came.
-        request_id: the service's id of the request, where an answer told it.
-        seconds: from sending the request to having read the answer.
-        error: how it failed; `None` if it did not.
-        delay: seconds until the next attempt; `None` if this was the last.
     """
 
     operation: str
+    """The name of the API operation."""
     number: int
+    """The number of the attempt, from 1."""
     status: int | None
+    """The HTTP status; `None` if no response arrived."""
     request_id: str | None = field(repr=_shown)
+    """The service's ID of the request; `None` if the response has none."""
     seconds: float
+    """Seconds from sending the request until the response was read."""
     error: LambdaCoreError | None = field(repr=_shown)
+    """The error of the attempt; `None` if it succeeded."""
     delay: float | None
+    """Seconds until the next attempt; `None` if this was the last."""
 
 
 class Settings(NamedTuple):
-    """What may differ between two views of one client."""
+    """Resolved settings of one view of a client."""
 
     region: str = ""
     endpoint_url: str | None = None
@@ -116,22 +110,21 @@ class Settings(NamedTuple):
 
 @frozen(eq=False, repr=False)
 class Shared:
-    """What all views of one client have in common that act for the same account.
+    """State that all views of a client for the same account share.
 
     Attributes:
-        transport: the connections.
-        credentials: who signs.
-        user_agent: makes the `User-Agent` header.
-        max_in_flight: requests that may be under way at once, for each region.
-        on_attempt: told of every attempt.
-        clock: the machine's time.
-        jitter: a random number from 0 to 1.
-        new_token: a fresh idempotency token.
-        service_clocks: the time at each host. Views for other accounts share them, since the clock
-            is not an account's.
-        quota: the budget of retries.
-        rate_limiters: the limit of the send rate, for each region and retry mode.
-        written: when resources were created or updated lately, by what they are read with.
+        transport: sends requests.
+        credentials: returns the credentials to sign with.
+        user_agent: builds the `User-Agent` header.
+        max_in_flight: the maximum number of concurrent requests per region.
+        on_attempt: called after each attempt.
+        clock: tells the time of this machine, and sleeps.
+        jitter: returns a random number from 0 to 1.
+        new_token: returns a new idempotency token.
+        service_clocks: the clock of each host; shared with views for other accounts.
+        quota: the retry quota.
+        rate_limiters: the rate limiter of each endpoint and retry mode.
+        written: the monotonic time of each recent creation or update, by the key of the resource.
     """
 
     transport: Transport
@@ -151,14 +144,12 @@ class Shared:
 
 
 class _Route:
-    """Where the requests of a view go, found at its first call, and since when none gets through.
+    """Endpoint of a view's requests, and the state of that endpoint.
 
     Attributes:
-        clock: the time at the endpoint.
-        invocation_ids: unique ids of calls, sent in `amz-sdk-invocation-id`.
-        failing_since: the monotonic time of the first transient failure since a request was served.
-        failed_at: the monotonic time of the last one.
-        failed_after: the seconds that the last one took, if it was a timeout; else 0.
+        clock: the clock of the endpoint.
+        invocation_ids: unique IDs of calls, sent in `amz-sdk-invocation-id`.
+        outage: the transient failures since a request was last served.
     """
 
     def __init__(
@@ -175,20 +166,26 @@ class _Route:
         self.rate_limiter = rate_limiter
         self.user_agent = user_agent
         self.invocation_ids = _numbered_uuids()
-        self.failing_since: float | None = None
-        self.failed_at = self.failed_after = 0.0
+        self.outage = Outage()
 
 
 class _Call(Generic[Output]):
-    """A call under way, and what has come of it so far.
+    """State of one call in progress.
 
     Attributes:
-        credentials: what signed the last attempt.
-        refused: credentials that the service refused, so that the provider was asked for others.
-        renewed: whether the provider was asked once more.
-        signed: the request of the last attempt.
-        correction: of the clock, to be tried by this call.
-        failing_since: the monotonic time since which it fails.
+        signed_at: the time of the last attempt's signature.
+        credentials: the credentials of the last attempt.
+        signed: the signed request of the last attempt.
+        attempts: the number of attempts.
+        charged_attempts: the number of attempts that count towards `max_attempts`.
+        renewed: whether the provider was asked for other credentials.
+        refused: the credentials that the service refused before.
+        correction: a correction of the clock that this call tries.
+        seconds: the duration of the last attempt.
+        response: the response to the last attempt.
+        error: the error of the last attempt.
+        retry_cost: what the last retry took from the quota.
+        failing_since: the monotonic time of the first transient failure.
     """
 
     invocation_id: str
@@ -220,12 +217,12 @@ def _redaction(call: _Call[Output]) -> Redaction:
 
 
 class Pipeline:
-    """Makes calls for one view of a client.
+    """Makes the calls of one view of a client in one region.
 
     Args:
-        shared: what it has in common with other views.
-        settings: what is its own; with `configure`, only its timeout counts.
-        configure: finds the settings, at the first call.
+        shared: state shared with other views.
+        settings: the view's settings; with `configure`, only the timeout is used.
+        configure: resolves the settings, at the first call.
     """
 
     def __init__(
@@ -246,21 +243,21 @@ class Pipeline:
         *,
         outlasts_throttling: bool = False,
     ) -> Coroutine[None, None, Output]:
-        """Make one call, with as many attempts as the policy allows.
+        """Build the request of a call, and return a coroutine that makes the call.
 
         Args:
-            operation: a row of the table.
+            operation: a row of the operation table.
             arguments: values by parameter name.
-            outlasts_throttling: for one call of a fan-out. A throttled attempt waits for a permit,
-                and a transient failure is retried for 20 seconds, unless no call has succeeded for
-                that long. Neither counts as an attempt or is charged to the retry quota.
+            outlasts_throttling: whether the call is one of a fan-out. After throttling, it waits
+                for a permit of the rate limiter. After transient failures, it is retried for up to
+                20 seconds, or until no call has succeeded for 20 seconds. Neither counts towards
+                `max_attempts`, nor is charged to the retry quota.
 
         Returns:
-            What makes it when awaited. It raises `LambdaCoreError` if the call failed, for the
-            reason that its class and text tell.
+            A coroutine that makes the call. It raises `LambdaCoreError` if the call fails.
 
         Raises:
-            ParameterError: an argument cannot be sent.
+            ParameterError: if an argument cannot be sent.
         """
         if operation.token is not None and arguments.get(operation.token) is None:
             arguments = {**arguments, operation.token: self.shared.new_token()}
@@ -287,8 +284,11 @@ class Pipeline:
         call.invocation_id = next(route.invocation_ids)
         if route.clock.untried is not None:
             call.correction = route.clock.take_untried()
-        if call.outlasts_throttling and route.failing_since is not None:
-            self._check_outage(call.operation.name, route, route.failing_since)
+        if call.outlasts_throttling and route.outage.since is not None:
+            failure = route.outage.expected_failure(self.shared.clock.monotonic())
+            if failure is not None:
+                failure.operation = call.operation.name
+                raise failure
         if route.endpoint.path:
             call.request = evolve(call.request, target=route.endpoint.path + call.request.target)
         while True:
@@ -299,10 +299,10 @@ class Pipeline:
                 error.operation, error.attempts = call.operation.name, call.attempts
                 call.error = error
                 delay = self._delay(call, route, error)
-                if call.attempts > sent:  # else it failed before, for want of credentials
+                if call.attempts > sent:  # else credentials were missing, and nothing was sent
                     self._report(call, error, delay)
                 if delay is None:
-                    call.response = None  # the error keeps this frame, which need not keep a body
+                    call.response = None  # the error's traceback keeps this frame alive
                     raise
             else:
                 self.shared.quota.release(call.retry_cost)
@@ -323,10 +323,13 @@ class Pipeline:
             if call.refused is not None:
                 self._check_renewed(call, credentials)
             timeout = self.settings.timeout
-            if call.outlasts_throttling and not (
-                route.failing_since is None and call.failing_since is None
+            if call.outlasts_throttling and (
+                route.outage.since is not None or call.failing_since is not None
             ):
-                timeout = self._timeout_amid_failures(call, route)
+                seconds = route.outage.attempt_timeout(
+                    timeout.attempt, call.failing_since, shared.clock.monotonic()
+                )
+                timeout = evolve(timeout, attempt=seconds)
             call.attempts += 1
             call.credentials = credentials
             call.signed_at = route.clock.now(call.correction)
@@ -356,34 +359,34 @@ class Pipeline:
                 output = call.operation.parse_response(
                     call.response, call.attempts, call.request.identifiers
                 )
-            except Exception as error:  # noqa: BLE001 - it is raised below, without what it quotes
+            except Exception as error:  # noqa: BLE001 - raised below, without secrets
                 failure = error
             else:
                 outcome = Outcome.SUCCESS
                 route.clock.accept(call.correction)
                 return output
-            # Out here, since what is raised in a handler keeps the handled error as its context.
+            # Outside the handler, so that the new error does not keep this one as its context.
             failure = self._without_secrets(call, failure)
             raise failure
         except ApiError as error:
             if error.throttling:
                 outcome, hint = Outcome.THROTTLED, error.retry_after
             elif not error.transient:
-                outcome = Outcome.SUCCESS  # served, if not as hoped
+                outcome = Outcome.SUCCESS  # the service handled the request
                 if error.code not in _REFUSALS:
                     route.clock.accept(call.correction)
             raise
         finally:
             route.rate_limiter.release(permit, outcome, hint)
             if outcome is not Outcome.OTHER:
-                route.failing_since = None
+                route.outage.since = None
 
     def _delay(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:
-        """Seconds until the next attempt, or `None` if there is to be none."""
+        """Return the seconds until the next attempt, or `None` to stop."""
         policy = self.settings.policy
         if call.outlasts_throttling and error.throttling:
             return 0.0  # the rate limiter delays it
-        # Evaluate both, even if no attempt is left: each updates shared state.
+        # Evaluate these even if no attempt is left: they update shared state.
         corrected = self._clock_was_wrong(call, route, error) or self._keys_were_refused(
             call, error
         )
@@ -393,7 +396,12 @@ class Pipeline:
             return 0.0
         retryable = is_retryable(error, repeatable=call.operation.repeatable)
         if call.outlasts_throttling and policy.max_attempts > 1 and (corrected or retryable):
-            return self._patience(call, route, error)
+            now = self.shared.clock.monotonic()
+            start = route.outage.record(error, call.seconds, now)
+            if call.failing_since is None:
+                call.failing_since = start
+            backoff = policy.backoff(error, call.charged_attempts, self.shared.jitter())
+            return route.outage.delay(backoff, call.failing_since, now)
         if corrected:
             route.clock.untried = call.correction
         if exhausted or not retryable:
@@ -403,49 +411,6 @@ class Pipeline:
             return None
         call.retry_cost = cost
         return policy.backoff(error, call.charged_attempts, self.shared.jitter())
-
-    def _patience(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:
-        """The delay of one of many: an outage is waited for once, not by each anew."""
-        now = self.shared.clock.monotonic()
-        # If nothing could be reached, trying was failing.
-        since = now - call.seconds if error.not_executed else now
-        route.failed_at = now
-        route.failed_after = call.seconds if isinstance(error, TransportTimeoutError) else 0.0
-        if route.failing_since is None:
-            route.failing_since = since
-        if call.failing_since is None:
-            call.failing_since = since
-        left = min(call.failing_since, route.failing_since) + _PATIENCE - _LAST_ATTEMPT - now
-        if left <= 0:
-            return None
-        backoff = self.settings.policy.backoff(error, call.charged_attempts, self.shared.jitter())
-        return min(backoff, left)
-
-    def _timeout_amid_failures(self, call: _Call[Output], route: _Route) -> Timeout:
-        """The timeout of one of many that failed, or that comes while no request is served."""
-        timeout, now = self.settings.timeout, self.shared.clock.monotonic()
-        since = [x for x in (call.failing_since, route.failing_since) if x is not None]
-        left = min(since) + _PATIENCE - now
-        if left <= 0 or (timeout.attempt is not None and timeout.attempt <= left):
-            return timeout
-        return evolve(timeout, attempt=max(left, _LAST_ATTEMPT))
-
-    def _check_outage(self, operation: str, route: _Route, since: float) -> None:
-        """Spare one of many an attempt in an outage that shows in timeouts.
-
-        Raises:
-            TransportError: no request was served for 20 seconds, and less time has passed since the
-                last timeout than it took, so that another attempt would only wait as long.
-        """
-        now = self.shared.clock.monotonic()
-        if now - since >= _PATIENCE and now - route.failed_at < route.failed_after:
-            error = TransportError(
-                f"no request has succeeded for {_PATIENCE:g} seconds, and the last one timed out"
-                f" after {route.failed_after:.1f} seconds",
-                not_executed=True,
-            )
-            error.operation = operation
-            raise error
 
     def _clock_was_wrong(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> bool:
         if (
@@ -458,7 +423,7 @@ class Pipeline:
         return call.correction is not None
 
     def _keys_were_refused(self, call: _Call[Output], error: LambdaCoreError) -> bool:
-        """Whether the credentials were the fault, and the provider may have others; once a call."""
+        """Return whether other credentials may help; at most once per call."""
         if call.renewed or not isinstance(error, ApiError) or error.code not in _REFUSED_KEYS:
             return False
         call.renewed = self.shared.credentials.renew(call.credentials)
@@ -468,12 +433,12 @@ class Pipeline:
 
     @staticmethod
     def _check_renewed(call: _Call[Output], credentials: Credentials) -> None:
-        """Raise the refusal again if the provider has only the refused keys."""
+        """Raise the last error again if the provider returned the refused keys again."""
         if call.refused and call.error and keys_equal(credentials, call.refused):
             raise call.error
 
     async def _wait_for_credentials(self) -> Credentials:
-        # The refresh goes on for others if this caller stops waiting.
+        # The refresh continues for other callers if this one stops waiting.
         return await self._in_time(
             self.shared.credentials.get(),
             CredentialsError,
@@ -481,9 +446,9 @@ class Pipeline:
         )
 
     async def _in_time(
-        self, work: Awaitable[Found], kind: type[LambdaCoreError], problem: str
-    ) -> Found:
-        """Wait for what a request needs, no longer than an attempt may take."""
+        self, work: Awaitable[Result], kind: type[LambdaCoreError], problem: str
+    ) -> Result:
+        """Wait for a precondition of the request, at most for the timeout of an attempt."""
         seconds = self.settings.timeout.attempt
         scope = asyncio.timeout(seconds)
         try:
@@ -495,14 +460,14 @@ class Pipeline:
         raise kind(problem.format(seconds))
 
     def _without_secrets(self, call: _Call[Output], failure: Exception) -> Exception:
-        """The failure of an attempt as an error of this library, without what quotes the request.
+        """Return the failure of an attempt as an error without secrets of the request.
 
-        Texts are cut as an answer is read. So it is read again after the secrets were taken out,
-        for a cut might leave a part of one.
+        Parsing shortens texts, which may cut a secret in two. So the secrets are removed from the
+        response, and it is parsed again.
         """
         redaction = _redaction(call)
         if call.response is None:
-            # A closed client is a programming error. All else is raised by a session of the user's.
+            # A `RuntimeError` means a closed client. Other errors come from the user's session.
             if not isinstance(failure, LambdaCoreError) and type(failure) is not RuntimeError:
                 unsent = TransportError(f"sending failed: {type(failure).__name__}")
                 unsent.transient, unsent.__cause__ = False, failure
@@ -527,7 +492,7 @@ class Pipeline:
             return
         response = call.response
         request_id = None if response is None else response.headers.get("x-amzn-requestid")
-        if request_id is not None and error is None:  # of a failure, it is redacted already
+        if request_id is not None and error is None:  # failed responses are redacted already
             request_id = _redaction(call).text(request_id)
         attempt = Attempt(
             operation=call.operation.name,
@@ -543,16 +508,19 @@ class Pipeline:
         if listener is not None:
             try:
                 listener(attempt)
-            # A fault in somebody's metrics is no reason to lose an answer. The listener does not
-            # wait, so this is no cancellation of the call, but the result of a cancelled future.
+            # A bug in the listener must not lose a result. The listener does not await, so a
+            # `CancelledError` comes from a cancelled future, not from a cancellation of the call.
             except (Exception, asyncio.CancelledError):
                 logger.exception("on_attempt failed")
 
     async def resolve_settings(self, operation: str) -> Settings:
-        """The settings, found as at a first call of this operation if there was none.
+        """Return the settings, and resolve them before the first call.
+
+        Args:
+            operation: the name of the API operation, for errors.
 
         Raises:
-            ConfigurationError: they cannot be used.
+            ConfigurationError: if the settings cannot be used.
         """
         if self._route is None:
             await self._find_route(operation)
@@ -569,7 +537,7 @@ class Pipeline:
                     "no configuration within {:g} seconds: reading the AWS files takes longer",
                 )
             )
-            if self._route is None:  # nor has another call found it meanwhile
+            if self._route is None:  # no other call has found it in the meantime
                 self._route, self.settings = self._resolve_route(settings), settings
         except LambdaCoreError as error:
             error.operation = operation

@@ -1,29 +1,30 @@
-"""When the next request may be sent: one limit that all calls of a client to a region share.
+"""Rate limiter shared by all calls of a client in a region.
 
-Off until the service first throttles. Then all requests leave one behind the other, at a rate that
-looks for the service's own limit, a token bucket of unknown rate and size:
+There is no limit until the service first throttles. From then on, requests are sent one after the
+other, at a rate that converges on the service's own limit, a token bucket of unknown rate and size:
 
-- A throttled request found the bucket empty, so the answers between two throttles measure the
-  limit, within one request. The rate goes back to that measure; a little lower, where there were
-  too few answers to measure.
-- From there it grows with the cube of the successes since, as TCP CUBIC's window does: flat where
-  the limit was, so that only one request in some forty is throttled, then ever steeper, so that a
+- A throttled request found the bucket empty. So the responses between two throttles measure the
+  limit, within one request. After a throttle, the rate is cut to that measure, or a little if there
+  were too few responses to measure.
+- Then the rate grows with the cube of the successes, like the window of TCP CUBIC: slowly near the
+  limit, so that only about one request in forty is throttled, then faster and faster, so that a
   raised limit is found within two such cycles. With more requests in flight it probes less often,
-  because each probe costs more. A slower client probes more often than a faster one, which lets
-  clients that share a limit drift towards equal rates.
-- The first search starts at 22 a second, whatever came before: what a full bucket let through says
-  more about its size than about its rate, and equal starts are fair ones. It multiplies the rate,
-  and ends at the next throttle; but who was throttled at once, before a burst of its own, probably
-  meets others at the limit, and goes on through a few throttles to win a share.
-- Successes of requests that did not have to wait prove nothing and raise nothing. Throttled
-  requests that left before the last cut prove nothing new and cut nothing.
+  because each probe costs more. A slower client probes more often than a faster one, so clients
+  that share a limit converge to equal rates.
+- The first search starts at 22 requests a second, whatever the rate was before: what a full bucket
+  lets through says more about its size than about its rate, and equal starts are fair. The search
+  multiplies the rate, and ends at the next throttle. But a client that is throttled at once, before
+  its own burst, probably shares the limit with others. It continues through a few throttles to win
+  a share.
+- Successes of requests that did not wait prove nothing, and do not raise the rate. Throttled
+  requests that were sent before the last cut prove nothing new, and do not cut it again.
 
-In simulation, at 15 to 500 requests a second, a bucket of a second's size and up to 5 milliseconds
-of latency, this takes at least 98 percent of what the bucket allows, at 2 to 8 percent throttled;
-at 50 milliseconds, 94 percent, at 3 to 11. It is at its weakest below 10 a second (a fifth
-throttled at 5 a second). Two clients that look up 600 each under a limit of 50 a second take 93
-percent of it together, each a third at least, in nine runs of ten; the constants were chosen for
-that.
+In simulations with 15 to 500 requests a second, a bucket of one second, and up to 5 milliseconds of
+latency, the limiter uses at least 98 percent of what the bucket allows, with 2 to 8 percent
+throttled; at 50 milliseconds, 94 percent, with 3 to 11. It is weakest below 10 requests a second (a
+fifth throttled at 5 a second). Two clients that look up 600 connectors each under a limit of 50 a
+second use 93 percent of it together, with at least a third each, in nine runs of ten. The constants
+were chosen for that.
 """
 
 from __future__ import annotations
@@ -36,50 +37,50 @@ from typing import Final, Protocol
 
 from lambdacore_async.engine.clock import Clock
 
-#: A server may ask for a pause of so many seconds at most.
+#: The maximum pause in seconds that a server may ask for.
 _MAX_PAUSE: Final = 20.0
 _MIN_RATE: Final = 0.5
 
 _START_RATE: Final = 22.0
-#: So many successes in the second before the first throttle: the burst was this client's own.
+#: With this many successes in the second before the first throttle, the burst was this client's.
 _OWN_BURST: Final = 10
-#: Else the search goes on through throttles until so many answers were had.
+#: Otherwise the search continues through throttles until there were this many responses.
 _SEARCH_ANSWERS: Final = 8
 _SEARCH_STEP: Final = 0.25
 _CONTESTED_STEP: Final = 0.07
-#: The least seconds in which the rate grows e-fold, searching or found.
+#: The minimum time in seconds in which the rate grows e-fold, in a search and after it.
 _SEARCH_TIME: Final = 0.12
 _GROWTH_TIME: Final = 0.2
-#: Neither may take fewer round trips, or the throttles come too late.
+#: The minimum of both in round trips; with fewer, throttles would be noticed too late.
 _ROUND_TRIPS: Final = 2.0
 
 _KEPT: Final = 0.94
 _KEPT_OF_SEARCH: Final = 0.72
-#: A search may have let a small bucket run over, so what it measured may be too low.
+#: A search may leave tokens of a small bucket unused, so its measure may be too low.
 _SEARCH_MARGIN: Final = 1.2
 _ENOUGH_TO_MEASURE: Final = 4
 
-#: One throttle for about so many successes, at the start rate; more at lower rates.
+#: About this many successes per throttle at the start rate; fewer at lower rates.
 _CYCLE: Final = 40.0
 _CYCLE_EXPONENT: Final = 0.4
 _CURVE: Final = 0.5
-#: More requests in flight than these make cycles longer.
+#: More requests in flight than this make cycles longer.
 _FEW_IN_FLIGHT: Final = 6.0
 
-#: Seconds of unused turns that are kept, for timers that are late.
+#: Seconds for which unused permits are kept, because timers may be late.
 _SPARE: Final = 0.05
-#: Without a throttle for so many seconds, and with turns to spare, the limit is off again.
+#: The limit is removed after this many seconds without a throttle, if permits are left unused.
 _QUIET: Final = 60.0
-#: The rate never grows beyond so many times that of the last few requests sent.
+#: The rate never exceeds the rate of the last few requests by more than this factor.
 _MAX_EXCESS: Final = 2.0
 _FEW_SENDS: Final = 6
 
-#: Seconds that are not worth a sleep; a rounding error might even be too short to end one.
+#: Delays shorter than this many seconds are treated as zero; rounding errors are as short.
 _INSTANT: Final = 1e-6
 
 
 class Outcome(Enum):
-    """What an attempt tells about the rate."""
+    """Outcome of an attempt, as far as it concerns the rate."""
 
     SUCCESS = auto()
     THROTTLED = auto()
@@ -87,41 +88,41 @@ class Outcome(Enum):
 
 
 class Limit(Protocol):
-    """A send rate that learns; values in, values out, and time is an argument.
+    """Adaptive send rate. It has no clock: the time is an argument.
 
     Attributes:
-        rate: requests a second; `None` while there is no limit.
+        rate: requests per second; `None` while there is no limit.
     """
 
     rate: float | None
 
     def delay(self, now: float) -> float:
-        """Seconds until the next request may be sent; 0 or less if it may be now."""
+        """Return the seconds until the next request may be sent; 0 or less means now."""
         ...
 
     def take(self, now: float) -> None:
-        """A request is sent."""
+        """Record that a request is sent."""
         ...
 
     def learn(self, sent: float, now: float, outcome: Outcome) -> None:
-        """A request was answered.
+        """Adapt the rate to the outcome of a request.
 
         Args:
-            sent: when it was taken.
-            now: the time of the answer, not before `sent`.
-            outcome: what the answer was.
+            sent: the monotonic time at which the request was sent.
+            now: the current monotonic time, not before `sent`.
+            outcome: the outcome of the request.
         """
         ...
 
 
 class ProbingRate:
-    """Finds the rate of a token bucket from below and above; see the module's description."""
+    """Rate that converges on the rate of a token bucket; see the module's docstring."""
 
     def __init__(self) -> None:
         self.rate: float | None = None
         self._due = 0.0
         self._latency = 0.0
-        #: What was sent up to the last cut, or had no need to wait, proves nothing.
+        #: Requests sent before the last cut, or without waiting, prove nothing.
         self._cut = self._unneeded = -math.inf
         self._answers = self._streak = 0
         self._recent: deque[float] = deque(maxlen=_OWN_BURST)
@@ -130,11 +131,11 @@ class ProbingRate:
         self._answers_to_search = 0
 
     def delay(self, now: float) -> float:
-        """Seconds until the next request may be sent; 0 or less if it may be now."""
+        """Return the seconds until the next request may be sent; 0 or less means now."""
         return 0.0 if self.rate is None else self._due - now
 
     def take(self, now: float) -> None:
-        """A request is sent."""
+        """Record that a request is sent."""
         if self.rate is None:
             return
         if now - self._due > _SPARE:
@@ -147,12 +148,12 @@ class ProbingRate:
         self._sends.append(now)
 
     def learn(self, sent: float, now: float, outcome: Outcome) -> None:
-        """A request was answered.
+        """Adapt the rate to the outcome of a request.
 
         Args:
-            sent: when it was taken.
-            now: the time of the answer, not before `sent`.
-            outcome: what the answer was.
+            sent: the monotonic time at which the request was sent.
+            now: the current monotonic time, not before `sent`.
+            outcome: the outcome of the request.
         """
         if outcome is Outcome.SUCCESS:
             if self.rate is None:
@@ -186,9 +187,9 @@ class ProbingRate:
             self.rate = max(rate, min(rate * (1 + self._growth(rate)), most))
 
     def _growth(self, rate: float) -> float:
-        """By which fraction the rate grows at a success."""
+        """Return the fraction by which the rate grows after a success."""
         if self._searching:
-            # One success may be the token that was left.
+            # The first success may have used the last token of the bucket.
             step = _CONTESTED_STEP if self._contested else _SEARCH_STEP
             step, least_time = step * (self._streak > 1), _SEARCH_TIME
         else:
@@ -200,7 +201,7 @@ class ProbingRate:
         return min(step, fastest, _SEARCH_STEP)
 
     def _throttled(self, rate: float, now: float) -> None:
-        """Cut the rate to what was measured since the last cut, the bucket being empty at both."""
+        """Cut the rate to the measure since the last cut; the bucket was empty both times."""
         seconds = now - self._cut
         found = self._searching and self._answers_to_search <= 0
         kept, margin = (_KEPT_OF_SEARCH, _SEARCH_MARGIN) if found else (_KEPT, 1.0)
@@ -209,7 +210,7 @@ class ProbingRate:
             self._contested = True
         else:
             self._searching = False
-            # Where requests did not follow one another, the measure is of the demand.
+            # If permits were left unused, this measures the demand, not the limit.
             if self._answers >= _ENOUGH_TO_MEASURE and self._unneeded < self._cut:
                 cut = min(cut, margin * self._answers / seconds)
         self._cut_to(max(cut, _MIN_RATE), now)
@@ -221,10 +222,10 @@ class ProbingRate:
 
 
 class AdaptiveRate:
-    """The rate of AWS SDKs' adaptive retry mode, with its published constants.
+    """Rate of the adaptive retry mode of the AWS SDKs, with its published constants.
 
     Args:
-        now: the time at which counting starts.
+        now: the monotonic time at which counting starts.
     """
 
     _BUCKETS_A_SECOND = 2
@@ -245,25 +246,25 @@ class AdaptiveRate:
         self._filled_at = now
 
     def delay(self, now: float) -> float:
-        """Seconds until the next request may be sent; 0 or less if it may be now."""
+        """Return the seconds until the next request may be sent; 0 or less means now."""
         if self.rate is None:
             return 0.0
         self._fill(now)
         return (1 - self._tokens) / self.fill_rate
 
     def take(self, now: float) -> None:
-        """A request is sent."""
+        """Record that a request is sent."""
         if self.rate is not None:
             self._fill(now)
             self._tokens -= 1
 
-    def learn(self, sent: float, now: float, outcome: Outcome) -> None:  # noqa: ARG002 - not asked
-        """A request was answered.
+    def learn(self, sent: float, now: float, outcome: Outcome) -> None:  # noqa: ARG002 - of the protocol
+        """Adapt the rate to the outcome of a request.
 
         Args:
-            sent: when it was taken.
-            now: the time of the answer.
-            outcome: what the answer was.
+            sent: unused.
+            now: the current monotonic time.
+            outcome: the outcome of the request.
         """
         if outcome is Outcome.OTHER:
             return
@@ -301,13 +302,13 @@ class AdaptiveRate:
 
 
 class RateLimiter:
-    """Gives turns to send, in the order in which they were asked for.
+    """Grants permits to send requests, in the order of the calls to `acquire`.
 
-    It has no task of its own: who is first in line sleeps until the turn comes.
+    It needs no background task: the first caller in the queue sleeps until its permit is due.
 
     Args:
-        clock: tells the time, and sleeps.
-        max_in_flight: turns that may be out at once, at least 1.
+        clock: tells the time and sleeps.
+        max_in_flight: the maximum number of permits held at the same time, at least 1.
     """
 
     def __init__(self, clock: Clock, *, max_in_flight: int = 100) -> None:
@@ -316,20 +317,20 @@ class RateLimiter:
         self._free = max_in_flight
         self._not_before = -math.inf
         self._waiting = 0
-        self._first_in_line = asyncio.Lock()
+        self._head_of_queue = asyncio.Lock()
         self._freed: asyncio.Future[None] | None = None
 
     @staticmethod
-    def _new_limit(now: float) -> Limit:  # noqa: ARG004 - the other pace's asks for it
+    def _new_limit(now: float) -> Limit:  # noqa: ARG004 - for the subclass
         return ProbingRate()
 
     @property
     def rate(self) -> float | None:
-        """Requests a second; `None` while there is no limit."""
+        """Requests per second; `None` while there is no limit."""
         return self._limit.rate
 
     def acquire_nowait(self) -> float | None:
-        """Take a turn if there is one for the asking: the permit, as of `acquire`."""
+        """Return a permit if one is available at once, else `None`."""
         now = self._clock.monotonic()
         if self._waiting or not self._free or self._delay(now) > _INSTANT:
             return None
@@ -338,33 +339,33 @@ class RateLimiter:
         return now
 
     async def acquire(self) -> float:
-        """Wait for a turn.
+        """Wait for a permit.
 
         Returns:
-            The permit to give back with `release`: the monotonic time of the turn.
+            The permit, to be passed to `release`: the monotonic time at which it was granted.
         """
         permit = self.acquire_nowait()
         if permit is not None:
             return permit
         self._waiting += 1
         try:
-            async with self._first_in_line:
+            async with self._head_of_queue:
                 now = await self._wait()
         finally:
             self._waiting -= 1
-        # Nothing is taken before the last moment at which a cancellation may come.
+        # Take the permit only after the last await, so that a cancellation loses none.
         self._free -= 1
         self._limit.take(now)
         return now
 
     def release(self, permit: float, outcome: Outcome, retry_after: float | None = None) -> None:
-        """Give the turn back, and learn from what came of it.
+        """Release a permit, and adapt the rate to the outcome.
 
         Args:
-            permit: what `acquire` returned.
-            outcome: of the attempt; `OTHER` also where it was cancelled.
-            retry_after: seconds for which a throttling server asks to send nothing; at most 20
-                are granted.
+            permit: the result of `acquire`.
+            outcome: the outcome of the attempt; `OTHER` if it was cancelled.
+            retry_after: seconds for which a throttling server asks for a pause; at most 20 are
+                granted.
         """
         now = self._clock.monotonic()
         self._limit.learn(permit, now, outcome)
@@ -380,7 +381,7 @@ class RateLimiter:
         return max(self._limit.delay(now), self._not_before - now)
 
     async def _wait(self) -> float:
-        """The time at which there is a slot and a turn, for the one who is first in line."""
+        """Wait at the head of the queue until a permit is due, and return the time."""
         while True:
             while not self._free:
                 self._freed = asyncio.get_running_loop().create_future()
@@ -393,7 +394,7 @@ class RateLimiter:
 
 
 class AdaptiveRateLimiter(RateLimiter):
-    """Paces as AWS SDKs' adaptive retry mode does, for who wants the same behaviour everywhere."""
+    """Limits like the adaptive retry mode of the AWS SDKs, for the same behaviour as other SDKs."""
 
     @staticmethod
     def _new_limit(now: float) -> Limit:

@@ -1,4 +1,4 @@
-"""Removes a request's secrets from an answer that quotes them, and from errors made of it."""
+"""Removes the secrets of a request from a response that quotes it, and from its errors."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.sigv4 import Credentials
 
 _MASK: Final = "[redacted]"
-#: A quotation is recognised by this many of its first or last characters. A shorter secret cannot
-#: be told from other text.
+#: The number of first or last characters by which a quotation is recognised. Shorter secrets cannot
+#: be distinguished from other text.
 _LEAST: Final = 8
-#: An authorization header starts like the texts in which AWS explains a wrong signature.
+#: AWS's explanations of a wrong signature start like an authorization header.
 _LEAST_OF_AUTHORIZATION: Final = len("AWS4-HMAC-SHA256 Credential=") + _LEAST
-#: A text with more quotations is masked as a whole.
+#: A text with more quotations is masked completely.
 _MAX_QUOTATIONS: Final = 100
 #: Encodings may be nested, such as a URL in JSON in HTML.
 _MAX_NESTING: Final = 3
@@ -35,11 +35,11 @@ _ESCAPE: Final = re.compile(
 
 
 class Redaction:
-    """Masks the secrets of one request, as they are or escaped for JSON, HTML or a URL.
+    """Masks the secrets of one request, plain or escaped for JSON, HTML or a URL.
 
     Args:
         signed: the request; its signature and session token are secrets.
-        credentials: what signed it.
+        credentials: the credentials that signed it.
     """
 
     def __init__(self, signed: Request, credentials: Credentials) -> None:
@@ -54,7 +54,7 @@ class Redaction:
         self._secrets = [(secret, least) for secret, least in secrets if len(secret) >= least]
 
     def text(self, text: str) -> str:
-        """The text, with a mask in the place of each secret, or of its start or end."""
+        """Return a text with each secret masked, also where only its start or end is quoted."""
         spans: list[tuple[int, int]] = []
         for view, starts in _views(text):
             backwards = view[::-1]
@@ -76,13 +76,13 @@ class Redaction:
         return "".join([*parts, text[done:]])
 
     def data(self, data: bytes) -> bytes:
-        """The same for the bytes of a text in UTF-8, or in what else JSON may be encoded."""
+        """Return encoded text with each secret masked: UTF-8, UTF-16 or UTF-32."""
         if b"\0" in data:
             data = data.decode(json.detect_encoding(data), "replace").encode()
         return self.text(data.decode("latin-1")).encode("latin-1")
 
     def response(self, response: Response) -> Response:
-        """The answer without secrets; the very same one if it quotes none."""
+        """Return a response without secrets; the same object if it quotes none."""
         body = self.data(response.body)
         headers: dict[str, str] = {}
         for name, value in response.headers.items():
@@ -94,7 +94,7 @@ class Redaction:
         return Response(response.status, headers, body)
 
     def error(self, error: LambdaCoreError) -> None:
-        """Mask what an error says itself, and forget its causes if one of them tells a secret."""
+        """Mask the secrets in an error, and drop its causes if one of them contains a secret."""
         error.args = tuple(self._value(value) for value in error.args)
         for name, value in vars(error).items():
             setattr(error, name, self._value(value))
@@ -113,7 +113,7 @@ class Redaction:
 
 
 def _views(text: str) -> Iterator[tuple[str, array[int]]]:
-    """The text, then ever more decoded, each with where its characters start in the text."""
+    """Yield the text, then each level of decoding, with the positions of its characters."""
     starts = array("I", range(len(text) + 1))
     yield text, starts
     for _ in range(_MAX_NESTING):
@@ -146,7 +146,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _quotations(text: str, secret: str, least: int) -> Iterator[tuple[int, int]]:
-    """Where the text has the secret, or so many of its first characters at least."""
+    """Yield where the text has the secret, or at least its first `least` characters."""
     start = text.find(secret[:least])
     while start >= 0:
         size = least
@@ -157,7 +157,7 @@ def _quotations(text: str, secret: str, least: int) -> Iterator[tuple[int, int]]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """All that lies behind an error, whether or not a traceback shows it."""
+    """Yield all causes and contexts of an error, even those that a traceback hides."""
     for cause in {id(cause): cause for cause in (error.__cause__, error.__context__)}.values():
         if cause is not None:
             yield cause
@@ -165,5 +165,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _shown(error: BaseException) -> tuple[str, ...]:
-    """What can be read off an error."""
+    """Return the texts in which an error may show a secret."""
     return str(error), repr(error.args), repr(vars(error))

@@ -1,14 +1,19 @@
-"""Whether to send a request again, and after how long: decisions only, nobody sleeps here.
+"""Decides whether to retry a request, and after how long. Does no I/O and never sleeps.
 
-The rules and constants are those of AWS SDKs' retry behavior 2.1, as in botocore 1.44's standard
-mode; in addition the `Retry-After` header counts, which this service documents.
+The rules and constants are those of retry behavior 2.1 of the AWS SDKs, as in the standard mode of
+botocore 1.44. In addition, the `Retry-After` header is honoured, which this service documents.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from lambdacore_async.errors import LambdaCoreError, ParameterError
+from lambdacore_async.errors import (
+    LambdaCoreError,
+    ParameterError,
+    TransportError,
+    TransportTimeoutError,
+)
 
 MODES: Final = ("standard", "adaptive")
 MAX_ATTEMPTS: Final = 3
@@ -23,17 +28,23 @@ _THROTTLE_COST: Final = 5
 _TRANSIENT_COST: Final = 14
 _SUCCESS_REFUND: Final = 1
 
+#: Seconds for which the calls of a fan-out retry transient failures, including their last attempt.
+_MAX_OUTAGE: Final = 20.0
+#: Seconds of these that are reserved for the last attempt.
+_LAST_ATTEMPT: Final = 1.0
+
 
 class RetryPolicy:
-    """Which failures are worth another attempt, and when.
+    """Limits of a call's attempts, and the delays between them.
 
     Args:
-        mode: `standard`, or `adaptive`, which also paces sends as the SDKs' adaptive mode does.
-        max_attempts: requests a call in all, at least 1.
-        max_backoff: seconds that a delay may last, unless the service asks for more.
+        mode: `standard`, or `adaptive`, which also limits the send rate like the adaptive mode of
+            the AWS SDKs.
+        max_attempts: the maximum number of requests per call, at least 1.
+        max_backoff: the maximum delay in seconds, unless the service asks for more.
 
     Raises:
-        ParameterError: an argument is out of its bounds.
+        ParameterError: if an argument is out of bounds.
     """
 
     def __init__(
@@ -48,20 +59,20 @@ class RetryPolicy:
             raise ParameterError(
                 "max_attempts", f"must be a whole number from 1, got {max_attempts!r}"
             )
-        self.mode = str.__str__(mode)  # of a member of an enum too, its value
+        self.mode = str.__str__(mode)  # the value, if it is a member of a string enum
         self.max_attempts = max_attempts
         self.max_backoff = max_backoff
 
     def backoff(self, error: LambdaCoreError, attempt: int, jitter: float) -> float:
-        """Seconds to wait before the attempt after this one.
+        """Return the seconds to wait before the next attempt.
 
         Args:
-            error: how this attempt failed.
-            attempt: its number, from 1.
+            error: the error of the last attempt.
+            attempt: the number of the last attempt, from 1.
             jitter: a random number from 0 to 1.
         """
         base = _THROTTLE_BASE if error.throttling else _TRANSIENT_BASE
-        # 2.0 ** 1024 overflows; the cap is reached long before.
+        # 2.0 ** 1024 overflows; the maximum is reached long before.
         delay = jitter * min(base * 2.0 ** min(attempt - 1, 64), self.max_backoff)
         if error.backoff_hint is not None:
             delay = max(delay, min(error.backoff_hint, delay + _MAX_HINT_EXCESS))
@@ -71,20 +82,23 @@ class RetryPolicy:
 
 
 def is_retryable(error: LambdaCoreError, *, repeatable: bool) -> bool:
-    """Whether another attempt can help, and can do no harm.
+    """Return whether another attempt may succeed and is safe.
 
     Args:
-        error: how the attempt failed.
-        repeatable: doing the operation twice has the effect of doing it once.
+        error: the error of the last attempt.
+        repeatable: whether the operation is idempotent.
     """
     return (error.throttling or error.transient) and (repeatable or error.not_executed)
 
 
 class RetryQuota:
-    """A budget of retries that all calls of a client share, so that an outage is not amplified.
+    """Retry quota that all calls of a client share, so that retries do not amplify an outage.
 
     Args:
-        capacity: what the budget starts with, and never exceeds.
+        capacity: the initial and maximum number of tokens.
+
+    Attributes:
+        available: the number of tokens left.
     """
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
@@ -92,7 +106,7 @@ class RetryQuota:
         self.available = capacity
 
     def acquire(self, error: LambdaCoreError) -> int | None:
-        """Pay for a retry: the price, or `None` if the budget does not allow it."""
+        """Take the tokens of a retry; return their number, or `None` if too few are left."""
         cost = _THROTTLE_COST if error.throttling else _TRANSIENT_COST
         if cost > self.available:
             return None
@@ -100,7 +114,89 @@ class RetryQuota:
         return cost
 
     def release(self, cost: int | None) -> None:
-        """Refund after a success: what the last retry cost, or a little if there was none."""
+        """Return tokens after a success: the cost of the last retry, or 1 if there was none."""
         if self.available < self._capacity:
             refund = _SUCCESS_REFUND if cost is None else cost
             self.available = min(self._capacity, self.available + refund)
+
+
+class Outage:
+    """Transient failures of an endpoint, and how long the calls of a fan-out outlast them.
+
+    A call retries for 20 seconds after its first failure, or after the start of the outage if that
+    is earlier. So all calls wait for an outage together, instead of one after the other.
+
+    Attributes:
+        since: the monotonic time of the first transient failure since a request was last served;
+            `None` if there was no failure since.
+    """
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        self._last_failure = self._last_timeout = 0.0
+
+    def record(self, error: LambdaCoreError, seconds: float, now: float) -> float:
+        """Record a failure, and return the monotonic time from which it counts.
+
+        Args:
+            error: the error of the attempt.
+            seconds: the duration of the attempt.
+            now: the current monotonic time.
+        """
+        # If the request never reached the service, the failure began with the attempt.
+        start = now - seconds if error.not_executed else now
+        if self.since is None:
+            self.since = start
+        self._last_failure = now
+        self._last_timeout = seconds if isinstance(error, TransportTimeoutError) else 0.0
+        return start
+
+    def delay(self, backoff: float, failing_since: float, now: float) -> float | None:
+        """Return the seconds until the next attempt of a call, or `None` to stop.
+
+        Args:
+            backoff: the seconds that the retry policy asks for.
+            failing_since: the monotonic time of the call's first failure.
+            now: the current monotonic time.
+        """
+        left = self._left(failing_since, now) - _LAST_ATTEMPT
+        return min(backoff, left) if left > 0 else None
+
+    def attempt_timeout(
+        self, timeout: float | None, failing_since: float | None, now: float
+    ) -> float | None:
+        """Return the timeout of an attempt, shortened so that the call ends in time.
+
+        After 20 seconds of failures, an attempt has its full timeout again.
+
+        Args:
+            timeout: the configured timeout of an attempt in seconds; `None` for no limit.
+            failing_since: the monotonic time of the call's first failure; `None` if there is none.
+            now: the current monotonic time.
+        """
+        left = self._left(failing_since, now)
+        if left <= 0:
+            return timeout
+        left = max(left, _LAST_ATTEMPT)
+        return left if timeout is None else min(timeout, left)
+
+    def expected_failure(self, now: float) -> TransportError | None:
+        """Return an error in place of an attempt that would probably only time out.
+
+        That is the case if no request was served for 20 seconds, and the time since the last
+        timeout is shorter than the time that it took.
+
+        Args:
+            now: the current monotonic time.
+        """
+        if self._left(None, now) > 0 or now - self._last_failure >= self._last_timeout:
+            return None
+        return TransportError(
+            f"no request has succeeded for {_MAX_OUTAGE:g} seconds, and the last one timed out"
+            f" after {self._last_timeout:.1f} seconds",
+            not_executed=True,
+        )
+
+    def _left(self, failing_since: float | None, now: float) -> float:
+        starts = (start for start in (failing_since, self.since) if start is not None)
+        return min(starts, default=now) + _MAX_OUTAGE - now

@@ -6,9 +6,8 @@ import platform
 from string import ascii_letters, digits
 from typing import Final
 
+from lambdacore_async._version import VERSION
 from lambdacore_async.errors import ParameterError
-
-VERSION: Final = "0.1.0"
 
 _ALLOWED: Final = frozenset(ascii_letters + digits + "!$%&'*+-.^_`|~,")
 #: AWS's names of operating systems, by Python's names in lower case.

@@ -175,8 +175,6 @@ class Workflows:
         timeout: float,
         poll_interval: float,
         on_change: OnChange | None,
-        *,
-        gone: bool = False,
     ) -> ConnectorWait:
         """Return a wait for a connector.
 
@@ -185,7 +183,6 @@ class Workflows:
             timeout: seconds to wait, more than 0.
             poll_interval: maximum seconds between two polls, more than 0.
             on_change: is called with the connector on each change.
-            gone: whether the wait is for the connector's deletion.
 
         Raises:
             ParameterError: if an argument is invalid.
@@ -200,7 +197,7 @@ class Workflows:
             timeout=timeout,
             poll_interval=poll_interval,
             on_change=on_change,
-            exists=not gone and (identifier is not connector or self._core.was_written(identifier)),
+            exists=identifier is not connector or self._core.was_written(identifier),
         )
 
     def runtime_wait(
