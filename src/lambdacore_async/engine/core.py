@@ -306,6 +306,7 @@ class Accounts:
 
 def _key(provider: object) -> object:
     """Return a hashable key that is equal for equal credentials or providers."""
+    identity = id(provider)  # it stays unique, because the account's state holds the provider
     try:
         if isinstance(provider, partial):  # two partials are never equal
             keywords = frozenset(provider.keywords.items())
@@ -314,5 +315,5 @@ def _key(provider: object) -> object:
             key = provider
         hash(key)
     except TypeError:
-        return id(provider)  # it stays unique, because the account's state holds the provider
+        return identity
     return key
