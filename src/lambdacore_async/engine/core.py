@@ -8,7 +8,7 @@ import os
 import random
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from functools import partial
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 import aiohttp
@@ -151,9 +151,27 @@ class Core:
         """The clock of the client."""
         return self.pipeline.shared.clock
 
-    def replace(self, **parts: Any) -> Self:
-        """Return a core with some fields of `Shared` replaced, such as the transport."""
-        shared = evolve(self.shared, **parts)
+    def replace(
+        self,
+        *,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] | None = None,
+    ) -> Self:
+        """Return a core with another transport, clock or source of randomness.
+
+        Args:
+            transport: sends requests. Defaults to the present one, as for the others.
+            clock: tells the time and sleeps.
+            jitter: returns a random number from 0 to 1.
+        """
+        shared = self.shared
+        shared = evolve(
+            shared,
+            transport=transport or shared.transport,
+            clock=clock or shared.clock,
+            jitter=jitter or shared.jitter,
+        )
         return type(self)(shared, self.options, self._configuration, self._accounts)
 
     def view(self, options: Options, credentials: CredentialsLike | None = None) -> Self:
