@@ -482,7 +482,7 @@ async def test_cancelling_a_watch_during_checks_leaves_no_task_and_loses_no_chan
             *(("ConnectorDeleted", f"c-{n}") for n in range(4)),
         ]
         step += 1
-    assert step > 3
+    assert step >= 3  # from Python 3.12 on, one turn of the loop less
     assert other_tasks() == set()
 
 
