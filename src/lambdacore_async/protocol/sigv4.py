@@ -131,8 +131,9 @@ class Signer:
             names = ";".join(sorted(headers))
             rest = _canonical_rest(headers, names, request.body)
         digest = sha256(_canonical_start(request).encode() + rest).hexdigest()
-        signature = signature_of(common.text + digest, common.key)
-        headers["authorization"] = f"{common.authorization}{names}, Signature={signature}"
+        mac = common.mac.copy()
+        mac.update(digest.encode())
+        headers["authorization"] = f"{common.authorization}{names}, Signature={mac.hexdigest()}"
         headers.update(unsigned)
         return Request(request.method, request.target, headers, request.body, request.max_response)
 
@@ -174,8 +175,8 @@ class _Common:
         headers: the headers added to every request.
         names: the names of these headers, sorted and joined by semicolons.
         rest: the canonical request after the target, for a request without headers and body.
-        text: the string to sign, without the digest at its end.
         key: the signing key.
+        mac: the signature of the string to sign so far; only the digest at its end is missing.
         authorization: the `Authorization` header up to the names of the signed headers.
     """
 
@@ -185,8 +186,8 @@ class _Common:
     headers: Mapping[str, str]
     names: str
     rest: bytes
-    text: str
     key: bytes
+    mac: hmac.HMAC
     authorization: str
 
 
@@ -216,8 +217,8 @@ def _common(
         headers,
         names,
         _canonical_rest(headers, names, None),
-        _string_to_sign(timestamp, scope, digest=""),
         key,
+        hmac.new(key, _string_to_sign(timestamp, scope, digest="").encode(), sha256),
         f"{ALGORITHM} Credential={credentials.access_key_id}/{scope}, SignedHeaders=",
     )
 

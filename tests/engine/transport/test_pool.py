@@ -224,7 +224,10 @@ async def test_a_server_that_sends_data_before_a_request_is_refused(
     assert (caught.value.transient, caught.value.not_executed) == (True, True)
 
 
-async def test_cancelling_while_a_connection_is_checked_leaves_the_pool_usable() -> None:
+async def test_cancelling_while_a_connection_is_checked_leaves_the_pool_usable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pool, "_may_have_data", bool)
     transport = AiohttpTransport(max_connections=1)
     async with wire(*[[http()]] * 20) as peer:
         await reply(transport, peer.endpoint)
@@ -241,6 +244,23 @@ async def test_cancelling_while_a_connection_is_checked_leaves_the_pool_usable()
         await transport.close()
     await settle()
     assert other_tasks() == set()
+
+
+@pytest.mark.parametrize("platform", ["linux", "win32"])
+async def test_the_loop_runs_only_where_an_idle_connection_may_have_data(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.platform", platform)
+    mine, peer = socket.socketpair()
+    transport = Mock(spec=asyncio.Transport)
+    transport.get_extra_info.return_value = mine
+    with mine, peer:
+        assert pool._may_have_data([transport]) is (platform == "win32")
+        peer.send(b"late")
+        assert pool._may_have_data([transport])
+    assert pool._may_have_data([transport])  # the socket is closed
+    transport.get_extra_info.return_value = None
+    assert pool._may_have_data([transport])
 
 
 # Name resolution

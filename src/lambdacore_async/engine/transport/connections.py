@@ -27,6 +27,7 @@ class DirectConnection(asyncio.BufferedProtocol):
         loop: event loop of the connection.
 
     Attributes:
+        transport: the connection's transport.
         due: deadline for the next part of the response or for all of it, in loop time.
         ended: whether the connection can carry no further request.
         idle_since: end of the last exchange, as `Pool.now` returned it.
@@ -41,16 +42,16 @@ class DirectConnection(asyncio.BufferedProtocol):
         "_pending",
         "_read_timeout",
         "_reader",
-        "_transport",
         "due",
         "ended",
         "idle_since",
+        "transport",
     )
 
     def __init__(
         self, lease: Connection, guard: Guard, buffer: memoryview, loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._lease, self._guard, self._transport = lease, guard, guard.transport
+        self._lease, self._guard, self.transport = lease, guard, guard.transport
         self._buffer = buffer
         self._loop = loop
         self._reader = ResponseReader()
@@ -58,7 +59,7 @@ class DirectConnection(asyncio.BufferedProtocol):
         self._read_timeout = self._attempt_due = self.due = math.inf
         self.ended = False
         self.idle_since = (0.0, 0.0)
-        self._transport.set_protocol(self)
+        self.transport.set_protocol(self)
 
     def send(self, request: Request, timeout: Timeout, started: float) -> asyncio.Future[Response]:
         """Send a request; return the future of its response.
@@ -76,7 +77,7 @@ class DirectConnection(asyncio.BufferedProtocol):
         self._extend()
         self._reader.expect(request.max_response)
         self._pending = pending = self._loop.create_future()
-        self._transport.write(serialize(request))
+        self.transport.write(serialize(request))
         return pending
 
     def expire(self) -> None:
@@ -90,7 +91,7 @@ class DirectConnection(asyncio.BufferedProtocol):
             self.close()
         else:
             self._guard.idle_since = self.idle_since
-            self._transport.set_protocol(self._guard)
+            self.transport.set_protocol(self._guard)
             self._lease.release()
 
     def close(self) -> None:

@@ -20,7 +20,14 @@ import aiohttp.client
 from yarl import URL
 
 from lambdacore_async.engine.transport.connections import Deadlines, DirectConnection
-from lambdacore_async.engine.transport.pool import KEEP, KEEPALIVE, UNPOLLED, Pool, elapsed, poll
+from lambdacore_async.engine.transport.pool import (
+    KEEP,
+    KEEPALIVE,
+    UNPOLLED,
+    Pool,
+    elapsed,
+    read_idle,
+)
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
@@ -92,7 +99,7 @@ class DirectTransport:
         idle = self._idle[endpoint.url]
         # While responses arrive, the loop also reads the idle connections.
         if idle and elapsed(self._last_response, now) > UNPOLLED:
-            await poll()
+            await read_idle([connection.transport for connection in idle])
         while idle:
             connection = idle.pop()
             if not connection.ended and elapsed(connection.idle_since, now) <= KEEPALIVE:
