@@ -81,9 +81,11 @@ class DirectTransport:
         self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._loop)
         self._buffer = memoryview(bytearray(_BUFFER))
+        self._destinations: dict[str, aiohttp.ClientRequest] = {}
         self._idle: defaultdict[str, list[DirectConnection]] = defaultdict(list)
         self._timer: asyncio.TimerHandle | None = None
         self._sharing = 0
+        self._closed = False
         self._last_response = pool.now()
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
@@ -117,7 +119,11 @@ class DirectTransport:
         finally:
             self._deadlines.discard(connection)
         connection.idle_since = self._last_response = self._pool.now()
-        if self._sharing or connection.ended:
+        if (
+            connection.ended
+            or self._closed
+            or (self._sharing and self._claims() >= self._pool.limit)
+        ):
             connection.release()
         else:
             idle.append(connection)
@@ -128,8 +134,7 @@ class DirectTransport:
     @contextmanager
     def sharing(self) -> Generator[None]:
         """Hold no idle connection back while the caller may be waiting for the pool."""
-        idle = sum(map(len, self._idle.values()))
-        if idle + len(self._deadlines.pending) + self._sharing >= self._pool.limit:
+        if self._claims() >= self._pool.limit:
             self._release_idle()
         self._sharing += 1
         try:
@@ -139,9 +144,13 @@ class DirectTransport:
 
     def close(self) -> None:
         """Stop the timers and release all connections; those in use follow after their exchange."""
-        self._sharing += 1
+        self._closed = True
         self._release_idle()
         self._deadlines.close()
+
+    def _claims(self) -> int:
+        """Return the number of connections in use, held, or requested from the pool."""
+        return sum(map(len, self._idle.values())) + len(self._deadlines.pending) + self._sharing
 
     def _release_idle(self) -> None:
         if self._timer is not None:
@@ -153,7 +162,10 @@ class DirectTransport:
 
     async def _connect(self, url: str, timeout: Timeout) -> DirectConnection:
         # The pool identifies an endpoint by a request to it. This request is never sent.
-        destination = aiohttp.ClientRequest("GET", URL(url, encoded=True), loop=self._loop)
+        destination = self._destinations.get(url)
+        if destination is None:
+            destination = aiohttp.ClientRequest("GET", URL(url, encoded=True), loop=self._loop)
+            self._destinations[url] = destination
         limits = aiohttp.ClientTimeout(connect=timeout.attempt, sock_connect=timeout.connect)
         with self.sharing():
             try:
