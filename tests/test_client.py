@@ -40,7 +40,7 @@ from lambdacore_async.engine.core import Core
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.reading import is_array, is_object
-from lambdacore_async.protocol.restjson import ListOperation
+from lambdacore_async.protocol.restjson import ListOperation, TagsOperation
 from support.aws_sdk import Sdk, SdkError, method_name
 
 ROLE = "arn:aws:iam::123456789012:role/connector-operator"
@@ -65,6 +65,7 @@ DUAL = {
 RUNTIME: dict[str, Any] = {"RuntimeName": "perl"}
 IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/perl:5.40"
 MINUTE = timedelta(minutes=1)
+ARN = "arn:aws:lambda:us-east-1:123456789012:network-connector:prod"
 #: Calls of each operation, some in more than one state. A duration moves the clock.
 SCENARIO: tuple[tuple[str, dict[str, Any]] | timedelta, ...] = (
     ("CreateNetworkConnector", {"Name": "a", "Configuration": EGRESS, "OperatorRole": ROLE,
@@ -126,6 +127,17 @@ SCENARIO: tuple[tuple[str, dict[str, Any]] | timedelta, ...] = (
 )  # fmt: skip
 
 
+#: Calls on the tags of the connector `a`.
+TAGGING: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("ListTags", {}),
+    ("TagResource", {"Tags": {"team": "net", "stage": "prod"}}),
+    ("TagResource", {"Tags": {"a*b": "not a key"}}),
+    ("UntagResource", {"TagKeys": ["team", "unknown"]}),
+    ("ListTags", {}),
+    ("ListTags", {"Resource": "arn:aws:lambda:us-east-1:123456789012:network-connector:gone"}),
+    ("ListTags", {"Resource": "arn:aws:lambda:us-east-1:123456789012:runtime:perl"}),
+)
+
 #: Calls that no service could accept, and the wrong parameter.
 REFUSED: list[tuple[Callable[[Any], Any], str]] = [
     (lambda c: c.get_network_connector(""), "identifier"),
@@ -142,6 +154,13 @@ REFUSED: list[tuple[Callable[[Any], Any], str]] = [
         "recovery_window_in_days",
     ),
     (lambda c: anext(c.list_network_connectors(max_items="7").by_page()), "max_items"),
+    (lambda c: c.list_tags("prod-egress"), "resource"),
+    (lambda c: c.list_tags(None), "resource"),
+    (lambda c: c.tag_resource(ARN, None), "tags"),
+    (lambda c: c.tag_resource(ARN, {"team": 7}), "tags['team']"),
+    (lambda c: c.untag_resource(ARN, []), "tag_keys"),
+    (lambda c: c.untag_resource(ARN, "team"), "tag_keys"),
+    (lambda c: c.untag_resource(ARN, [7]), "tag_keys[0]"),
 ]
 
 
@@ -188,6 +207,8 @@ async def ours(client: LambdaCoreClient, operation: str, parameters: dict[str, A
         token = {} if page.next_token is None else {row.output_token: page.next_token}
         return {row.items: [to_dict(item) for item in page], **token}
     model = await result
+    if isinstance(row, TagsOperation):
+        return {"Tags": model}
     return {} if model is None else to_dict(model)
 
 
@@ -220,14 +241,20 @@ async def test_every_operation_returns_the_same_fields_as_boto3() -> None:
         mine.client() as client,
     ):
         sdk = sdk_of(theirs)
+
+        async def compare(operation: str, parameters: dict[str, Any]) -> None:
+            expected = await outcome(lambda: sdk.call(operation, **parameters))
+            actual = await outcome(lambda: ours(client, operation, parameters))
+            assert actual == expected, (operation, parameters)
+
         for step in SCENARIO:
             if isinstance(step, timedelta):
                 time.now += step
                 continue
-            operation, parameters = step
-            expected = await outcome(lambda: sdk.call(operation, **parameters))  # noqa: B023
-            actual = await outcome(lambda: ours(client, operation, parameters))  # noqa: B023
-            assert actual == expected, step
+            await compare(*step)
+        arn = (await client.get_network_connector("a")).arn
+        for operation, parameters in TAGGING:
+            await compare(operation, {"Resource": arn, **parameters})
         sdk.close()
     assert set(mine.calls) == set(theirs.calls) == set(operations.OPERATIONS)
 
@@ -442,7 +469,12 @@ async def test_each_method_passes_all_its_arguments_under_the_names_of_its_opera
     operation = operations.OPERATIONS[name]
     method: Any = getattr(LambdaCoreClient(), method_name(name))
     names = inspect.signature(method).parameters.keys() - {"prefetch"}
-    valid = {"max_items": 7, "state": NetworkConnectorState.ACTIVE}  # listings validate them first
+    valid = {  # the methods validate these first
+        "max_items": 7,
+        "state": NetworkConnectorState.ACTIVE,
+        "resource": ARN,
+        "tag_keys": ("team",),
+    }
     given = {name: valid.get(name, f"the-{name}") for name in names}
     with pytest.raises(NotSentError):
         result = method(**given)

@@ -11,6 +11,9 @@ from collections.abc import (
     Iterable,
     Mapping,
 )
+from collections.abc import (
+    Set as AbstractSet,
+)
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
@@ -26,6 +29,7 @@ from lambdacore_async.engine.identity.providers import CredentialsLike, is_async
 from lambdacore_async.engine.pipeline import Attempt
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
+from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorConfiguration,
@@ -36,6 +40,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.protocol import operations
+from lambdacore_async.protocol.endpoints import parse_arn
 from lambdacore_async.protocol.restjson import Operation
 
 if TYPE_CHECKING:
@@ -371,6 +376,51 @@ class LambdaCoreClient:
             state=state,
             max_items=max_items,
         )
+
+    async def list_tags(self, resource: str) -> dict[str, str]:
+        """List the tags of a network connector, or of another taggable resource of Lambda.
+
+        Args:
+            resource: the resource's ARN, without a version.
+
+        Raises:
+            ParameterError: if `resource` is not an ARN.
+            ResourceNotFoundException: if the resource does not exist.
+        """
+        return await self._call_by_arn(operations.LIST_TAGS, resource)
+
+    async def tag_resource(self, resource: str, tags: Mapping[str, str]) -> None:
+        """Add tags to a network connector or another resource of Lambda, or replace their values.
+
+        Tags with other keys stay.
+
+        Args:
+            resource: the resource's ARN, without a version.
+            tags: values of up to 256 characters, by keys of 1 to 128.
+
+        Raises:
+            ParameterError: if `resource` is not an ARN.
+            ResourceNotFoundException: if the resource does not exist.
+            ResourceConflictException: if the resource's state does not allow the change.
+        """
+        await self._call_by_arn(operations.TAG_RESOURCE, resource, tags=tags)
+
+    async def untag_resource(self, resource: str, tag_keys: Collection[str]) -> None:
+        """Remove tags from a network connector or another resource of Lambda.
+
+        Keys that the resource does not have are ignored.
+
+        Args:
+            resource: the resource's ARN, without a version.
+            tag_keys: the keys to remove, at least one.
+
+        Raises:
+            ParameterError: if `resource` is not an ARN, or there is no key.
+            ResourceNotFoundException: if the resource does not exist.
+            ResourceConflictException: if the resource's state does not allow the change.
+        """
+        keys = tuple(tag_keys) if isinstance(tag_keys, AbstractSet) else tag_keys
+        await self._call_by_arn(operations.UNTAG_RESOURCE, resource, tag_keys=keys)
 
     def lookup_network_connectors(
         self,
@@ -1172,6 +1222,14 @@ class LambdaCoreClient:
         self, operation: Operation[Output], **arguments: object
     ) -> Coroutine[None, None, Output]:
         return self._core.call(operation, arguments)
+
+    def _call_by_arn(
+        self, operation: Operation[Output], resource: str, **arguments: object
+    ) -> Coroutine[None, None, Output]:
+        if not isinstance(resource, str) or parse_arn(resource) is None:
+            problem = f"expected an ARN, got {escaped(repr(resource), 100)}"
+            raise ParameterError("resource", problem, operation=operation.name)
+        return self._core.call(operation, {"resource": resource, **arguments})
 
 
 def _as_timeout(timeout: float | Timeout | None) -> Timeout:

@@ -50,7 +50,7 @@ def _release(model: Model, shape: str, member: str) -> None:
 
 
 def _new_operation(model: Model) -> None:
-    model["operations"]["TagResource"] = _operation(model, "GetRuntime")
+    model["operations"]["PauseRuntime"] = _operation(model, "GetRuntime")
 
 
 def _new_error(model: Model) -> None:
@@ -59,7 +59,7 @@ def _new_error(model: Model) -> None:
 
 
 CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
-    "new operation": (_new_operation, ("operation TagResource: new in the model",)),
+    "new operation": (_new_operation, ("operation PauseRuntime: new in the model",)),
     "operation gone": (
         lambda m: m["operations"].pop("GetRuntime"),
         ("operation GetRuntime: not in the model",),

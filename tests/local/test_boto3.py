@@ -52,6 +52,10 @@ def mismatches(shape: Any, data: Any, path: str) -> Iterator[str]:
         yield from (f"{path}.{n}: missing" for n in shape.required_members if n not in data)
         for name in members.keys() & data.keys():
             yield from mismatches(members[name], data[name], f"{path}.{name}")
+    elif shape.type_name == "map":
+        for key, value in data.items():
+            yield from mismatches(shape.key, key, f"{path}: key")
+            yield from mismatches(shape.value, value, f"{path}[{key!r}]")
     elif shape.type_name == "list":
         for number, item in enumerate(data):
             yield from mismatches(shape.member, item, f"{path}[{number}]")
@@ -63,11 +67,12 @@ def mismatches(shape: Any, data: Any, path: str) -> Iterator[str]:
     elif getattr(shape, "enum", None) and data not in shape.enum:
         yield f"{path}: {data!r} is not in {shape.enum}"
     content: Any = data
-    size = len(content) if shape.type_name in ("string", "list") else 1
+    size = len(content) if shape.type_name in ("string", "list", "map") else 1
     bounds = shape.metadata
     if not bounds.get("min", 0) <= size <= bounds.get("max", size):
         yield f"{path}: {size} is out of bounds"
     pattern = bounds.get("pattern", "").replace(r"[^\p{C}]", ".")
+    pattern = pattern.replace(r"\p{L}\p{Z}\p{N}", r"\w\s")
     if pattern and not re.fullmatch(pattern, content):
         yield f"{path}: {content!r} does not match {pattern}"
 
@@ -92,7 +97,7 @@ class Boto3:
     def _check(self, http_response: Any, model: Any, **_: object) -> None:
         if http_response.status_code != model.http["responseCode"]:
             return
-        body = json.loads(http_response.content)
+        body = json.loads(http_response.content or b"{}")
         self.mismatches += mismatches(model.output_shape, body, model.name)
 
     async def call(self, operation: str, **members: object) -> dict[str, Any]:
@@ -163,6 +168,11 @@ async def test_every_operation_works(
     await boto3.call("DeleteNetworkConnector", Identifier=created["VersionArn"])
     listed = await boto3.call("ListNetworkConnectors", State="ACTIVE")
     assert [c["Name"] for c in listed["NetworkConnectors"]] == ["prod"]
+    resource = {"Resource": created["Arn"]}
+    assert (await boto3.call("ListTags", **resource))["Tags"] == {"team": "net"}
+    await boto3.call("TagResource", **resource, Tags={"team": "edge", "stage": "prod"})
+    await boto3.call("UntagResource", **resource, TagKeys=["stage", "unknown"])
+    assert (await boto3.call("ListTags", **resource))["Tags"] == {"team": "edge"}
     deleted = await boto3.call("DeleteNetworkConnector", Identifier="prod")
     assert deleted["State"] == "DELETING"
 

@@ -41,7 +41,12 @@ from lambdacore_async.protocol.operations import (
     UPDATE_RUNTIME_ALIAS,
 )
 from lambdacore_async.protocol.reading import from_dict, is_array, is_object, wire_name
-from lambdacore_async.protocol.restjson import ListOperation, ModelOperation, Operation
+from lambdacore_async.protocol.restjson import (
+    ListOperation,
+    ModelOperation,
+    Operation,
+    TagsOperation,
+)
 from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
 from support.generation import responses, thorough
@@ -78,6 +83,9 @@ poison: Final = st.sampled_from(POISON)
 def check_usable(value: Any) -> None:
     """Check that a result can be compared, hashed, shown, copied, pickled and written."""
     assert through_pickle(value) == copy.deepcopy(value) == copy.copy(value) == value
+    if isinstance(value, dict):  # tags
+        assert json.dumps(value, ensure_ascii=False).encode()
+        return
     assert hash(value) == hash(through_pickle(value))
     assert repr(value).isprintable()
     assert str(value).encode()
@@ -316,13 +324,14 @@ def test_the_bound_of_every_operation_is_close_to_its_longest_response() -> None
 
     assert max(bounds.values()) <= MAX_RESPONSE
     for operation, bound in bounds.items():
-        arguments = {member.name: "x" for member in operation.members if member.required}
+        values: dict[str, object] = {"tags": {}, "tag_keys": ["x"]}
+        arguments = {m.name: values.get(m.name, "x") for m in operation.members if m.required}
         arguments.pop("configuration", None)
         if operation is not CREATE_NETWORK_CONNECTOR:
             assert operation.build_request(arguments).max_response == bound
         if isinstance(operation, ListOperation):
             assert bound == MEGABYTE
-        elif isinstance(operation, ModelOperation):
+        elif isinstance(operation, ModelOperation | TagsOperation):
             assert bound <= MEGABYTE / 4
         else:
             assert bound <= MEGABYTE / 16

@@ -83,8 +83,9 @@ def signed(request: Request, credentials: Credentials) -> judge.Sent:
 
 
 def valid_arguments(operation: Operation[Any]) -> dict[str, object]:
+    values: dict[Any, object] = {str: "x", dict[str, str]: {"x": "y"}, tuple[str, ...]: ["x"]}
     return {
-        member.name: "x" if member.kind is str else CONFIGURATION
+        member.name: values.get(member.kind, CONFIGURATION)
         for member in operation.members
         if member.required
     }
@@ -305,6 +306,7 @@ def test_subclasses_of_str_are_sent_as_their_value(operation: Operation[Any], fo
             int: 7,
             bool: True,
             dict[str, str]: {text: text},
+            tuple[str, ...]: [text],
             RuntimeReleaseLifecycle: RuntimeReleaseLifecycle(deprecation_date=text),
             NetworkConnectorConfiguration: configuration,
         }
@@ -380,7 +382,13 @@ WRONG: list[Any] = [
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
 def test_an_error_names_the_argument_of_the_wrong_type(operation: Operation[Any]) -> None:
-    right = {str: (), int: (7, 10**5000), bool: (True,), dict[str, str]: ({"x": "y"},)}
+    right: dict[Any, tuple[Any, ...]] = {
+        str: (),
+        int: (7, 10**5000),
+        bool: (True,),
+        dict[str, str]: ({"x": "y"},),
+        tuple[str, ...]: (["x"], ("x",)),
+    }
     for member in operation.members:
         for value in WRONG:
             if any(value is fit or value == fit for fit in right.get(member.kind, ())):

@@ -40,8 +40,10 @@ from lambdacore_async.protocol.operations import (
     OPERATIONS,
     RESTORE_RUNTIME,
 )
+from lambdacore_async.protocol.operations.tags import LIST_TAGS
 from lambdacore_async.protocol.reading import from_dict, is_array, is_object
 from lambdacore_async.protocol.restjson import (
+    EmptyOperation,
     ListOperation,
     ModelOperation,
     Operation,
@@ -57,9 +59,7 @@ MODEL_OPERATIONS = [row for row in OPERATIONS.values() if isinstance(row, ModelO
 LIST_OPERATIONS: list[ListOperation[Any]] = [
     row for row in OPERATIONS.values() if isinstance(row, ListOperation)
 ]
-EMPTY_OPERATIONS = [
-    row for row in OPERATIONS.values() if not isinstance(row, ModelOperation | ListOperation)
-]
+EMPTY_OPERATIONS = [row for row in OPERATIONS.values() if isinstance(row, EmptyOperation)]
 
 
 def success(operation: Operation[Any], content: object) -> Response:
@@ -153,11 +153,32 @@ def test_an_output_without_members_is_none_whatever_the_body(
 
 
 @pytest.mark.parametrize("operation", EMPTY_OPERATIONS, ids=str)
-def test_the_service_answers_a_deletion_with_an_empty_object(operation: Operation[Any]) -> None:
+def test_the_service_answers_without_members_or_content(operation: Operation[Any]) -> None:
     response = operation.build_response(None)
 
-    assert (response.status, response.body) == (202, b"{}")
+    assert (response.status, response.body) in ((202, b"{}"), (204, b""))
     assert judged(operation, response) == {}
+
+
+@given(st.dictionaries(st.text(max_size=5), st.text(max_size=5)))
+def test_tags_are_read_as_botocore_reads_them(tags: dict[str, str]) -> None:
+    response = LIST_TAGS.build_response(tags)
+
+    assert LIST_TAGS.parse_response(response) == tags
+    assert judged(LIST_TAGS, response) == {"Tags": tags}
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"Tags": null}'])
+def test_absent_tags_are_no_tags(body: bytes) -> None:
+    assert LIST_TAGS.parse_response(Response(200, HEADERS, body)) == {}
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"Tags": []}', b'{"Tags": {"team": 1}}', b'{"Tags": {"a": {}}}']
+)
+def test_tags_that_are_no_texts_are_an_error(body: bytes) -> None:
+    with pytest.raises(ResponseError, match="cannot read the response"):
+        LIST_TAGS.parse_response(Response(200, HEADERS, body))
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 203, 299])

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from lambdacore_async import Credentials
+from support.botocore_judge import isolated_session
 
 _boto3: Any = importlib.import_module("boto3")
 _config: Any = importlib.import_module("botocore.config")
@@ -31,7 +32,7 @@ class Sdk:
     """A boto3 client for `lambda-core` that never retries."""
 
     def __init__(self, endpoint_url: str, credentials: Credentials, region: str) -> None:
-        self.client: Any = _boto3.session.Session().client(
+        self.client: Any = _boto3.session.Session(botocore_session=isolated_session()).client(
             "lambda-core",
             region_name=region,
             endpoint_url=endpoint_url,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import importlib
+import json
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -65,7 +67,21 @@ def isolated_session() -> Any:
     """Return a botocore session that ignores the AWS settings of the machine."""
     nowhere = (None, None, os.devnull, None)
     settings = {"config_file": nowhere, "credentials_file": nowhere, "profile": (None,) * 4}
-    return _session_module.Session(session_vars=settings)
+    session = _session_module.Session(session_vars=settings)
+    loader = session.get_component("data_loader")
+    load: Callable[..., dict[str, Any]] = loader.load_service_model
+
+    def load_with_tags(
+        service_name: str, type_name: str, api_version: str | None = None
+    ) -> dict[str, Any]:
+        data = load(service_name, type_name, api_version)
+        if (service_name, type_name) == (SERVICE, "service-2"):
+            data = copy.deepcopy(data)
+            _add_tags(data, load("lambda-microvms", type_name))
+        return data
+
+    loader.load_service_model = load_with_tags
+    return session
 
 
 _session = cache(isolated_session)
@@ -75,6 +91,24 @@ _session = cache(isolated_session)
 def _load(kind: str) -> dict[str, Any]:
     data: dict[str, Any] = _session().get_component("data_loader").load_service_model(SERVICE, kind)
     return data
+
+
+def _add_tags(model: dict[str, Any], other: dict[str, Any]) -> None:
+    """Add the operations on tags, which only the models of the service's neighbours have."""
+    for name in ("ListTags", "TagResource", "UntagResource"):
+        operation = copy.deepcopy(other["operations"][name])
+        # The neighbours' other errors are not errors of this service's model.
+        operation["errors"] = [
+            error for error in operation["errors"] if error["shape"] in model["shapes"]
+        ]
+        operation.setdefault("output", {"shape": "DeleteRuntimeResponse"})  # an empty structure
+        model["operations"][name] = operation
+        shapes = [operation["input"]["shape"], operation["output"]["shape"]]
+        while shapes:
+            shape = shapes.pop()
+            if shape not in model["shapes"]:
+                model["shapes"][shape] = copy.deepcopy(other["shapes"][shape])
+                shapes += re.findall(r'"shape": "(\w+)"', json.dumps(model["shapes"][shape]))
 
 
 def service_model() -> dict[str, Any]:

@@ -121,7 +121,9 @@ def _argument(shape: Any) -> st.SearchStrategy[Any]:
         case "long" | "integer":
             return st.integers(-(2**63), 2**63)
         case "list":
-            return st.lists(_argument(shape.member), max_size=3)
+            # An empty list in the query cannot be told from an absent one.
+            least = 1 if shape.name == "TagKeyList" else 0
+            return st.lists(_argument(shape.member), min_size=least, max_size=3)
         case "map":
             return st.dictionaries(_argument(shape.key), _argument(shape.value), max_size=3)
         case "structure" if shape.is_tagged_union:
@@ -242,6 +244,8 @@ def _content(shape: Any) -> st.SearchStrategy[Any]:
             return st.integers(-(2**63), 2**63)
         case "list":
             return st.lists(_content(shape.member), max_size=2)
+        case "map":
+            return st.dictionaries(_content(shape.key), _content(shape.value), max_size=2)
         case "structure" if shape.is_tagged_union:
             known = [_tagged(tag, _content(member)) for tag, member in shape.members.items()]
             # A null member counts as absent.

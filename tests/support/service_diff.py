@@ -26,6 +26,7 @@ from lambdacore_async.protocol.restjson import (
     Member,
     ModelOperation,
     Operation,
+    TagsOperation,
     build_error,
 )
 from support.botocore_judge import paginators as current_paginators
@@ -204,6 +205,9 @@ class _Comparison:
                 if operation.output_token in members:
                     token = members[operation.output_token]["shape"]
                     yield from self._type(f"{where}: token", token, str)
+            case TagsOperation():
+                yield from _compare(f"{where}: output members", set(members), {"Tags"})
+                yield from self._type(f"{where}: tags", members["Tags"]["shape"], dict[str, str])
             case EmptyOperation():
                 yield from _compare(f"{where}: output members", set(members), set[str]())
             case _:

@@ -201,7 +201,7 @@ class Core:
         outlasts_throttling: bool = False,
     ) -> Coroutine[None, None, Output]:
         """Build the request of a call, and return a coroutine; see `Pipeline.call`."""
-        resource = arguments.get("identifier") or arguments.get("runtime_name")
+        resource = arguments.get(operation.resource)
         if isinstance(resource, str) and resource.startswith("arn:"):
             return self._call_region_of(
                 operation, resource, arguments, outlasts_throttling=outlasts_throttling
@@ -217,8 +217,7 @@ class Core:
         outlasts_throttling: bool,
     ) -> Output:
         operation.build_request(arguments)  # validates the arguments before any file is read
-        parameter = "identifier" if "identifier" in arguments else "runtime_name"
-        pipeline = await self.pipeline_of(arn, operation.name, parameter)
+        pipeline = await self.pipeline_of(arn, operation.name, operation.resource)
         return await pipeline.call(operation, arguments, outlasts_throttling=outlasts_throttling)
 
     async def pipeline_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -47,12 +47,16 @@ _MAXIMUM_VPC_IDS: Final = 16
 _MAXIMUM_TOKEN: Final = 64
 _MAXIMUM_TAG_KEY: Final = 128
 _MAXIMUM_TAG_VALUE: Final = 256
+_MAXIMUM_TAGS: Final = 50
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ROLE: Final = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
 _SUBNET: Final = re.compile(r"subnet-[0-9a-z]*")
 _SECURITY_GROUP: Final = re.compile(r"sg-[0-9a-zA-Z]*")
 _VERSION: Final = re.compile(r"[1-9][0-9]*")
+_TAGGABLE: Final = re.compile(
+    r"arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:\d{12}:network-connector:[\w-]+"
+)
 
 _DEFAULT_CONFIGURATION: Final = VpcEgressConfiguration(
     subnet_ids=("subnet-0123456789abcdef0",),
@@ -135,6 +139,7 @@ class _Connector(_Record):
     id: str
     arn: str
     versions: dict[int, _Version]
+    tags: dict[str, str] = field(factory=dict[str, str])
     update: Transition[_UpdateStatus] = _NO_UPDATE
     #: What reads return for a while after an update: the connector before it.
     stale_view: Transition[NetworkConnector | None] = _NO_STALE_VIEW
@@ -288,6 +293,7 @@ class NetworkConnectors:
         end = _ACTIVE if failure is None else _failed(NetworkConnectorState.FAILED, failure)
         at = self._account.provisioned_at(name, failure)
         connector = self._add(name, vpc, role, Transition(_PENDING, end, at), now)
+        connector.tags.update(tags or {})
         if client_token is not None:
             self._creations[client_token] = (parameters, connector)
         return _describe_created(connector, _PENDING, now)
@@ -493,6 +499,33 @@ class NetworkConnectors:
     def _existing(self, name: str, now: datetime) -> _Connector | None:
         connector = self._identifiers.get(name)
         return connector if connector is not None and connector.exists(now) else None
+
+    def list_tags(self, resource: str) -> dict[str, str]:
+        """ListTags."""
+        return dict(self._find_tagged(resource).tags)
+
+    def tag_resource(self, resource: str, tags: Mapping[str, str]) -> None:
+        """TagResource: add tags, or replace their values."""
+        _check_tags(tags)
+        connector = self._find_tagged(resource)
+        changed = {**connector.tags, **tags}
+        if len(changed) > _MAXIMUM_TAGS:
+            raise invalid("Tags", f"a resource has at most {_MAXIMUM_TAGS} tags")
+        connector.tags = changed
+
+    def untag_resource(self, resource: str, tag_keys: Collection[str]) -> None:
+        """UntagResource: remove tags; unknown keys are ignored."""
+        connector = self._find_tagged(resource)
+        kept = connector.tags.keys() - set(tag_keys)
+        connector.tags = {key: value for key, value in connector.tags.items() if key in kept}
+
+    def _find_tagged(self, arn: str) -> _Connector:
+        if not _TAGGABLE.fullmatch(arn):
+            raise invalid("Resource", f"{arn[:200]!r} is not the ARN of a taggable resource")
+        connector = self._identifiers.get(arn)
+        if connector is None or not connector.exists(self._account.clock()):
+            raise not_found("Resource", arn)
+        return connector
 
     def _find(self, identifier: str) -> tuple[_Connector, _Version | None]:
         """Return the connector, deleted or not, and the version if the identifier has one."""

@@ -317,7 +317,7 @@ def _converter(*, strict: bool) -> Converter:
     converter.register_structure_hook(datetime, _read_timestamp)
     converter.register_structure_hook(ResponseMetadata, _read_metadata)
     converter.register_structure_hook_factory(attrs.has, class_hook)
-    converter.register_structure_hook_factory(_is_tuple, tuple_hook)
+    converter.register_structure_hook_factory(is_list, tuple_hook)
     converter.register_structure_hook_factory(is_open_enum, open_enum_hook)
     converter.register_structure_hook_factory(is_open_union, union_hook)
     # cattrs takes the latest factory that fits: an optional union is optional first.
@@ -354,7 +354,8 @@ def _is_optional(kind: Any) -> bool:
     return _is_union(kind) and types.NoneType in get_args(kind)
 
 
-def _is_tuple(kind: Any) -> bool:
+def is_list(kind: Any) -> bool:
+    """Whether this is the type of a JSON array, which is a tuple in Python."""
     return get_origin(kind) is tuple
 
 

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from string import ascii_letters, digits
 from types import MappingProxyType
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar, get_origin
 from urllib.parse import quote, unquote
 
 from attrs import Factory, evolve, field, frozen
@@ -113,7 +113,7 @@ class Member(NamedTuple):
         if self.required and value is None:
             raise ParameterError(self.name, "required")
         data = writing.unstructure(self.kind, value, self.name)
-        if self.required and not self.blank and data == "":
+        if self.required and not self.blank and data in ("", []):
             raise ParameterError(self.name, "must not be empty")
         if data in (".", "..") and self.location is Location.PATH:
             raise ParameterError(self.name, f"{data!r} cannot be sent in a URL's path")
@@ -125,9 +125,9 @@ def path(name: str, kind: Any = str) -> Member:
     return Member(name, kind, Location.PATH, wire_name(name), required=True, identifies=True)
 
 
-def query(name: str, kind: Any, wire: str | None = None) -> Member:
-    """Return an optional member in the query."""
-    return Member(name, kind, Location.QUERY, wire or wire_name(name))
+def query(name: str, kind: Any, wire: str | None = None, *, required: bool = False) -> Member:
+    """Return a member in the query, optional by default. A list is sent as repeated parameters."""
+    return Member(name, kind, Location.QUERY, wire or wire_name(name), required)
 
 
 def header(name: str, kind: Any, wire: str) -> Member:
@@ -159,6 +159,11 @@ def body(
 
 def _token_of(operation: Operation[Any]) -> str | None:
     return next((member.name for member in operation.members if member.token), None)
+
+
+def _resource_of(operation: Operation[Any]) -> str:
+    in_path = (member.name for member in operation.members if member.location is Location.PATH)
+    return next(in_path, "")
 
 
 def _has_body(operation: Operation[Any]) -> bool:
@@ -197,6 +202,8 @@ class Operation(Generic[Output]):
         idempotent: whether calling it twice has the effect of calling it once.
         max_response: bound on the body of a response, in bytes. Defaults to that of one resource.
         token: the name of the parameter with the idempotency token, if it has one.
+        resource: the name of the parameter that identifies the resource, which may be an ARN of
+            another region; empty if there is none.
     """
 
     name: str
@@ -209,6 +216,7 @@ class Operation(Generic[Output]):
     idempotent: bool = False
     max_response: int = field(default=ONE_RESOURCE, kw_only=True)
     token: str | None = field(init=False, default=Factory(_token_of, takes_self=True))
+    resource: str = field(init=False, default=Factory(_resource_of, takes_self=True))
     _has_body: bool = field(init=False, default=Factory(_has_body, takes_self=True))
     _parameters: frozenset[str] = field(init=False, default=Factory(_parameters, takes_self=True))
 
@@ -252,7 +260,8 @@ class Operation(Generic[Output]):
             if location is _PATH:
                 target = target.replace(f"{{{member.wire}}}", _escape(str(data)))
             elif location is _QUERY:
-                queries.append(f"{member.wire}={_escape(str(data))}")
+                values = data if isinstance(data, list | tuple) else (data,)
+                queries += [f"{member.wire}={_escape(str(value))}" for value in values]
             elif location is _HEADER:
                 headers[member.wire] = str(data)
             else:
@@ -354,7 +363,9 @@ class Operation(Generic[Output]):
             ParameterError: if a member is missing or has the wrong type.
         """
         raw_path, _, raw_query = request.target.partition("?")
-        queries = dict(_query_pairs(raw_query))
+        queries: dict[str, list[str]] = {}
+        for key, value in _query_pairs(raw_query):
+            queries.setdefault(key, []).append(value)
         labels = self.match(request.method, raw_path) or {}
         content = self._read_content(request)
         arguments: dict[str, Any] = {}
@@ -364,7 +375,9 @@ class Operation(Generic[Output]):
                 case Location.PATH:
                     data = labels.get(member.wire)
                 case Location.QUERY:
-                    data = _from_text(queries.get(member.wire), member)
+                    values = queries.get(member.wire, [])
+                    is_list = get_origin(member.kind) is tuple
+                    data = values if is_list else _from_text(values[-1] if values else None, member)
                 case Location.HEADER:
                     data = _from_text(request.headers.get(member.wire), member)
                 case _:  # the body
@@ -388,6 +401,8 @@ class Operation(Generic[Output]):
 
     def build_response(self, output: Output) -> Response:
         """Return the response of a successful call."""
+        if self.status == HTTPStatus.NO_CONTENT:
+            return Response(self.status, {}, b"")
         return _json_response(self.status, self._build_output(output))
 
     def _build_output(self, output: Output) -> Mapping[str, JSONValue]:
@@ -430,6 +445,24 @@ class EmptyOperation(Operation[None]):
 
     def _build_output(self, output: None) -> Mapping[str, JSONValue]:  # noqa: ARG002 - the same
         return {}
+
+
+class TagsOperation(Operation[dict[str, str]]):
+    """An operation that returns the tags of a resource."""
+
+    __slots__ = ()
+
+    def _parse_output(
+        self,
+        response: Response,
+        metadata: ResponseMetadata,  # noqa: ARG002 - the base class defines the signature
+        identifiers: tuple[str, ...],  # noqa: ARG002 - the same
+    ) -> dict[str, str]:
+        tags = _read_object(response.body).get("Tags")
+        return {} if tags is None else reading.structure(dict[str, str], tags)
+
+    def _build_output(self, output: dict[str, str]) -> Mapping[str, JSONValue]:
+        return {"Tags": output}
 
 
 @frozen(eq=False, repr=False)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Final, get_origin
+from typing import Any, Final, get_args, get_origin
 
 import attrs
 from cattrs import Converter
@@ -19,6 +19,8 @@ from lambdacore_async.protocol.reading import (
     MISMATCHES,
     explanation,
     faults,
+    is_array,
+    is_list,
     is_object,
     is_open_enum,
     is_open_union,
@@ -83,6 +85,16 @@ def _converter() -> Converter:
 
         return write
 
+    def write_list(kind: Any) -> Callable[[Any], Any]:
+        item_kind = get_args(kind)[0]
+
+        def write(items: Any) -> Any:
+            if not is_array(items):
+                raise TypeError(f"expected a list, got {type(items).__name__}")
+            return [converter.unstructure(item, unstructure_as=item_kind) for item in items]
+
+        return write
+
     def write_union(kind: Any) -> Callable[[Any], Any]:
         members = union_members(kind)
 
@@ -101,6 +113,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(int, _write_int)
     converter.register_unstructure_hook(datetime, _write_timestamp)
     converter.register_unstructure_hook_func(_is_text_map, _write_text_map)
+    converter.register_unstructure_hook_factory(is_list, write_list)
     converter.register_unstructure_hook_factory(attrs.has, write_class)
     converter.register_unstructure_hook(UnknownMember, _write_unknown_member)
     converter.register_unstructure_hook_factory(is_open_union, write_union)

@@ -1,4 +1,4 @@
-"""The operations of AWS Lambda Core, as in its model of 2026-04-30.
+"""The operations of AWS Lambda Core, as in its model of 2026-04-30, and of tags.
 
 Each operation is a row of data; `restjson` builds and parses its messages.
 """
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
         UPDATE_RUNTIME_VERSION,
     )
     from lambdacore_async.protocol.operations.table import OPERATIONS
+    from lambdacore_async.protocol.operations.tags import LIST_TAGS, TAG_RESOURCE, UNTAG_RESOURCE
 else:
-    # Programs without runtimes start faster without their models.
+    # Programs without runtimes and tags start faster without their rows and models.
     __getattr__, __dir__ = names_of(
         __name__,
         {
@@ -59,6 +60,11 @@ else:
                 "UPDATE_RUNTIME_VERSION",
             ),
             "lambdacore_async.protocol.operations.table": ("OPERATIONS",),
+            "lambdacore_async.protocol.operations.tags": (
+                "LIST_TAGS",
+                "TAG_RESOURCE",
+                "UNTAG_RESOURCE",
+            ),
         },
     )
 
@@ -81,9 +87,12 @@ __all__ = [
     "LIST_RUNTIMES",
     "LIST_RUNTIME_ALIASES",
     "LIST_RUNTIME_VERSIONS",
+    "LIST_TAGS",
     "OPERATIONS",
     "RESTORE_RUNTIME",
     "SERVICE_ID",
+    "TAG_RESOURCE",
+    "UNTAG_RESOURCE",
     "UPDATE_NETWORK_CONNECTOR",
     "UPDATE_RUNTIME",
     "UPDATE_RUNTIME_ALIAS",
