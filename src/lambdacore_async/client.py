@@ -480,7 +480,7 @@ class LambdaCoreClient:
                 `_`.
             configuration: where the connector sends traffic.
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
-            tags: tags for a new connector; the API cannot change the tags of an existing one.
+            tags: tags that the connector must have. Its other tags stay.
             timeout: maximum seconds to wait, more than 0.
             poll_interval: maximum seconds between two polls, more than 0.
             on_change: a plain function, called with the connector on each change that is observed

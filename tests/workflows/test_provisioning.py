@@ -153,13 +153,65 @@ def test_another_kind_of_configuration_drifts_as_a_whole(
     assert pickle.loads(pickle.dumps(drift)) == drift  # noqa: S301 - our own
 
 
+def test_missing_and_different_tags_drift_and_other_tags_do_not() -> None:
+    current = {"team": "edge", "stage": "prod"}
+    wanted = {"team": "net", "stage": "prod", "cost": "7"}
+    assert diff_network_connector(CONNECTOR, VPC, tags=wanted, current_tags=current) == (
+        Drift("tags['team']", "edge", "net"),
+        Drift("tags['cost']", None, "7"),
+    )
+    assert len(diff_network_connector(CONNECTOR, VPC, tags=wanted)) == 3
+    assert diff_network_connector(CONNECTOR, VPC, current_tags=current) == ()
+    with pytest.raises(ParameterError, match="tags: expected a mapping or None, got list"):
+        diff_network_connector(CONNECTOR, VPC, tags=[])  # type: ignore[arg-type] # the point
+
+
 # Ensure
+
+
+async def test_ensure_adds_the_tags_that_a_connector_lacks_and_keeps_the_others() -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
+    arn = here.state.get_network_connector("prod").arn
+    here.state.tag_resource(arn, {"team": "edge", "stage": "prod"})
+    for _ in range(2):  # the second time, nothing is left to do
+        await ensure(here.client(), tags={"team": "net", "cost": "7"})
+        assert here.state.list_tags(arn) == {"team": "net", "cost": "7", "stage": "prod"}
+    assert (here.calls["ListTags"], here.calls["TagResource"]) == (2, 1)
+
+
+async def test_ensure_adds_tags_after_an_update() -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=OTHER_VPC, operator_role=OTHER_ROLE)
+    connector = await ensure(here.client(), tags={"team": "net"})
+    assert is_as_wanted(connector)
+    assert here.state.list_tags(connector.arn) == {"team": "net"}
+
+
+async def test_ensure_pauses_while_another_change_keeps_tags_from_being_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here = world()
+    here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
+    tag_resource, refusals = here.state.tag_resource, iter(["busy", "still busy"])
+
+    def tag_resource_later(resource: str, tags: dict[str, str]) -> None:
+        for problem in refusals:
+            raise ResourceConflictException(problem, status_code=409)
+        tag_resource(resource, tags)
+
+    monkeypatch.setattr(here.state, "tag_resource", tag_resource_later)
+    connector = await ensure(here.client(), tags={"team": "net"}, poll_interval=10)
+    assert here.state.list_tags(connector.arn) == {"team": "net"}
+    assert here.clock.monotonic() == 20
 
 
 async def test_ensure_creates_what_is_not_there_and_waits() -> None:
     here = world()
     connector = await ensure(here.client(), tags={"team": "net"})
     assert is_as_wanted(connector)
+    assert here.state.list_tags(connector.arn) == {"team": "net"}
+    assert "ListTags" not in here.calls
     assert here.clock.monotonic() >= 60
     assert here.calls["CreateNetworkConnector"] == 1
 

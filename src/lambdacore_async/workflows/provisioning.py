@@ -61,7 +61,7 @@ class Drift:
 
     field: str
     """The name of the member: `operator_role`, a member of the configuration such as `subnet_ids`,
-    or `configuration` if the whole configuration has another type."""
+    `configuration` if the whole configuration has another type, or a tag such as `tags['team']`."""
     actual: DriftValue
     """The connector's value."""
     wanted: DriftValue
@@ -73,6 +73,8 @@ def diff_network_connector(
     configuration: NetworkConnectorConfiguration,
     *,
     operator_role: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    current_tags: Mapping[str, str] | None = None,
 ) -> tuple[Drift, ...]:
     """Return the differences between a connector and its desired state.
 
@@ -83,9 +85,11 @@ def diff_network_connector(
         connector: the connector, as `get_network_connector` returns it.
         configuration: the desired configuration.
         operator_role: the ARN of the desired role.
+        tags: the desired tags, compared with `current_tags`. Tags with other keys are no drift.
+        current_tags: the connector's tags, as `list_tags` returns them; `None` for no tags.
 
     Returns:
-        The differences, in the order of the configuration's members, with the role last.
+        The differences, in the order of the configuration's members, then the role and the tags.
 
     Raises:
         ParameterError: if an argument has a wrong type.
@@ -94,13 +98,24 @@ def diff_network_connector(
         ("connector", connector, NetworkConnector, "NetworkConnector"),
         ("configuration", configuration, NetworkConnectorConfiguration, "a configuration"),
         ("operator_role", operator_role, str | None, "str or None"),
+        ("tags", tags, Mapping | None, "a mapping or None"),
+        ("current_tags", current_tags, Mapping | None, "a mapping or None"),
     ):
         if not isinstance(value, kind):
             raise ParameterError(parameter, f"expected {expected}, got {type(value).__name__}")
     drifts = _configuration_drifts(connector.configuration, configuration)
     if operator_role not in (None, connector.operator_role):
         drifts.append(Drift("operator_role", connector.operator_role, operator_role))
+    drifts += [
+        Drift(f"tags[{key!r}]", (current_tags or {}).get(key), value)
+        for key, value in _tag_drifts(current_tags or {}, tags or {}).items()
+    ]
     return tuple(drifts)
+
+
+def _tag_drifts(current: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Return the desired tags that are missing or have another value."""
+    return {key: value for key, value in wanted.items() if current.get(key) != value}
 
 
 def _configuration_drifts(
@@ -230,12 +245,15 @@ class Provisioning:
         """See `LambdaCoreClient.ensure_network_connector`."""
         updates = 0
         connector = await self._find(wanted.name)
+        # Only a creation sets the tags. Reading them back would require another permission.
+        has_tags = not wanted.tags
         while True:
             drifts = wanted.drifts(connector)
             reason: LambdaCoreError | None = None
             try:
                 if connector is None:
                     connector = await self._create(wanted)
+                    has_tags = True
                 elif connector.state == NetworkConnectorState.DELETING:
                     await self._wait_until_deleted(connector)
                 elif connector.state != NetworkConnectorState.ACTIVE:
@@ -247,10 +265,16 @@ class Provisioning:
                 elif drifts:
                     connector = await self.update(connector.id, *wanted.changes(connector, drifts))
                     updates += 1
+                elif not has_tags:
+                    await self._tag(connector, wanted.tags or {})
+                    has_tags = True
             except (ResourceConflictException, ResourceNotFoundException) as error:
                 reason = error  # another caller changes the connector, or just did
             if connector is not None and _is_idle(connector) and not wanted.drifts(connector):
-                return connector
+                if has_tags:
+                    return connector
+                if reason is None:
+                    continue  # with the tags
             # Always pause between rounds, because the states that reads show may flap.
             await self._pause(connector, reason)
             connector = await self._find(wanted.name)
@@ -303,6 +327,14 @@ class Provisioning:
             )
         )
         return await self._wait_until_active(created)
+
+    async def _tag(self, connector: NetworkConnector, wanted: Mapping[str, str]) -> None:
+        """Add the desired tags that the connector lacks, and keep its other tags."""
+        resource = {"resource": connector.arn}
+        current = await self._core.call(operations.LIST_TAGS, resource)
+        drifted = _tag_drifts(current, wanted)
+        if drifted:
+            await self._core.call(operations.TAG_RESOURCE, {**resource, "tags": drifted})
 
     async def _find(self, identifier: str) -> NetworkConnector | None:
         try:
