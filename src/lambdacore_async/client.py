@@ -24,6 +24,7 @@ from lambdacore_async.engine.configuration import Options, as_plain_str, as_url,
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
 from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.models.network_connectors import (
@@ -86,6 +87,8 @@ class LambdaCoreClient:
             `AWS_MAX_ATTEMPTS`, the profile's value, or 3.
         timeout: seconds for a call with all its attempts, or a `Timeout` that sets each limit.
         max_connections: the maximum number of concurrent connections, at least 1.
+        max_rate: the maximum requests per second of all calls for one account in one region, more
+            than 0. Views share it, in every retry mode. Defaults to no maximum.
         ca_bundle: a PEM file of the certificates to trust instead of the system's. Defaults to
             `AWS_CA_BUNDLE`, or the profile's file.
         trust_env: whether to use the proxies in `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
@@ -113,6 +116,7 @@ class LambdaCoreClient:
         max_attempts: int | None = None,
         timeout: float | Timeout = Timeout(),
         max_connections: int = 100,
+        max_rate: float | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         trust_env: bool = False,
         http_session: aiohttp.ClientSession | None = None,
@@ -135,6 +139,7 @@ class LambdaCoreClient:
             profile=as_plain_str("profile", profile) or None,
             credentials=credentials,
             max_connections=max_connections,
+            max_rate=max_rate,
             ca_bundle=ca_bundle,
             trust_env=trust_env,
             http_session=http_session,
@@ -217,6 +222,14 @@ class LambdaCoreClient:
             max_attempts=old.max_attempts if max_attempts is None else max_attempts,
         )
         return self.of_core(self._core.view(options, credentials), is_view=True)
+
+    def stats(self) -> ClientStats:
+        """Return figures of all calls for the client's account in its region.
+
+        They include the calls of all views for the same account and region. For another region or
+        account, use a view: `client.with_options(region="eu-west-1").stats()`.
+        """
+        return self._core.stats()
 
     def _view_of(self, target: Target) -> Self:
         return self.with_options(region=target.region, credentials=target.credentials)

@@ -33,6 +33,7 @@ class ClientOptions(TypedDict, total=False):
     max_attempts: int | None
     timeout: float | Timeout
     max_connections: int
+    max_rate: float | None
     ca_bundle: str | os.PathLike[str] | None
     trust_env: bool
     http_session: aiohttp.ClientSession | None
