@@ -12,6 +12,7 @@ from lambdacore_async import (
     Credentials,
     LambdaCoreClient,
     ParameterError,
+    Target,
 )
 from lambdacore_async.engine.configuration import Options
 from lambdacore_async.engine.core import Core
@@ -179,3 +180,37 @@ async def test_all_calls_in_a_region_share_the_maximum_rate(mode: str) -> None:
     before = client._core.clock.monotonic()
     await other.get_network_connector("prod-egress")
     assert client._core.clock.monotonic() == before
+
+
+@pytest.mark.parametrize(
+    ("identifier", "endpoint_url", "elsewhere"),
+    [
+        ("prod-egress", None, False),
+        (arn("us-east-1"), None, False),
+        (arn(""), None, False),
+        (arn("eu-west-1", service="iam"), None, False),
+        (arn("eu-west-1"), None, True),
+        (arn("eu-west-1"), "https://localhost:1", False),
+    ],
+)
+async def test_an_arn_of_another_region_is_elsewhere(
+    identifier: str, endpoint_url: str | None, elsewhere: bool
+) -> None:
+    assert make("us-east-1", endpoint_url).is_elsewhere(identifier) is elsewhere
+
+
+async def test_a_run_has_at_most_as_many_lookups_as_the_client_has_connections() -> None:
+    few = client_of(FakeTransport(), "us-east-1", max_connections=5)
+
+    def across(concurrency: int | None) -> None:
+        few.lookup_across([Target("us-east-1")], [], concurrency=concurrency)
+
+    def look_up(concurrency: int | None) -> None:
+        few.lookup_network_connectors([], concurrency=concurrency)
+
+    for start in (across, look_up):
+        start(None)
+        start(5)
+        with pytest.raises(ParameterError, match="max_connections, 5, got 6") as raised:
+            start(6)
+        assert raised.value.parameter == "concurrency"

@@ -28,7 +28,7 @@ from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnector
-from lambdacore_async.protocol.endpoints import is_region, parse_arn, partition_of
+from lambdacore_async.protocol.endpoints import Arn, is_region, parse_arn, partition_of
 from lambdacore_async.protocol.restjson import Operation
 from lambdacore_async.protocol.sigv4 import Credentials
 
@@ -243,8 +243,8 @@ class Core:
                 not valid.
             ConfigurationError: if the settings of the view cannot be used.
         """
-        arn = parse_arn(identifier)
-        if arn is None or arn.service != "lambda" or not is_region(arn.region):
+        arn = _arn_in_region(identifier)
+        if arn is None:
             return self.pipeline
         settings = await self.pipeline.resolve_settings(operation)
         partition = partition_of(settings.region)
@@ -261,6 +261,11 @@ class Core:
                 self.shared, settings._replace(region=arn.region)
             )
         return self._elsewhere[arn.region]
+
+    def is_elsewhere(self, identifier: str) -> bool:
+        """Return whether calls for an ARN go to another region than the view's."""
+        arn, settings = _arn_in_region(identifier), self.pipeline.settings
+        return arn is not None and settings.endpoint_url is None and arn.region != settings.region
 
     async def write(
         self, operation: Operation[NetworkConnector], arguments: Mapping[str, object]
@@ -347,6 +352,14 @@ class Accounts:
         self._latest.clear()
         self._known.clear()
         await asyncio.gather(*[credentials.close() for credentials in self._credentials])
+
+
+def _arn_in_region(identifier: str) -> Arn | None:
+    """Return the ARN of a Lambda resource in a region; `None` for other identifiers."""
+    arn = parse_arn(identifier)
+    if arn is None or arn.service != "lambda" or not is_region(arn.region):
+        return None
+    return arn
 
 
 def _key(provider: object) -> object:
