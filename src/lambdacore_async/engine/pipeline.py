@@ -332,9 +332,10 @@ class Pipeline:
             if call.outlasts_throttling and (
                 route.outage.since is not None or call.failing_since is not None
             ):
-                seconds = route.outage.attempt_timeout(
-                    timeout.attempt, call.failing_since, shared.clock.monotonic()
-                )
+                now = shared.clock.monotonic()
+                if call.error is not None and route.outage.is_over(call.failing_since, now):
+                    raise call.error  # the call waited too long for its permit
+                seconds = route.outage.attempt_timeout(timeout.attempt, call.failing_since, now)
                 timeout = evolve(timeout, attempt=seconds)
             call.attempts += 1
             call.credentials = credentials
