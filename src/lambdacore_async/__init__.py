@@ -8,6 +8,7 @@ from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
     ApiError,
@@ -103,6 +104,7 @@ __all__ = [
     "ApiError",
     "Attempt",
     "Cause",
+    "ClientStats",
     "Compatibility",
     "CompatibilityPolicy",
     "ComputeResourceType",

@@ -14,6 +14,7 @@ from collections.abc import (
 from collections.abc import (
     Set as AbstractSet,
 )
+from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
@@ -27,10 +28,12 @@ from lambdacore_async.engine.configuration import Options, as_plain_str, as_url,
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
 from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import (
+    ConnectorIdentifier,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorState,
@@ -89,8 +92,11 @@ class LambdaCoreClient:
             `standard`.
         max_attempts: the maximum number of requests per call, at least 1. Defaults to
             `AWS_MAX_ATTEMPTS`, the profile's value, or 3.
-        timeout: seconds for a call with all its attempts, or a `Timeout` that sets each limit.
+        timeout: seconds for a call with all its attempts, as a number or a `timedelta`, or a
+            `Timeout` that sets each limit.
         max_connections: the maximum number of concurrent connections, at least 1.
+        max_rate: the maximum requests per second of all calls for one account in one region, more
+            than 0. Views share it, in every retry mode. Defaults to no maximum.
         ca_bundle: a PEM file of the certificates to trust instead of the system's. Defaults to
             `AWS_CA_BUNDLE`, or the profile's file.
         trust_env: whether to use the proxies in `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
@@ -116,8 +122,9 @@ class LambdaCoreClient:
         use_dualstack_endpoint: bool | None = None,
         retry_mode: str | None = None,
         max_attempts: int | None = None,
-        timeout: float | Timeout = Timeout(),
+        timeout: float | timedelta | Timeout = Timeout(),
         max_connections: int = 100,
+        max_rate: float | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         trust_env: bool = False,
         http_session: aiohttp.ClientSession | None = None,
@@ -140,6 +147,7 @@ class LambdaCoreClient:
             profile=as_plain_str("profile", profile) or None,
             credentials=credentials,
             max_connections=max_connections,
+            max_rate=max_rate,
             ca_bundle=ca_bundle,
             trust_env=trust_env,
             http_session=http_session,
@@ -191,7 +199,7 @@ class LambdaCoreClient:
         *,
         region: str | None = None,
         credentials: CredentialsLike | None = None,
-        timeout: float | Timeout | None = None,
+        timeout: float | timedelta | Timeout | None = None,
         retry_mode: str | None = None,
         max_attempts: int | None = None,
     ) -> Self:
@@ -206,7 +214,8 @@ class LambdaCoreClient:
         Args:
             region: the AWS region.
             credentials: credentials in any form that the constructor accepts.
-            timeout: seconds for a call with all its attempts, or a `Timeout` that sets each limit.
+            timeout: seconds for a call with all its attempts, as a number or a `timedelta`, or a
+                `Timeout` that sets each limit.
             retry_mode: `standard` or `adaptive`.
             max_attempts: the maximum number of requests per call, at least 1.
 
@@ -222,6 +231,14 @@ class LambdaCoreClient:
             max_attempts=old.max_attempts if max_attempts is None else max_attempts,
         )
         return self.of_core(self._core.view(options, credentials), is_view=True)
+
+    def stats(self) -> ClientStats:
+        """Return figures of all calls for the client's account in its region.
+
+        They include the calls of all views for the same account and region. For another region or
+        account, use a view: `client.with_options(region="eu-west-1").stats()`.
+        """
+        return self._core.stats()
 
     def _view_of(self, target: Target) -> Self:
         return self.with_options(region=target.region, credentials=target.credentials)
@@ -424,10 +441,10 @@ class LambdaCoreClient:
 
     def lookup_network_connectors(
         self,
-        identifiers: Iterable[str] | AsyncIterable[str],
+        identifiers: Iterable[ConnectorIdentifier] | AsyncIterable[ConnectorIdentifier],
         *,
-        concurrency: int = 64,
-        deadline: float | None = None,
+        concurrency: int | None = None,
+        deadline: float | timedelta | None = None,
     ) -> workflows.Lookups:
         """Get many network connectors concurrently; each is `Found` or `Failed` as it completes.
 
@@ -435,17 +452,21 @@ class LambdaCoreClient:
         is looked up once. Throttling does not make a lookup fail: the lookup waits for the rate
         limiter that all calls of the client in the region share. After a transient failure, a
         lookup is retried for up to 20 seconds, or until no call of the client has succeeded for
-        20 seconds. With `max_attempts=1` it is not retried.
+        20 seconds. With `max_attempts=1` it is not retried. Missing credentials, and credentials
+        that the service refuses, end the run.
 
         Args:
             identifiers: IDs, names and ARNs, in any iterable or async iterable, even an endless
-                one. An ARN is looked up in its own region.
-            concurrency: the maximum number of concurrent lookups, at least 1.
-            deadline: seconds for the whole run, at least 0 and finite. Lookups that are not done by
-                then fail. Defaults to no deadline.
+                one. An ARN is looked up in its own region. Connectors and summaries are accepted
+                too, as a listing yields them, and are looked up by ARN; a summary of a version
+                gets that version.
+            concurrency: the maximum number of concurrent lookups, from 1 to `max_connections`.
+                Defaults to 64, or to `max_connections` if that is lower.
+            deadline: seconds for the whole run, or a `timedelta`; at least 0 and finite. Lookups
+                that are not done by then fail. Defaults to no deadline.
 
         Raises:
-            ParameterError: if an argument is out of bounds.
+            ParameterError: if an argument has a wrong type or is out of bounds.
         """
         return self._workflows.lookups(identifiers, concurrency=concurrency, deadline=deadline)
 
@@ -456,8 +477,8 @@ class LambdaCoreClient:
         *,
         operator_role: str | None = None,
         tags: Mapping[str, str] | None = None,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
         """Create or update a connector so that it is active and has the given configuration.
@@ -483,6 +504,9 @@ class LambdaCoreClient:
             tags: tags that the connector must have. Its other tags stay.
             timeout: maximum seconds to wait, more than 0.
             poll_interval: maximum seconds between two polls, more than 0.
+            tags: tags for a new connector; the API cannot change the tags of an existing one.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector on each change that is observed
                 while this method waits.
 
@@ -508,8 +532,8 @@ class LambdaCoreClient:
         *,
         configuration: NetworkConnectorConfiguration | None = None,
         operator_role: str | None = None,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
         """Update a connector and wait until this update is complete.
@@ -521,8 +545,8 @@ class LambdaCoreClient:
             identifier: the connector's ID, name or ARN.
             configuration: the complete new configuration; it replaces the old one.
             operator_role: the ARN of the new role.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector on each change that is observed
                 while this method waits.
 
@@ -543,8 +567,8 @@ class LambdaCoreClient:
         self,
         identifier: str,
         *,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> None:
         """Delete a connector with all its versions, or one old version, and wait until it is gone.
@@ -555,8 +579,8 @@ class LambdaCoreClient:
         Args:
             identifier: the connector's ID, name or ARN. A version-qualified ARN deletes that
                 version, which cannot be the latest.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector on each change that is observed
                 while this method waits.
 
@@ -595,8 +619,8 @@ class LambdaCoreClient:
         self,
         identifier: str | NetworkConnector,
         *,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
         """Wait until a connector is `ACTIVE`.
@@ -608,8 +632,8 @@ class LambdaCoreClient:
         Args:
             identifier: the result of `create_network_connector`, or the connector's ID, name or
                 ARN. A connector object and an ARN are polled in their own region.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector at the first poll and on each
                 change.
 
@@ -628,8 +652,8 @@ class LambdaCoreClient:
         identifier: str | NetworkConnector,
         *,
         version: int | None = None,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
         """Wait until an update of a connector is complete.
@@ -640,8 +664,8 @@ class LambdaCoreClient:
                 connector object and an ARN are polled in their own region.
             version: the version that the update created, at least 1. Defaults to the version of the
                 connector object; for an ID, name or ARN, any update counts.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector at the first poll and on each
                 change.
 
@@ -659,8 +683,8 @@ class LambdaCoreClient:
         self,
         identifier: str | NetworkConnector,
         *,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> None:
         """Wait until a connector, or a version of it, is gone.
@@ -669,8 +693,8 @@ class LambdaCoreClient:
             identifier: the result of `delete_network_connector` for a whole connector; or the
                 connector's ID, name or ARN. Prefer the ID to the name, which a new connector may
                 already have. A connector object and an ARN are polled in their own region.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector at the first poll and on each
                 change.
 
@@ -687,8 +711,8 @@ class LambdaCoreClient:
         runtime_name: str,
         name: str,
         *,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: Callable[[models.RuntimeVersion], object] | None = None,
     ) -> models.RuntimeVersion:
         """Wait until a version of a runtime is `ACTIVE`.
@@ -699,8 +723,8 @@ class LambdaCoreClient:
         Args:
             runtime_name: the runtime's name or ARN.
             name: the version's name.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the version at the first poll and on each
                 change.
 
@@ -724,8 +748,8 @@ class LambdaCoreClient:
         runtime_name: str,
         name: str,
         *,
-        timeout: float = 900.0,
-        poll_interval: float = 10.0,
+        timeout: float | timedelta = 900.0,
+        poll_interval: float | timedelta = 10.0,
         on_change: Callable[[models.RuntimeAlias], object] | None = None,
     ) -> models.RuntimeAlias:
         """Wait until an alias of a runtime is `ACTIVE`.
@@ -736,8 +760,8 @@ class LambdaCoreClient:
         Args:
             runtime_name: the runtime's name or ARN.
             name: the alias's name.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: maximum seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the alias at the first poll and on each change.
 
         Raises:
@@ -759,7 +783,7 @@ class LambdaCoreClient:
         self,
         snapshot: Iterable[NetworkConnectorSummary] | None = None,
         *,
-        poll_interval: float = 10.0,
+        poll_interval: float | timedelta = 10.0,
     ) -> workflows.NetworkConnectorWatch:
         """Watch the network connectors of the account in the region, as a stream of changes.
 
@@ -770,7 +794,7 @@ class LambdaCoreClient:
         Args:
             snapshot: the `snapshot` of an earlier watch, to resume it. Without a snapshot, every
                 existing connector is reported as `ConnectorAdded` first.
-            poll_interval: seconds between two polls, more than 0.
+            poll_interval: seconds between two polls, or a `timedelta`; more than 0.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -782,9 +806,9 @@ class LambdaCoreClient:
     def lookup_across(
         self,
         targets: Iterable[workflows.Target],
-        identifiers: Collection[str],
+        identifiers: Collection[ConnectorIdentifier],
         *,
-        concurrency: int = 10,
+        concurrency: int | None = None,
         targets_at_once: int = 10,
     ) -> workflows.MultiTargetRun[workflows.Lookup]:
         """Get network connectors in many accounts and regions, as pairs of a target and a lookup.
@@ -796,9 +820,10 @@ class LambdaCoreClient:
 
         Args:
             targets: the accounts and regions. The run reads all of them when it is created.
-            identifiers: IDs, names and ARNs, in a collection such as a list. Iterators are not
-                accepted, because every target looks up all identifiers.
-            concurrency: the maximum number of concurrent lookups per target, at least 1.
+            identifiers: IDs, names, ARNs, connectors and summaries, in a collection such as a list.
+                Iterators are not accepted, because every target looks up all identifiers.
+            concurrency: the maximum number of concurrent lookups per target, from 1 to
+                `max_connections`. Defaults to 10, or to `max_connections` if that is lower.
             targets_at_once: the maximum number of concurrent targets, at least 1.
 
         Raises:
@@ -1232,12 +1257,16 @@ class LambdaCoreClient:
         return self._core.call(operation, {"resource": resource, **arguments})
 
 
-def _as_timeout(timeout: float | Timeout | None) -> Timeout:
+def _as_timeout(timeout: float | timedelta | Timeout | None) -> Timeout:
     if isinstance(timeout, Timeout):
         return timeout
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, int | float)):
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, int | float | timedelta)
+    ):
         kind = type(timeout).__name__
-        raise ParameterError("timeout", f"must be a number of seconds or a Timeout, got {kind}")
+        raise ParameterError(
+            "timeout", f"must be a number of seconds, a timedelta or a Timeout, got {kind}"
+        )
     return Timeout(total=timeout)
 
 

@@ -976,6 +976,62 @@ async def test_all_lookups_of_an_outage_end_within_twenty_seconds(
     assert dead.clock.monotonic() <= 20.0
 
 
+@given(
+    failures=st.lists(
+        st.tuples(st.floats(0, 90), st.sampled_from([each[0][1] for each in OUTAGES.values()])),
+        min_size=1,
+        max_size=6,
+    ),
+    attempt=st.none() | st.floats(0.1, 90),
+)
+def test_no_delay_and_no_attempt_of_a_fan_out_goes_beyond_twenty_seconds(
+    failures: list[tuple[float, Answer]], attempt: float | None
+) -> None:
+    async def go() -> None:
+        dead = Outage(*failures)
+        with pytest.raises(LambdaCoreError):
+            await amid(dead, Timeout(attempt=attempt)).call(
+                GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True
+            )
+        # Until the first failure, the attempt has its own timeout.
+        first = min(failures[0][0], 90.0 if attempt is None else attempt)
+        assert dead.clock.monotonic() <= first + 20.0 + 1e-6
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("others_succeed", [False, True])
+async def test_a_call_that_waits_too_long_for_a_permit_in_an_outage_is_not_sent_again(
+    others_succeed: bool,
+) -> None:
+    class Queue(FakeClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            permit = limiter.acquire_nowait()
+            assert permit is not None
+            asyncio.get_running_loop().call_soon(self.let_go, permit)
+
+        def let_go(self, permit: float) -> None:
+            self.advance(30)
+            if others_succeed:
+                route.outage.since = None
+            limiter.release(permit, Outcome.OTHER)
+
+    transport = FakeTransport(TransportError("broke"), CONNECTOR)
+    pipeline = make(transport, max_in_flight=1)
+    object.__setattr__(pipeline.shared, "clock", Queue())
+    route = await pipeline._find_route("GetNetworkConnector")
+    limiter = route.rate_limiter
+    call = pipeline.call(GET_NETWORK_CONNECTOR, GET, outlasts_throttling=True)
+    if others_succeed:
+        await call
+    else:
+        with pytest.raises(TransportError, match="broke") as caught:
+            await call
+        assert caught.value.attempts == 1
+    assert limiter.acquire_nowait() is not None, "the permit was released"
+
+
 async def test_in_a_slow_outage_one_attempt_is_made_per_timeout() -> None:
     dead = Outage((5.0, BLACK_HOLE))
     pipeline = amid(dead)

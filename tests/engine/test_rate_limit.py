@@ -6,6 +6,7 @@ import asyncio
 import heapq
 import importlib
 import itertools
+import logging
 import math
 import random
 from collections.abc import Coroutine
@@ -20,10 +21,13 @@ from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.rate_limit import (
     AdaptiveRate,
     AdaptiveRateLimiter,
+    MaxRate,
     Outcome,
     ProbingRate,
     RateLimiter,
+    as_max_rate,
 )
+from lambdacore_async.errors import ParameterError
 from support.clocks import FakeClock
 from support.leaks import cancel_at, other_tasks, settle
 from support.vectors import load_cases
@@ -959,3 +963,122 @@ def test_the_adaptive_rate_is_that_of_botocore(
         else:
             assert due
         assert limit._tokens == pytest.approx(tokens.available_capacity, abs=1e-6)
+
+
+@given(
+    rate=st.floats(0.5, 500),
+    gaps=st.lists(st.sampled_from([0.0, 0.001, 0.03, 0.2, 3.0]), min_size=1, max_size=200),
+)
+def test_a_maximum_rate_holds_in_every_interval_from_the_first_request_on(
+    rate: float, gaps: list[float]
+) -> None:
+    clock = FakeClock()
+    rate_limiter = RateLimiter(clock, max_in_flight=1000, max_rate=MaxRate(rate))
+    sent: list[float] = []
+    for gap in gaps:
+        clock.advance(gap)
+        while (permit := rate_limiter.acquire_nowait()) is not None:
+            sent.append(permit)
+            rate_limiter.release(permit, SUCCESS)
+    for first, last in itertools.combinations(range(len(sent)), 2):
+        assert last - first <= rate * (sent[last] - sent[first] + 0.1) + 1e-3
+
+
+@pytest.mark.parametrize("kind", [RateLimiter, AdaptiveRateLimiter])
+async def test_a_maximum_rate_is_used_up_and_held(
+    clock: VirtualClock, kind: type[RateLimiter]
+) -> None:
+    rate_limiter = kind(clock, max_rate=MaxRate(10))
+    times: list[float] = []
+
+    async def main() -> None:
+        for _ in range(101):
+            times.append(await rate_limiter.acquire())
+            rate_limiter.release(times[-1], SUCCESS)
+
+    await clock.run(main())
+    assert times[-1] - times[0] == pytest.approx(9.9)
+    assert (rate_limiter.rate, rate_limiter.requests, rate_limiter.throttles) == (None, 101, 0)
+
+
+async def test_the_slower_of_the_learnt_and_the_maximum_rate_holds(clock: VirtualClock) -> None:
+    rate_limiter = RateLimiter(clock, max_rate=MaxRate(1000))
+    throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
+    assert rate_limiter.acquire_nowait() is None
+    clock.time += 1 / START
+    assert rate_limiter.acquire_nowait() is not None
+    assert (rate_limiter.rate, rate_limiter.throttles) == (START, 1)
+
+
+async def test_two_limiters_share_a_maximum_rate(clock: VirtualClock) -> None:
+    maximum = MaxRate(1)
+    one, other = RateLimiter(clock, max_rate=maximum), RateLimiter(clock, max_rate=maximum)
+    assert one.acquire_nowait() is not None
+    assert other.acquire_nowait() is None
+
+
+async def test_a_limiter_tells_what_it_does(clock: VirtualClock) -> None:
+    rate_limiter = RateLimiter(clock, max_in_flight=2)
+    permit = finish_at_once(rate_limiter.acquire())
+    finish_at_once(rate_limiter.acquire())
+    waiting = asyncio.create_task(rate_limiter.acquire())
+    await settle()
+    assert (rate_limiter.in_flight, rate_limiter.waiting, rate_limiter.pause) == (2, 1, 0)
+    rate_limiter.release(permit, THROTTLED, 8.0)
+    assert (rate_limiter.in_flight, rate_limiter.pause) == (1, 8.0)
+    waiting.cancel()
+    await settle()
+    assert (rate_limiter.waiting, rate_limiter.requests) == (0, 1)
+
+
+class SetRate(ProbingRate):
+    """A rate that a test sets."""
+
+    def learn(self, sent: float, now: float, outcome: Outcome) -> None:
+        """Learn nothing."""
+
+
+async def test_a_rate_that_begins_or_changes_much_or_ends_is_logged(
+    clock: VirtualClock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adaptive = SetRate()
+
+    def new_limit(_: float) -> ProbingRate:
+        return adaptive
+
+    monkeypatch.setattr(RateLimiter, "_new_limit", staticmethod(new_limit))
+    rate_limiter = RateLimiter(clock, region="eu-west-1")
+    caplog.set_level(logging.INFO, logger="lambdacore_async")
+    for seconds, rate in [
+        (0, None),
+        (0, 20.0),
+        (20, 30.0),  # a small change
+        (20, 50.0),
+        (1, 10.0),  # soon after the last
+        (10, 10.0),
+        (10, None),
+    ]:
+        clock.time += seconds
+        adaptive.rate = rate
+        rate_limiter.release(clock.time, SUCCESS)
+    assert [
+        (record.levelname, *(record.__dict__[key] for key in ("region", "former_rate", "rate")))
+        for record in caplog.records
+    ] == [
+        ("INFO", "eu-west-1", None, 20.0),
+        ("INFO", "eu-west-1", 20.0, 50.0),
+        ("INFO", "eu-west-1", 50.0, 10.0),
+        ("INFO", "eu-west-1", 10.0, None),
+    ]
+
+
+@pytest.mark.parametrize("rate", [0, -1, math.inf, math.nan, 10**400, "10", True, [1]])
+def test_a_maximum_rate_is_a_finite_number_above_0(rate: object) -> None:
+    with pytest.raises(ParameterError, match="^max_rate: ") as raised:
+        as_max_rate(rate)
+    assert raised.value.parameter == "max_rate"
+
+
+def test_a_maximum_rate_is_optional_and_any_number() -> None:
+    assert as_max_rate(None) is None
+    assert as_max_rate(3) == 3.0

@@ -11,6 +11,7 @@ from lambdacore_async import (
     ApiError,
     Attempt,
     Cause,
+    ClientStats,
     ComputeResourceType,
     ConnectorAdded,
     ConnectorDeleted,
@@ -82,6 +83,7 @@ def making_a_client(on_attempt: list[Attempt]) -> LambdaCoreClient:
         max_attempts=5,
         timeout=Timeout(connect=1, read=2, attempt=3, total=None),
         max_connections=10,
+        max_rate=10,
         ca_bundle=Path("ca.pem"),
         trust_env=True,
         user_agent_extra="app/1",
@@ -93,6 +95,8 @@ async def a_client_in_use(client: LambdaCoreClient) -> None:
     async with client as entered:
         assert_type(entered, LambdaCoreClient)
     assert_type(client.with_options(region="eu-north-1", timeout=2), LambdaCoreClient)
+    assert_type(client.stats(), ClientStats)
+    assert_type(client.stats().rate, float | None)
     assert_type(await client.close(), None)
 
 

@@ -18,17 +18,16 @@ from lambdacore_async import (
     NetworkConnector,
     ParameterError,
     Target,
+    Timeout,
     VpcEgressConfiguration,
     diff_network_connector,
 )
-from lambdacore_async.workflows.arguments import check_callback, check_count, check_seconds
+from lambdacore_async.workflows.arguments import as_seconds, check_callback, check_count
 from support.simulation import World
 
 VPC: Final = VpcEgressConfiguration(subnet_ids=("subnet-a",))
 NUMBERS: Final = st.integers() | st.floats() | st.sampled_from([10**400, -(10**400)])
-OTHER_KINDS: Final = (
-    st.text() | st.binary() | st.none() | st.booleans() | st.timedeltas() | st.lists(st.integers())
-)
+OTHER_KINDS: Final = st.text() | st.binary() | st.none() | st.booleans() | st.lists(st.integers())
 
 
 async def async_function(_: object) -> None:
@@ -47,15 +46,34 @@ class AsyncCallable:
 @given(NUMBERS, st.booleans())
 def test_seconds_are_finite_and_not_negative(value: float, allow_zero: bool) -> None:
     if value <= sys.float_info.max and (value > 0 or (allow_zero and value == 0)):
-        check_seconds("timeout", value, allow_zero=allow_zero)
+        assert as_seconds("timeout", value, allow_zero=allow_zero) == float(value)
     else:
         with pytest.raises(ParameterError, match="^timeout: must be "):
-            check_seconds("timeout", value, allow_zero=allow_zero)
+            as_seconds("timeout", value, allow_zero=allow_zero)
+
+
+@given(st.timedeltas(), st.booleans())
+def test_a_timedelta_stands_for_its_seconds(value: timedelta, allow_zero: bool) -> None:
+    if value > timedelta(0) or (allow_zero and value == timedelta(0)):
+        assert as_seconds("timeout", value, allow_zero=allow_zero) == value.total_seconds()
+    else:
+        with pytest.raises(ParameterError, match="^timeout: must be "):
+            as_seconds("timeout", value, allow_zero=allow_zero)
+
+
+def test_each_limit_of_a_call_takes_a_timedelta() -> None:
+    second = timedelta(seconds=1)
+    assert Timeout(second, second, second, second) == Timeout(1, 1, 1, 1)
+    for name in ("connect", "read", "attempt", "total"):
+        with pytest.raises(ParameterError, match=f"^timeout.{name}: must be above 0 seconds"):
+            Timeout(**{name: -second})
+        with pytest.raises(ParameterError, match=f"^timeout.{name}: expected a number"):
+            Timeout(**{name: "1"})  # type: ignore[arg-type] # the mistake
 
 
 @given(OTHER_KINDS)
 def test_a_value_of_another_type_is_neither_seconds_nor_a_count(value: object) -> None:
-    for check in (check_seconds, check_count):
+    for check in (as_seconds, check_count):
         with pytest.raises(ParameterError, match=f"got {type(value).__name__}$"):
             check("x", value)
 
@@ -101,7 +119,7 @@ WAITS: Final[dict[str, tuple[object, ...]]] = {
     "delete_network_connector_and_wait": ("a",),
 }
 WRONG_SECONDS: Final = (
-    "5", 0, -1, True, math.nan, math.inf, 10**400, timedelta(seconds=5), [5], None,
+    "5", 0, -1, True, math.nan, math.inf, 10**400, timedelta(0), timedelta(-1), [5], None,
 )  # fmt: skip
 
 
@@ -144,7 +162,7 @@ REFUSED: Final[list[tuple[Callable[[Any], Any], str]]] = [
     (lambda c: c.wait_until_runtime_alias_active("r", 5), "name"),
     (lambda c: c.watch_network_connectors(poll_interval="10"), "poll_interval"),
     (lambda c: c.watch_network_connectors(poll_interval=True), "poll_interval"),
-    (lambda c: c.watch_network_connectors(poll_interval=timedelta(10)), "poll_interval"),
+    (lambda c: c.watch_network_connectors(poll_interval=timedelta(-1)), "poll_interval"),
     (lambda c: c.watch_network_connectors(5), "snapshot"),
     (lambda c: c.lookup_network_connectors("a"), "identifiers"),
     (lambda c: c.lookup_network_connectors(None), "identifiers"),

@@ -13,26 +13,34 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async import (
+    ApiError,
     ConfigurationError,
     CredentialsError,
     Failed,
     Found,
     LambdaCoreError,
+    Lookup,
     LookupReport,
     Lookups,
     NetworkConnector,
+    NetworkConnectorState,
+    NetworkConnectorSummary,
+    NetworkConnectorType,
+    NetworkConnectorVersionSummary,
     ParameterError,
     ResourceNotFoundException,
     TransportTimeoutError,
 )
 from lambdacore_async.engine.clock import Clock
+from lambdacore_async.models.network_connectors import ConnectorIdentifier
 
 
 class ManualClock(Clock):
@@ -84,7 +92,7 @@ def lookups(
     identifiers: Iterable[str] | AsyncIterable[str],
     *,
     concurrency: int = 64,
-    deadline: float | None = None,
+    deadline: float | timedelta | None = None,
     clock: Clock | None = None,
 ) -> Lookups:
     return Lookups(
@@ -612,7 +620,9 @@ def test_a_single_identifier_is_refused(identifiers: object) -> None:
 async def test_an_identifier_that_is_not_hashable_is_refused_by_name(
     as_input: Callable[[list[Any]], Iterable[Any]],
 ) -> None:
-    with pytest.raises(ParameterError, match=r"^identifiers: expected str, got list") as raised:
+    with pytest.raises(
+        ParameterError, match=r"^identifiers: expected str or a connector, got list"
+    ) as raised:
         await lookups(Service(), as_input([["a"]])).report()
     assert raised.value.parameter == "identifiers"
     assert not others()
@@ -628,3 +638,134 @@ def test_a_concurrency_below_one_is_refused(concurrency: int) -> None:
 def test_an_invalid_deadline_is_refused(deadline: Any) -> None:
     with pytest.raises(ParameterError, match="^deadline"):
         lookups(Service(), [], deadline=deadline)
+
+
+async def test_a_deadline_may_be_a_timedelta() -> None:
+    clock = ManualClock()
+    async with lookups(Service(held=True), ["a"], deadline=timedelta(minutes=1), clock=clock):
+        await settle()
+        assert clock.sleeps == [60.0]
+
+
+SUMMARY: Final = NetworkConnectorSummary(
+    arn="arn:summary", name="s", id="nc-s", type=NetworkConnectorType.VPC_EGRESS
+)
+VERSION: Final = NetworkConnectorVersionSummary(
+    arn="arn:version",
+    version_arn="arn:version:3",
+    name="v",
+    id="nc-v",
+    version=3,
+    state=NetworkConnectorState.ACTIVE,
+)
+MODELS: Final[list[ConnectorIdentifier]] = [
+    SUMMARY,
+    NetworkConnector(arn="arn:connector", name="c", id="nc-c"),
+    VERSION,
+    "arn:summary",
+    "name",
+]
+
+
+@pytest.mark.parametrize("kind", ["a list", "an iterator", "a stream"])
+async def test_connectors_and_summaries_are_looked_up_by_arn(kind: str) -> None:
+    async def stream() -> AsyncGenerator[ConnectorIdentifier]:
+        for model in MODELS:
+            yield model
+
+    inputs: dict[str, Iterable[ConnectorIdentifier] | AsyncIterable[ConnectorIdentifier]] = {
+        "a list": MODELS,
+        "an iterator": iter(MODELS),
+        "a stream": stream(),
+    }
+    service = Service()
+    report = await Lookups(service.get, inputs[kind], clock=Clock()).report()
+    expected = ["arn:summary", "arn:connector", "arn:version:3", "name"]
+    assert list(report.found) == expected
+    assert sorted(service.asked) == sorted(expected)
+
+
+async def test_a_report_tells_each_result_as_it_completes() -> None:
+    seen: list[Lookup] = []
+    report = await lookups(Service(), ["a", "missing", "b"]).report(on_result=seen.append)
+    assert {each.identifier for each in seen if isinstance(each, Found)} == set(report.found)
+    assert {each.identifier for each in seen if isinstance(each, Failed)} == set(report.failed)
+    assert len(seen) == 3
+
+
+async def test_an_error_of_on_result_ends_the_report_and_its_lookups() -> None:
+    def broken(_: object) -> None:
+        raise OverflowError("of the caller")
+
+    service = Service()
+    with pytest.raises(OverflowError, match="of the caller"):
+        await lookups(service, numbers(1000), concurrency=2).report(broken)
+    assert len(service.asked) < 10
+    assert not others()
+
+
+async def test_on_result_is_a_plain_function() -> None:
+    async def progress(_: object) -> None:
+        """Would never be awaited."""
+
+    for wrong in (progress, 5):
+        run = lookups(Service(), ["a"])
+        with pytest.raises(ParameterError, match="^on_result: "):
+            await run.report(wrong)  # type: ignore[arg-type] # the mistake
+        assert list((await run.report()).found) == ["a"]
+
+
+class Refusing(Service):
+    """Refuses the credentials of each lookup but the first."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__()
+        self._code = code
+
+    async def get(self, identifier: str) -> NetworkConnector:
+        if not self.asked:
+            return await super().get(identifier)
+        self.asked.append(identifier)
+        raise ApiError("no", code=self._code, status_code=403)
+
+
+REFUSALS: Final = (
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+)
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_refused_credentials_end_the_run(code: str) -> None:
+    service = Refusing(code)
+    seen: list[str] = []
+    async with lookups(service, list("abcdef"), concurrency=1) as run:
+        with pytest.raises(ApiError, match=code):
+            async for lookup in run:
+                seen.append(lookup.identifier)
+    assert (seen, service.asked) == (["a"], ["a", "b"])
+
+
+@pytest.mark.parametrize("code", REFUSALS)
+async def test_without_fail_fast_refused_credentials_fail_the_rest_unsent(code: str) -> None:
+    service = Refusing(code)
+    run = Lookups(service.get, list("abcdef"), concurrency=1, clock=Clock(), fail_fast=False)
+    report = await run.report()
+    assert (list(report.found), list(report.failed)) == (["a"], list("bcdef"))
+    assert service.asked == ["a", "b"]
+
+
+async def test_a_denied_lookup_fails_alone() -> None:
+    report = await lookups(Refusing("AccessDeniedException"), list("abc"), concurrency=1).report()
+    assert list(report.failed) == ["b", "c"]
+
+
+async def test_credentials_that_another_region_does_not_know_fail_alone() -> None:
+    service = Refusing("UnrecognizedClientException")
+    run = Lookups(
+        service.get, list("abc"), concurrency=1, clock=Clock(), is_elsewhere=lambda _: True
+    )
+    assert list((await run.report()).failed) == ["b", "c"]

@@ -80,7 +80,12 @@ def lookup(
 
     async def work() -> int:
         async with (
-            LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
+            LambdaCoreClient(
+                region,
+                profile=profile,
+                endpoint_url=endpoint_url,
+                max_connections=max(concurrency, 100),
+            ) as client,
             aclosing(read_identifiers(file)) as lines,
         ):
 

@@ -178,6 +178,7 @@ class Configuration:
 
     Attributes:
         ca_bundle: the path that the caller passed.
+        default_region: the region of the environment or the profile, once a view has needed it.
         ssl_context: verifies servers, once settings are resolved; `None` stands for the system's
             certificates.
 
@@ -197,6 +198,7 @@ class Configuration:
         self.ca_bundle = _as_path("ca_bundle", ca_bundle)
         self._environ = environ
         self._shared_config = shared_config
+        self.default_region: str | None = None
         self._region: str | None = None
         self._verifies = verifies
         self._lock = asyncio.Lock()
@@ -214,6 +216,8 @@ class Configuration:
         sources = _Sources(self._environ, self._shared_config)
         region, is_fips = _parse_region(*await sources.find(_REGION, options.region))
         self._region = self._region or region
+        if not options.region:
+            self.default_region = region
         endpoint_url = options.endpoint_url
         if endpoint_url is None and not await sources.get(_IGNORE_ENDPOINT_URLS):
             source, endpoint_url = await sources.find(_ENDPOINT_URL)

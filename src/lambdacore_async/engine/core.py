@@ -21,12 +21,14 @@ from lambdacore_async.engine.identity.providers import CredentialsLike, as_provi
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
 from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
+from lambdacore_async.engine.rate_limit import as_max_rate
+from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.session import AiohttpTransport, Transport
 from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnector
-from lambdacore_async.protocol.endpoints import is_region, parse_arn, partition_of
+from lambdacore_async.protocol.endpoints import Arn, is_region, parse_arn, partition_of
 from lambdacore_async.protocol.restjson import Operation
 from lambdacore_async.protocol.sigv4 import Credentials
 
@@ -69,6 +71,7 @@ class Core:
         profile: str | None = None,
         credentials: CredentialsLike | None = None,
         max_connections: int = 100,
+        max_rate: float | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         trust_env: bool = False,
         http_session: aiohttp.ClientSession | None = None,
@@ -87,6 +90,7 @@ class Core:
             profile: the profile of the shared files.
             credentials: fixed credentials or a provider; `None` uses the default chain.
             max_connections: the maximum number of concurrent connections.
+            max_rate: the maximum requests per second and region.
             ca_bundle: a PEM file of the certificates to trust.
             trust_env: whether to use the proxies of the environment.
             http_session: an aiohttp session to send requests with.
@@ -135,6 +139,7 @@ class Core:
             jitter=jitter,
             user_agent=UserAgent(user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
             max_in_flight=max_connections,
+            max_rate=as_max_rate(max_rate),
             on_attempt=on_attempt,
         )
         accounts = Accounts()
@@ -237,8 +242,8 @@ class Core:
                 not valid.
             ConfigurationError: if the settings of the view cannot be used.
         """
-        arn = parse_arn(identifier)
-        if arn is None or arn.service != "lambda" or not is_region(arn.region):
+        arn = _arn_in_region(identifier)
+        if arn is None:
             return self.pipeline
         settings = await self.pipeline.resolve_settings(operation)
         partition = partition_of(settings.region)
@@ -255,6 +260,11 @@ class Core:
                 self.shared, settings._replace(region=arn.region)
             )
         return self._elsewhere[arn.region]
+
+    def is_elsewhere(self, identifier: str) -> bool:
+        """Return whether calls for an ARN go to another region than the view's."""
+        arn, settings = _arn_in_region(identifier), self.pipeline.settings
+        return arn is not None and settings.endpoint_url is None and arn.region != settings.region
 
     async def write(
         self, operation: Operation[NetworkConnector], arguments: Mapping[str, object]
@@ -280,6 +290,28 @@ class Core:
     def was_written(self, key: Hashable) -> bool:
         """Return whether a resource was created or updated in the last minute."""
         return self.clock.monotonic() - self.shared.written.get(key, -math.inf) <= LAG
+
+    def stats(self) -> ClientStats:
+        """Return the figures of the view's account in the view's region."""
+        shared = self.shared
+        region = (
+            self.pipeline.settings.region
+            or self.options.region
+            or self._configuration.default_region
+        )
+        url = None if region is None else shared.endpoint_urls.get(region)
+        # One for each retry mode in use.
+        limiters = [each for (its_url, _), each in shared.rate_limiters.items() if its_url == url]
+        return ClientStats(
+            region=region,
+            rate=min((each.rate for each in limiters if each.rate is not None), default=None),
+            max_rate=shared.max_rate,
+            in_flight=sum(each.in_flight for each in limiters),
+            waiting=sum(each.waiting for each in limiters),
+            requests=sum(each.requests for each in limiters),
+            throttles=sum(each.throttles for each in limiters),
+            pause=max((each.pause for each in limiters), default=0.0),
+        )
 
     async def close(self) -> None:
         """Close all connections and forget all credentials."""
@@ -319,6 +351,14 @@ class Accounts:
         self._latest.clear()
         self._known.clear()
         await asyncio.gather(*[credentials.close() for credentials in self._credentials])
+
+
+def _arn_in_region(identifier: str) -> Arn | None:
+    """Return the ARN of a Lambda resource in a region; `None` for other identifiers."""
+    arn = parse_arn(identifier)
+    if arn is None or arn.service != "lambda" or not is_region(arn.region):
+        return None
+    return arn
 
 
 def _key(provider: object) -> object:

@@ -15,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials, keys_equal
-from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
+from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, MaxRate, Outcome, RateLimiter
 from lambdacore_async.engine.retry import Outage, RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.transport.session import Transport
 from lambdacore_async.engine.transport.timeouts import Timeout
@@ -117,6 +117,7 @@ class Shared:
         credentials: returns the credentials to sign with.
         user_agent: builds the `User-Agent` header.
         max_in_flight: the maximum number of concurrent requests per region.
+        max_rate: the maximum requests per second and region; `None` for no maximum.
         on_attempt: called after each attempt.
         clock: tells the time of this machine, and sleeps.
         jitter: returns a random number from 0 to 1.
@@ -124,6 +125,8 @@ class Shared:
         service_clocks: the clock of each host; shared with views for other accounts.
         quota: the retry quota.
         rate_limiters: the rate limiter of each endpoint and retry mode.
+        max_rates: the maximum rate of each endpoint, whatever the retry mode.
+        endpoint_urls: the URL of the endpoint of each region.
         written: the monotonic time of each recent creation or update, by the key of the resource.
     """
 
@@ -131,6 +134,7 @@ class Shared:
     credentials: RefreshingCredentials
     user_agent: UserAgent = field(factory=UserAgent)
     max_in_flight: int = 100
+    max_rate: float | None = None
     on_attempt: Callable[[Attempt], None] | None = None
     clock: Clock = field(factory=Clock)
     jitter: Callable[[], float] = random.random
@@ -140,6 +144,8 @@ class Shared:
     rate_limiters: dict[tuple[str, str], RateLimiter] = field(
         init=False, factory=dict[tuple[str, str], RateLimiter]
     )
+    max_rates: dict[str, MaxRate] = field(init=False, factory=dict[str, MaxRate])
+    endpoint_urls: dict[str, str] = field(init=False, factory=dict[str, str])
     written: dict[Hashable, float] = field(init=False, factory=dict[Hashable, float])
 
 
@@ -326,9 +332,10 @@ class Pipeline:
             if call.outlasts_throttling and (
                 route.outage.since is not None or call.failing_since is not None
             ):
-                seconds = route.outage.attempt_timeout(
-                    timeout.attempt, call.failing_since, shared.clock.monotonic()
-                )
+                now = shared.clock.monotonic()
+                if call.error is not None and route.outage.is_over(call.failing_since, now):
+                    raise call.error  # the call waited too long for its permit
+                seconds = route.outage.attempt_timeout(timeout.attempt, call.failing_since, now)
                 timeout = evolve(timeout, attempt=seconds)
             call.attempts += 1
             call.credentials = credentials
@@ -557,13 +564,19 @@ class Pipeline:
         if endpoint.host not in clocks:
             latest = next(reversed(clocks.values()), None)
             clocks[endpoint.host] = ServiceClock(shared.clock, latest)
+        shared.endpoint_urls[settings.region] = endpoint.url
+        if shared.max_rate is not None and endpoint.url not in shared.max_rates:
+            shared.max_rates[endpoint.url] = MaxRate(shared.max_rate)
         key = (endpoint.url, settings.policy.mode)
         if key not in shared.rate_limiters:
             rate_limiter = (
                 AdaptiveRateLimiter if settings.policy.mode == "adaptive" else RateLimiter
             )
             shared.rate_limiters[key] = rate_limiter(
-                shared.clock, max_in_flight=shared.max_in_flight
+                shared.clock,
+                max_in_flight=shared.max_in_flight,
+                max_rate=shared.max_rates.get(endpoint.url),
+                region=settings.region,
             )
         return _Route(
             settings.region,

@@ -30,12 +30,16 @@ were chosen for that.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections import deque
 from enum import Enum, auto
 from typing import Final, Protocol
 
 from lambdacore_async.engine.clock import Clock
+from lambdacore_async.errors import ParameterError
+
+logger: Final = logging.getLogger("lambdacore_async")
 
 #: The maximum pause in seconds that a server may ask for.
 _MAX_PAUSE: Final = 20.0
@@ -301,6 +305,85 @@ class AdaptiveRate:
         self._filled_at = now
 
 
+#: Seconds of unused permits of a maximum rate that are kept, as a small burst.
+_BURST: Final = 0.1
+#: Changes of the rate by less than this factor are not logged.
+_LOGGED_CHANGE: Final = 2.0
+#: The minimum time in seconds between two logged changes.
+_LOGGED_EVERY: Final = 10.0
+
+
+class MaxRate:
+    """Maximum rate of requests, in effect from the first request on.
+
+    In any `t` seconds, at most `rate * (t + 0.1) + 1` requests are sent.
+
+    Args:
+        rate: requests per second, more than 0 and finite.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._due = -math.inf
+
+    def delay(self, now: float) -> float:
+        """Return the seconds until the next request may be sent; 0 or less means now."""
+        return self._due - now
+
+    def take(self, now: float) -> None:
+        """Record that a request is sent."""
+        self._due = max(self._due, now - _BURST) + 1 / self.rate
+
+
+def as_max_rate(value: object) -> float | None:
+    """Return a maximum rate in requests per second; `None` means no maximum.
+
+    Raises:
+        ParameterError: if the value is not a finite number above 0.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        given = type(value).__name__
+        raise ParameterError("max_rate", f"must be a number of requests per second, got {given}")
+    try:
+        rate = float(value)
+    except OverflowError:
+        rate = math.inf
+    if not 0 < rate < math.inf:
+        raise ParameterError(
+            "max_rate", f"must be above 0 requests per second and finite, got {rate:g}"
+        )
+    return rate
+
+
+class CappedRate:
+    """The slower of an adaptive rate and a maximum.
+
+    Args:
+        adaptive: the adaptive rate.
+        maximum: the maximum, which several adaptive rates may share.
+    """
+
+    def __init__(self, adaptive: Limit, maximum: MaxRate) -> None:
+        self.rate: float | None = maximum.rate
+        self._adaptive = adaptive
+        self._maximum = maximum
+
+    def delay(self, now: float) -> float:
+        """Return the seconds until the next request may be sent; 0 or less means now."""
+        return max(self._adaptive.delay(now), self._maximum.delay(now))
+
+    def take(self, now: float) -> None:
+        """Record that a request is sent."""
+        self._adaptive.take(now)
+        self._maximum.take(now)
+
+    def learn(self, sent: float, now: float, outcome: Outcome) -> None:
+        """Adapt the adaptive rate to the outcome of a request."""
+        self._adaptive.learn(sent, now, outcome)
+
+
 class RateLimiter:
     """Grants permits to send requests, in the order of the calls to `acquire`.
 
@@ -309,11 +392,31 @@ class RateLimiter:
     Args:
         clock: tells the time and sleeps.
         max_in_flight: the maximum number of permits held at the same time, at least 1.
+        max_rate: the maximum rate, which limiters may share.
+        region: the AWS region, for logs.
+
+    Attributes:
+        requests: the number of permits released.
+        throttles: the number of permits whose requests were throttled.
     """
 
-    def __init__(self, clock: Clock, *, max_in_flight: int = 100) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        max_in_flight: int = 100,
+        max_rate: MaxRate | None = None,
+        region: str = "",
+    ) -> None:
         self._clock = clock
-        self._limit = self._new_limit(clock.monotonic())
+        self._adaptive = self._limit = self._new_limit(clock.monotonic())
+        if max_rate is not None:
+            self._limit = CappedRate(self._adaptive, max_rate)
+        self._region = region
+        self._logged: float | None = None
+        self._logged_at = -math.inf
+        self.requests = self.throttles = 0
+        self._max_in_flight = max_in_flight
         self._free = max_in_flight
         self._not_before = -math.inf
         self._waiting = 0
@@ -326,8 +429,23 @@ class RateLimiter:
 
     @property
     def rate(self) -> float | None:
-        """Requests per second; `None` while there is no limit."""
-        return self._limit.rate
+        """The adaptive rate in requests per second; `None` while there is no limit."""
+        return self._adaptive.rate
+
+    @property
+    def in_flight(self) -> int:
+        """The number of permits held."""
+        return self._max_in_flight - self._free
+
+    @property
+    def waiting(self) -> int:
+        """The number of callers that wait for a permit."""
+        return self._waiting
+
+    @property
+    def pause(self) -> float:
+        """Seconds left of the pause that the service asked for; 0 without a pause."""
+        return max(0.0, self._not_before - self._clock.monotonic())
 
     def acquire_nowait(self) -> float | None:
         """Return a permit if one is available at once, else `None`."""
@@ -369,11 +487,32 @@ class RateLimiter:
         """
         now = self._clock.monotonic()
         self._limit.learn(permit, now, outcome)
-        if retry_after is not None and outcome is Outcome.THROTTLED:
-            self._not_before = max(self._not_before, now + min(retry_after, _MAX_PAUSE))
+        self.requests += 1
+        if outcome is Outcome.THROTTLED:
+            self.throttles += 1
+            if retry_after is not None:
+                self._not_before = max(self._not_before, now + min(retry_after, _MAX_PAUSE))
+        if self._adaptive.rate is not self._logged:
+            self._log_change(now)
         self._free += 1
         if self._freed is not None and not self._freed.done():
             self._freed.set_result(None)
+
+    def _log_change(self, now: float) -> None:
+        """Log that a limit begins or ends, or that the rate has changed much."""
+        old, new = self._logged, self._adaptive.rate
+        if old is None:
+            message = "the service throttles: requests are sent at a limited rate"
+        elif new is None:
+            message = "requests are sent without a limit again"
+        elif now - self._logged_at < _LOGGED_EVERY or (
+            old / _LOGGED_CHANGE < new < old * _LOGGED_CHANGE
+        ):
+            return
+        else:
+            message = "the rate of requests has changed"
+        self._logged, self._logged_at = new, now
+        logger.info(message, extra={"region": self._region, "rate": new, "former_rate": old})
 
     def _delay(self, now: float) -> float:
         if self._limit.rate is None:

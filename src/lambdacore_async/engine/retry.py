@@ -162,6 +162,17 @@ class Outage:
         left = self._left(failing_since, now) - _LAST_ATTEMPT
         return min(backoff, left) if left > 0 else None
 
+    def is_over(self, failing_since: float | None, now: float) -> bool:
+        """Return whether a call must not be sent again, because an outage has lasted too long.
+
+        Args:
+            failing_since: the monotonic time of the call's first failure; `None` if there is none.
+            now: the current monotonic time.
+        """
+        if self.since is None or failing_since is None:
+            return False  # the service serves requests
+        return self._left(failing_since, now) <= 0
+
     def attempt_timeout(
         self, timeout: float | None, failing_since: float | None, now: float
     ) -> float | None:

@@ -6,6 +6,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Self, TypedDict, Unpack
 
 import aiohttp
@@ -31,8 +32,9 @@ class ClientOptions(TypedDict, total=False):
     use_dualstack_endpoint: bool | None
     retry_mode: str | None
     max_attempts: int | None
-    timeout: float | Timeout
+    timeout: float | timedelta | Timeout
     max_connections: int
+    max_rate: float | None
     ca_bundle: str | os.PathLike[str] | None
     trust_env: bool
     http_session: aiohttp.ClientSession | None

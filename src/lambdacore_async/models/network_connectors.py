@@ -222,3 +222,9 @@ class NetworkConnectorVersionSummary:
     """The reason for the state; after a failure."""
     last_modified: datetime | None = None
     """When the version last changed."""
+
+
+ConnectorIdentifier: TypeAlias = (
+    str | NetworkConnector | NetworkConnectorSummary | NetworkConnectorVersionSummary
+)
+"""What names a connector: its ID, name or ARN, or a model that has its ARN."""

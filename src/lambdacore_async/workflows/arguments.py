@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable
 
+from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import ParameterError
+
+__all__ = ["as_seconds", "check_callback", "check_count", "check_function", "check_wait"]
 
 
 def check_count(parameter: str, value: object) -> None:
@@ -19,28 +21,6 @@ def check_count(parameter: str, value: object) -> None:
         raise ParameterError(parameter, f"expected int, got {type(value).__name__}")
     if value < 1:
         raise ParameterError(parameter, f"must be at least 1, got {value}")
-
-
-def check_seconds(parameter: str, value: object, *, allow_zero: bool = False) -> None:
-    """Check that a value is a finite number of seconds above 0.
-
-    Args:
-        parameter: the parameter's name.
-        value: its value.
-        allow_zero: whether 0 is valid too.
-
-    Raises:
-        ParameterError: if the value is invalid.
-    """
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ParameterError(parameter, f"expected a number of seconds, got {type(value).__name__}")
-    largest = sys.float_info.max
-    if not (value >= 0 if allow_zero else value > 0) or value > largest:
-        least = "at least 0" if allow_zero else "above 0"
-        shown = (
-            f"{value:g}" if isinstance(value, float) or abs(value) <= largest else "a larger number"
-        )
-        raise ParameterError(parameter, f"must be {least} seconds and finite, got {shown}")
 
 
 def check_function(parameter: str, value: object) -> None:
@@ -75,13 +55,15 @@ def _is_any(is_kind: Callable[[object], bool], function: object) -> bool:
     )
 
 
-def check_wait(timeout: object, poll_interval: object, on_change: object) -> None:
+def check_wait(timeout: object, poll_interval: object, on_change: object) -> tuple[float, float]:
     """Check the arguments that all calls with a timeout share.
+
+    Returns:
+        The timeout and the interval in seconds.
 
     Raises:
         ParameterError: if an argument is invalid.
     """
-    check_seconds("timeout", timeout)
-    check_seconds("poll_interval", poll_interval)
     if on_change is not None:
         check_callback("on_change", on_change)
+    return as_seconds("timeout", timeout), as_seconds("poll_interval", poll_interval)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.models.network_connectors import (
+    ConnectorIdentifier,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorSummary,
@@ -18,7 +20,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.restjson import ListOperation, Operation
-from lambdacore_async.workflows.arguments import check_function, check_wait
+from lambdacore_async.workflows.arguments import as_seconds, check_count, check_function, check_wait
 from lambdacore_async.workflows.lookups import Lookup, Lookups
 from lambdacore_async.workflows.pagination import Pager
 from lambdacore_async.workflows.polling import Poller
@@ -26,6 +28,10 @@ from lambdacore_async.workflows.provisioning import Provisioning, Wanted, prune
 from lambdacore_async.workflows.targets import MultiTargetRun, Target
 from lambdacore_async.workflows.waiters import ConnectorWait, Model, RuntimeWait
 from lambdacore_async.workflows.watching import NetworkConnectorWatch
+
+#: Concurrent lookups by default, if the client has as many connections.
+_CONCURRENCY: Final = 64
+_CONCURRENCY_PER_TARGET: Final = 10
 
 Item = TypeVar("Item")
 View = TypeVar("View")
@@ -50,13 +56,28 @@ class Workflows:
 
     def lookups(
         self,
-        identifiers: Iterable[str] | AsyncIterable[str],
+        identifiers: Iterable[ConnectorIdentifier] | AsyncIterable[ConnectorIdentifier],
         *,
-        concurrency: int,
-        deadline: float | None = None,
+        concurrency: int | None = None,
+        deadline: float | timedelta | None = None,
         fail_fast: bool = True,
     ) -> Lookups:
-        """Return a run of lookups."""
+        """Return a run of lookups.
+
+        Raises:
+            ParameterError: if an argument is invalid, or the client has fewer connections than
+                `concurrency`.
+        """
+        connections = self._core.shared.max_in_flight
+        if concurrency is None:
+            concurrency = min(_CONCURRENCY, connections)
+        check_count("concurrency", concurrency)
+        if concurrency > connections:
+            raise ParameterError(
+                "concurrency",
+                f"must be at most the client's max_connections, {connections}, got {concurrency};"
+                " create the client with more connections",
+            )
         return Lookups(
             lambda identifier: self._core.call(
                 operations.GET_NETWORK_CONNECTOR,
@@ -67,16 +88,17 @@ class Workflows:
             concurrency=concurrency,
             deadline=deadline,
             clock=self._core.clock,
+            is_elsewhere=self._core.is_elsewhere,
             fail_fast=fail_fast,
         )
 
     def lookup_across(
         self,
         targets: Iterable[Target],
-        identifiers: Collection[str],
+        identifiers: Collection[ConnectorIdentifier],
         view: Callable[[Target], Workflows],
         *,
-        concurrency: int,
+        concurrency: int | None,
         targets_at_once: int,
     ) -> MultiTargetRun[Lookup]:
         """Return a run of lookups in many accounts and regions.
@@ -85,7 +107,8 @@ class Workflows:
             targets: the accounts and regions.
             identifiers: IDs, names and ARNs.
             view: returns the workflows for a target.
-            concurrency: the maximum number of concurrent lookups for one target.
+            concurrency: the maximum number of concurrent lookups for one target; by default 10, or
+                the number of connections if that is lower.
             targets_at_once: the maximum number of concurrent targets.
         """
         # All targets need all identifiers, which an iterator yields only once.
@@ -95,6 +118,8 @@ class Workflows:
                 "expected a collection such as a list, because each target needs all of it, "
                 f"got {type(identifiers).__name__}",
             )
+        if concurrency is None:
+            concurrency = min(_CONCURRENCY_PER_TARGET, self._core.shared.max_in_flight)
         listed = tuple(identifiers)
         self.lookups(listed, concurrency=concurrency)  # validates the arguments early
 
@@ -158,7 +183,10 @@ class Workflows:
         return await prune(self._core, identifier, keep)
 
     def provisioning(
-        self, timeout: float, poll_interval: float, on_change: OnChange | None
+        self,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        on_change: OnChange | None,
     ) -> Provisioning:
         """Return one run of a provisioning call."""
         return Provisioning(
@@ -172,30 +200,30 @@ class Workflows:
     async def connector_wait(
         self,
         connector: str | NetworkConnector,
-        timeout: float,
-        poll_interval: float,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
         on_change: OnChange | None,
     ) -> ConnectorWait:
         """Return a wait for a connector.
 
         Args:
             connector: the connector, or its ID, name or ARN.
-            timeout: seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: is called with the connector on each change.
 
         Raises:
             ParameterError: if an argument is invalid.
         """
-        check_wait(timeout, poll_interval, on_change)
+        seconds, interval = check_wait(timeout, poll_interval, on_change)
         identifier = connector.id if isinstance(connector, NetworkConnector) else connector
         # Validates the identifier early.
         operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
         return ConnectorWait(
             await self._poller_of(connector),
             connector,
-            timeout=timeout,
-            poll_interval=poll_interval,
+            timeout=seconds,
+            poll_interval=interval,
             on_change=on_change,
             exists=identifier is not connector or self._core.was_written(identifier),
         )
@@ -204,8 +232,8 @@ class Workflows:
         self,
         operation: Operation[Model],
         arguments: Mapping[str, str],
-        timeout: float,
-        poll_interval: float,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
         on_change: Callable[[Model], object] | None,
     ) -> RuntimeWait[Model]:
         """Return a wait for a version or an alias of a runtime.
@@ -213,30 +241,32 @@ class Workflows:
         Args:
             operation: the operation that gets the version or the alias.
             arguments: the arguments of the operation.
-            timeout: seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
+            timeout: seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: is called with the resource on each change.
 
         Raises:
             ParameterError: if an argument is invalid.
         """
-        check_wait(timeout, poll_interval, on_change)
+        seconds, interval = check_wait(timeout, poll_interval, on_change)
         operation.build_request(arguments)  # validates the arguments early
         return RuntimeWait(
             partial(self._core.call, operation, arguments, outlasts_throttling=True),
             operation.name,
             self._poller(self._core.pipeline),
-            timeout=timeout,
-            poll_interval=poll_interval,
+            timeout=seconds,
+            poll_interval=interval,
             on_change=on_change,
             exists=self._core.was_written((operation.name, *arguments.values())),
         )
 
     def watch(
-        self, snapshot: Iterable[NetworkConnectorSummary] | None, poll_interval: float
+        self, snapshot: Iterable[NetworkConnectorSummary] | None, poll_interval: float | timedelta
     ) -> NetworkConnectorWatch:
         """Return a watch of all connectors."""
-        return NetworkConnectorWatch(self._poller(self._core.pipeline), snapshot, poll_interval)
+        return NetworkConnectorWatch(
+            self._poller(self._core.pipeline), snapshot, as_seconds("poll_interval", poll_interval)
+        )
 
     async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
         """Return the poller of the region that an ARN names; otherwise that of the view."""

@@ -13,6 +13,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -21,15 +22,23 @@ from attrs import frozen
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.errors import (
+    EXPIRED_CODES,
+    REPLACED_CODES,
+    ApiError,
     ConfigurationError,
     CredentialsError,
     LambdaCoreError,
     ParameterError,
     TransportTimeoutError,
 )
-from lambdacore_async.models.network_connectors import NetworkConnector
+from lambdacore_async.models.network_connectors import (
+    ConnectorIdentifier,
+    NetworkConnector,
+    NetworkConnectorSummary,
+    NetworkConnectorVersionSummary,
+)
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
-from lambdacore_async.workflows.arguments import check_count, check_seconds
+from lambdacore_async.workflows.arguments import as_seconds, check_callback, check_count
 from lambdacore_async.workflows.fanout import FanOut
 from lambdacore_async.workflows.recent_set import RecentSet
 
@@ -97,13 +106,18 @@ class Lookups:
 
     Args:
         get: gets one connector.
-        identifiers: IDs, names and ARNs. The run reads them only as fast as results are consumed.
+        identifiers: IDs, names and ARNs, or connectors and summaries, which are looked up by ARN.
+            The run checks a collection when it is created; it reads other inputs only as fast as
+            results are consumed.
         concurrency: the maximum number of concurrent lookups, at least 1.
-        deadline: seconds for the whole run, at least 0. Lookups that are not finished by then fail
-            with `TransportTimeoutError`, and the run reads no more of an asynchronous input.
+        deadline: seconds for the whole run, or a `timedelta`; at least 0. Lookups that are not
+            finished by then fail with `TransportTimeoutError`, and the run reads no more of an
+            asynchronous input.
         clock: times the deadline.
-        fail_fast: whether an error that affects every lookup, such as missing credentials, ends
-            the run instead of being reported for each.
+        is_elsewhere: returns whether an identifier is looked up in a region other than the
+            client's, which may refuse credentials that are valid in the client's.
+        fail_fast: whether an error that affects every lookup, such as missing or refused
+            credentials, ends the run. Otherwise each remaining lookup fails with it, unsent.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -112,11 +126,12 @@ class Lookups:
     def __init__(
         self,
         get: Callable[[str], Coroutine[Any, Any, NetworkConnector]],
-        identifiers: Iterable[str] | AsyncIterable[str],
+        identifiers: Iterable[ConnectorIdentifier] | AsyncIterable[ConnectorIdentifier],
         *,
         concurrency: int = 64,
-        deadline: float | None = None,
+        deadline: float | timedelta | None = None,
         clock: Clock,
+        is_elsewhere: Callable[[str], bool] = lambda _: False,
         fail_fast: bool = True,
     ) -> None:
         if isinstance(identifiers, str | bytes) or not isinstance(
@@ -124,12 +139,12 @@ class Lookups:
         ):
             raise ParameterError(
                 "identifiers",
-                f"expected an iterable of strings, got {type(identifiers).__name__}; "
+                f"expected an iterable of identifiers, got {type(identifiers).__name__}; "
                 "pass [identifier] to look up one connector",
             )
         check_count("concurrency", concurrency)
         if deadline is not None:
-            check_seconds("deadline", deadline, allow_zero=True)
+            deadline = as_seconds("deadline", deadline, allow_zero=True)
         self._get = get
         self._source: enumerate[str] | AsyncGenerator[tuple[int, str]] = (
             enumerate(_distinct(identifiers))
@@ -146,6 +161,7 @@ class Lookups:
         )
         self._deadline = deadline
         self._clock = clock
+        self._is_elsewhere = is_elsewhere
         self._fail_fast = fail_fast
         self._common_error: LambdaCoreError | None = None
         self._iterated = self._reported = False
@@ -177,6 +193,7 @@ class Lookups:
         Raises:
             ConfigurationError: if the client's configuration allows no lookup.
             CredentialsError: if there are no credentials to sign with.
+            ApiError: if the service refused the credentials.
             RuntimeError: if the run is not entered, or `report()` was called.
             Exception: if reading the input raised it, or because of a defect.
         """
@@ -185,15 +202,21 @@ class Lookups:
         self._iterated = self._iterated or self._fan_out.running
         return (await self._fan_out.next())[1]
 
-    async def report(self) -> LookupReport:
+    async def report(self, on_result: Callable[[Lookup], object] | None = None) -> LookupReport:
         """Finish the run and return all results, in the order of the input.
 
         Call this once, and do not iterate over the same run. Outside `async with`, it enters the
         run and leaves it.
 
+        Args:
+            on_result: a plain function, called with each `Found` or `Failed` as it completes, for
+                example to show progress. Its errors end the report.
+
         Raises:
+            ParameterError: if `on_result` is not a plain function.
             ConfigurationError: if the client's configuration allows no lookup.
             CredentialsError: if there are no credentials to sign with.
+            ApiError: if the service refused the credentials.
             RuntimeError: if the report would be incomplete, because results were consumed by
                 iteration or by another report.
             Exception: if reading the input raised it, or because of a defect. A note on the
@@ -206,19 +229,24 @@ class Lookups:
                 f"the report would be incomplete: {consumer} consumes results of this run; "
                 "a run can be consumed once, so start another run"
             )
+        if on_result is not None:
+            check_callback("on_result", on_result)
         if not self._fan_out.running:
             async with self:
-                return await self.report()
+                return await self.report(on_result)
         self._reported = True
         results: list[tuple[int, Lookup]] = []
-        try:
-            while True:
-                results.append(await self._fan_out.next())
-        except StopAsyncIteration:
-            pass
-        except Exception as error:
-            error.add_note(f"{len(results)} lookups had completed before this error")
-            raise
+        while True:
+            try:
+                result = await self._fan_out.next()
+            except StopAsyncIteration:
+                break
+            except Exception as error:
+                error.add_note(f"{len(results)} lookups had completed before this error")
+                raise
+            results.append(result)
+            if on_result is not None:
+                on_result(result[1])
         results.sort(key=lambda result: result[0])
         lookups = [lookup for _, lookup in results]
         return LookupReport(
@@ -251,18 +279,25 @@ class Lookups:
             return Failed(identifier, self._common_error)
         try:
             connector = await self._until_deadline(self._get(identifier))
-        except (ConfigurationError, CredentialsError) as error:
-            if self._fail_fast:
-                raise
-            self._common_error = error
-            return Failed(identifier, error)
         except LambdaCoreError as error:
+            if self._is_common(error, identifier):
+                if self._fail_fast:
+                    raise
+                self._common_error = error
             return Failed(identifier, error)
         return (
             Failed(identifier, _deadline_error(sent=True))
             if connector is None
             else Found(identifier, connector)
         )
+
+    def _is_common(self, error: LambdaCoreError, identifier: str) -> bool:
+        """Return whether an error affects every lookup."""
+        if isinstance(error, ApiError):
+            return error.code in EXPIRED_CODES or (
+                error.code in REPLACED_CODES and not self._is_elsewhere(identifier)
+            )
+        return isinstance(error, ConfigurationError | CredentialsError)
 
     async def _until_deadline(self, work: Coroutine[Any, Any, Result]) -> Result | None:
         """Return the result of a coroutine, or `None` if it is not done by the deadline."""
@@ -288,22 +323,25 @@ class Lookups:
             scope.reschedule(now)
 
 
-def _distinct(identifiers: Iterable[str]) -> Iterator[str]:
-    """Yield the identifiers without duplicates."""
+def _distinct(identifiers: Iterable[ConnectorIdentifier]) -> Iterator[str]:
+    """Return the identifiers without duplicates."""
+    texts = map(_as_text, identifiers)
     if isinstance(identifiers, Collection):
-        yield from dict.fromkeys(map(_hashable, identifiers))
-    else:
-        yield from filter(RecentSet(_DUPLICATE_WINDOW).add, map(_hashable, identifiers))
+        return iter(dict.fromkeys(texts))
+    return filter(RecentSet(_DUPLICATE_WINDOW).add, texts)
 
 
-async def _distinct_async(identifiers: AsyncIterable[str]) -> AsyncGenerator[tuple[int, str]]:
+async def _distinct_async(
+    identifiers: AsyncIterable[ConnectorIdentifier],
+) -> AsyncGenerator[tuple[int, str]]:
     """Yield the identifiers without duplicates, each with its position."""
     recent = RecentSet(_DUPLICATE_WINDOW)
     position = 0
     iterator = aiter(identifiers)
     try:
-        async for identifier in iterator:
-            if recent.add(_hashable(identifier)):
+        async for item in iterator:
+            identifier = _as_text(item)
+            if recent.add(identifier):
                 yield position, identifier
                 position += 1
     finally:
@@ -312,17 +350,25 @@ async def _distinct_async(identifiers: AsyncIterable[str]) -> AsyncGenerator[tup
             await iterator.aclose()
 
 
-def _hashable(identifier: str) -> str:
-    """Return the identifier, after checking that it is hashable.
+def _as_text(identifier: ConnectorIdentifier) -> str:
+    """Return an identifier, or the ARN of a connector or of a version.
+
+    A value of another type fails alone, like an invalid string, if it is hashable.
 
     Raises:
         ParameterError: if it is not.
     """
+    if isinstance(identifier, str):
+        return identifier
+    if isinstance(identifier, NetworkConnectorVersionSummary):
+        return identifier.version_arn
+    if isinstance(identifier, NetworkConnector | NetworkConnectorSummary):
+        return identifier.arn
     try:
         hash(identifier)
     except TypeError:
         raise ParameterError(
-            "identifiers", f"expected str, got {type(identifier).__name__}"
+            "identifiers", f"expected str or a connector, got {type(identifier).__name__}"
         ) from None
     return identifier
 

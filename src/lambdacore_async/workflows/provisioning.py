@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Final, TypeAlias, TypeVar
 
 from attrs import asdict, evolve, fields, frozen
@@ -98,8 +99,8 @@ def diff_network_connector(
         ("connector", connector, NetworkConnector, "NetworkConnector"),
         ("configuration", configuration, NetworkConnectorConfiguration, "a configuration"),
         ("operator_role", operator_role, str | None, "str or None"),
-        ("tags", tags, Mapping | None, "a mapping or None"),
-        ("current_tags", current_tags, Mapping | None, "a mapping or None"),
+        ("tags", tags, (Mapping, type(None)), "a mapping or None"),
+        ("current_tags", current_tags, (Mapping, type(None)), "a mapping or None"),
     ):
         if not isinstance(value, kind):
             raise ParameterError(parameter, f"expected {expected}, got {type(value).__name__}")
@@ -214,7 +215,7 @@ class Provisioning:
     Args:
         core: makes the calls.
         start_wait: starts a wait for a connector.
-        timeout: seconds for the whole run, more than 0.
+        timeout: seconds for the whole run, or a `timedelta`; more than 0.
         poll_interval: maximum seconds between two polls, and seconds between two rounds of
             `ensure` or `delete`, more than 0.
         on_change: is called with the connector on each change seen while the run waits.
@@ -228,17 +229,17 @@ class Provisioning:
         core: Core,
         start_wait: StartWait,
         *,
-        timeout: float,
-        poll_interval: float,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
         on_change: OnChange | None,
     ) -> None:
-        check_wait(timeout, poll_interval, on_change)
+        seconds, interval = check_wait(timeout, poll_interval, on_change)
         self._core = core
         self._start_wait = start_wait
         self._clock = core.clock
-        self._timeout = timeout
-        self._deadline = core.clock.monotonic() + timeout
-        self._poll_interval = poll_interval
+        self._timeout = seconds
+        self._deadline = core.clock.monotonic() + seconds
+        self._poll_interval = interval
         self._on_change = on_change
 
     async def ensure(self, wanted: Wanted) -> NetworkConnector:

@@ -16,7 +16,7 @@ from lambdacore_async.errors import (
     ResourceNotFoundException,
 )
 from lambdacore_async.models.network_connectors import NetworkConnectorSummary
-from lambdacore_async.workflows.arguments import check_seconds
+from lambdacore_async.workflows.arguments import as_seconds
 from lambdacore_async.workflows.polling import Poller
 
 #: The maximum number of concurrent gets of one watch.
@@ -89,7 +89,7 @@ class NetworkConnectorWatch:
         snapshot: Iterable[NetworkConnectorSummary] | None,
         poll_interval: float,
     ) -> None:
-        check_seconds("poll_interval", poll_interval)
+        as_seconds("poll_interval", poll_interval)
         self._poller = poller
         self._poll_interval = poll_interval
         self._known: dict[str, NetworkConnectorSummary] = {}
