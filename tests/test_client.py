@@ -7,6 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -38,6 +39,7 @@ from lambdacore_async import (
 )
 from lambdacore_async.engine.core import Core
 from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.local.faults import Reset
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.restjson import ListOperation, TagsOperation
@@ -257,6 +259,40 @@ async def test_every_operation_returns_the_same_fields_as_boto3() -> None:
             await compare(operation, {"Resource": arn, **parameters})
         sdk.close()
     assert set(mine.calls) == set(theirs.calls) == set(operations.OPERATIONS)
+
+
+async def test_a_request_of_the_callers_own_gets_what_a_method_gets(aws: LocalLambdaCore) -> None:
+    async with aws.client() as client:
+        connector = await client.create_network_connector("a", CONFIGURATION, operator_role=ROLE)
+        arn = quote(connector.arn, safe="")
+        await client.request("POST", f"/2017-03-31/tags/{arn}", body={"Tags": {"team": "net"}})
+        response = await client.request("GET", f"/2017-03-31/tags/{arn}")
+        assert (response.status, response.json) == (200, {"Tags": {"team": "net"}})
+        page = await client.request(
+            "GET", "/2026-04-04/network-connectors", query={"MaxItems": "1"}
+        )
+        assert response.response_metadata.attempts == 1
+        summaries = await anext(client.list_network_connectors(max_items=1).by_page())
+        assert page.json == {"NetworkConnectors": [to_dict(item) for item in summaries]}
+        with pytest.raises(ResourceNotFoundException) as caught:
+            await client.request("GET", "/2026-04-04/network-connectors/gone")
+        assert caught.value.operation == "GET /2026-04-04/network-connectors/gone"
+
+
+async def test_a_request_of_the_callers_own_is_retried_if_that_cannot_do_harm(
+    aws: LocalLambdaCore,
+) -> None:
+    async with aws.client() as client:
+        for method, idempotent, attempts in (
+            ("GET", False, 2),
+            ("PUT", True, 2),
+            ("PUT", False, 1),
+        ):
+            aws.faults.script(Reset("before_answer"))
+            aws.calls.clear()
+            with pytest.raises(lambdacore_async.LambdaCoreError):
+                await client.request(method, "/2015-03-31/nothing", idempotent=idempotent)
+            assert aws.calls["UnknownOperation"] == attempts
 
 
 async def test_boto3_and_the_client_read_what_the_other_created(aws: LocalLambdaCore) -> None:

@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         RuntimeVersion,
         RuntimeVersionState,
     )
+    from lambdacore_async.protocol.raw import RawResponse
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
@@ -148,6 +149,7 @@ __all__ = [
     "Pager",
     "ParameterError",
     "Platform",
+    "RawResponse",
     "ResourceConflictException",
     "ResourceNotFoundException",
     "ResponseError",

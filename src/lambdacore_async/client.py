@@ -10,6 +10,7 @@ from collections.abc import (
     Coroutine,
     Iterable,
     Mapping,
+    Sequence,
 )
 from collections.abc import (
     Set as AbstractSet,
@@ -17,7 +18,7 @@ from collections.abc import (
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Union
 
 import aiohttp
 from attrs import evolve
@@ -41,7 +42,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorVersionSummary,
     OnChange,
 )
-from lambdacore_async.models.shared import UnknownValue
+from lambdacore_async.models.shared import JSONValue, UnknownValue
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.endpoints import parse_arn
 from lambdacore_async.protocol.restjson import Operation
@@ -1241,6 +1242,45 @@ class LambdaCoreClient:
             prefetch=prefetch,
             runtime_name=runtime_name,
             max_results=max_items,
+        )
+
+    # Other operations
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | Sequence[str]] | None = None,
+        body: Union[JSONValue, bytes] = None,  # noqa: UP007 - JSONValue is a str at run time
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool = False,
+    ) -> workflows.RawResponse:
+        """Send a request that this client has no method for, such as to Lambda MicroVMs.
+
+        It has the endpoint, the credentials, the signature, the rate limiter, the retries and the
+        errors of all other calls.
+
+        Args:
+            method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+            path: the path, which starts with `/` and is percent-encoded. Encode a name with
+                `urllib.parse.quote(name, safe="")`.
+            query: parameters of the query, which the client encodes. A list sends its parameter
+                once per value.
+            body: a JSON value, or the bytes of the body. Defaults to no body.
+            headers: more headers, which are signed. A body that is no bytes has the `content-type`
+                `application/json`.
+            idempotent: whether sending the request twice has the effect of sending it once. Only
+                then, or if the method is `GET`, is it sent again after a failure in which the
+                service may have handled it.
+
+        Raises:
+            ParameterError: if an argument cannot be sent.
+            ApiError: if the service responds with an error; its class is chosen by the error code.
+            ResponseError: if the response is longer than 1 MiB, or is not the JSON that it claims.
+        """
+        return await self._workflows.request(
+            method, path, query=query, body=body, headers=headers, idempotent=idempotent
         )
 
     def _call(

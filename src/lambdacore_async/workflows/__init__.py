@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lambdacore_async.on_demand import names_of
 
 if TYPE_CHECKING:
+    from lambdacore_async.protocol.raw import RawResponse
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
@@ -29,6 +30,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "lambdacore_async.protocol.raw": ("RawResponse",),
             "lambdacore_async.workflows.lookups": (
                 "Failed",
                 "Found",
@@ -75,6 +77,7 @@ __all__ = [
     "MultiTargetRun",
     "NetworkConnectorWatch",
     "Pager",
+    "RawResponse",
     "Target",
     "WaiterError",
     "WaiterFailedError",

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
@@ -18,7 +26,9 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorVersionSummary,
     OnChange,
 )
+from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol import operations
+from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.workflows.arguments import as_seconds, check_count, check_function, check_wait
 from lambdacore_async.workflows.lookups import Lookup, Lookups
@@ -53,6 +63,22 @@ class Workflows:
     ) -> Pager[Item]:
         """Return a listing."""
         return Pager(self._core.call, operation, arguments, prefetch=prefetch)
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | Sequence[str]] | None = None,
+        body: JSONValue | bytes = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool = False,
+    ) -> RawResponse:
+        """See `LambdaCoreClient.request`."""
+        operation = raw_operation(
+            method, path, query=query, body=body, headers=headers, idempotent=idempotent
+        )
+        return await self._core.call(operation, {})
 
     def lookups(
         self,
