@@ -339,8 +339,23 @@ def test_violations_can_be_read_from_any_text(parts: list[str]) -> None:
         assert violation.member in "".join(parts)
 
 
-def test_a_message_of_another_form_has_no_violations() -> None:
-    assert ValidationException("ClientToken is a required field").violations == ()
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "ClientToken is a required field",
+        "Value 'x' failed to satisfy constraint: y",
+        "Value 'x' at 'name failed to satisfy constraint: y",
+    ],
+)
+def test_a_message_of_another_form_has_no_violations(message: str) -> None:
+    assert ValidationException(message).violations == ()
+
+
+def test_a_value_without_quotes_is_taken_as_it_is() -> None:
+    error = ValidationException("Value 5 at 'maxItems' failed to satisfy constraint: y")
+
+    assert error.violations == (Violation("maxItems", "5", "y"),)
 
 
 def test_a_subclass_elsewhere_does_not_change_what_a_client_raises() -> None:
