@@ -8,6 +8,8 @@ import traceback
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import lambdacore_async
 from lambdacore_async import errors
@@ -17,9 +19,15 @@ from lambdacore_async.errors import (
     THROTTLING_CODES,
     TRANSIENT_CODES,
     TRANSIENT_STATUSES,
+    AccessDeniedException,
     ApiError,
+    CommonError,
     ConfigurationError,
     CredentialsError,
+    ExpiredTokenException,
+    InvalidParameterValueException,
+    InvalidRequestError,
+    InvalidSignatureException,
     LambdaCoreError,
     ParameterError,
     ResourceNotFoundException,
@@ -29,6 +37,9 @@ from lambdacore_async.errors import (
     TooManyRequestsException,
     TransportError,
     TransportTimeoutError,
+    UnrecognizedClientException,
+    ValidationException,
+    Violation,
 )
 from lambdacore_async.models.shared import UnknownValue
 from lambdacore_async.workflows.waiters import (
@@ -240,7 +251,7 @@ def test_errors_are_also_built_in_ones() -> None:
     assert issubclass(ParameterError, ValueError)
 
 
-@pytest.mark.parametrize("kind", ERRORS_BY_CODE.values())
+@pytest.mark.parametrize("kind", dict.fromkeys(ERRORS_BY_CODE.values()))
 def test_the_code_of_a_public_error_class_is_its_name(kind: type[ApiError]) -> None:
     error = kind("text")
 
@@ -248,6 +259,103 @@ def test_the_code_of_a_public_error_class_is_its_name(kind: type[ApiError]) -> N
     assert ERRORS_BY_CODE[error.code] is kind
     assert kind.__name__ in lambdacore_async.__all__
     assert error.status_code == kind.usual_status
+
+
+@pytest.mark.parametrize("kind", [InvalidParameterValueException, ValidationException])
+def test_one_except_serves_both_errors_of_a_refused_parameter(kind: type[ApiError]) -> None:
+    assert issubclass(kind, InvalidRequestError)
+
+
+def test_codes_that_no_operation_lists_share_a_base() -> None:
+    common = {kind for kind in ERRORS_BY_CODE.values() if not kind.in_model}
+
+    assert {AccessDeniedException, ExpiredTokenException, ValidationException} <= common
+    assert all(issubclass(kind, CommonError) for kind in common)
+    assert "CommonError" not in ERRORS_BY_CODE
+    assert "InvalidRequestError" not in ERRORS_BY_CODE
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("ExpiredToken", ExpiredTokenException),
+        ("SignatureDoesNotMatch", InvalidSignatureException),
+        ("InvalidClientTokenId", UnrecognizedClientException),
+    ],
+)
+def test_other_codes_of_the_same_problem_have_the_same_class(
+    code: str, kind: type[ApiError]
+) -> None:
+    assert ERRORS_BY_CODE[code] is kind
+
+
+TOO_MANY = (
+    "2 validation errors detected: Value '[subnet-1, subnet-2]' at "
+    "'configuration.vpcEgressConfiguration.subnetIds' failed to satisfy constraint: Member must "
+    "have length less than or equal to 16; Value null at 'operatorRole' failed to satisfy "
+    "constraint: Member must not be null"
+)
+
+
+def test_a_validation_error_tells_its_violations() -> None:
+    assert ValidationException(TOO_MANY).violations == (
+        Violation(
+            "configuration.vpcEgressConfiguration.subnetIds",
+            "[subnet-1, subnet-2]",
+            "Member must have length less than or equal to 16",
+        ),
+        Violation("operatorRole", None, "Member must not be null"),
+    )
+
+
+#: Text without the phrases that separate the parts of a violation.
+PLAIN = st.text(st.characters(exclude_characters=";'"))
+
+
+@given(st.lists(st.builds(Violation, PLAIN, PLAIN | st.none(), PLAIN)))
+def test_every_violation_that_was_written_is_read(violations: list[Violation]) -> None:
+    written = "; ".join(
+        f"Value {'null' if v.value is None else repr_of(v.value)} at '{v.member}' failed to "
+        f"satisfy constraint: {v.constraint}"
+        for v in violations
+    )
+    message = f"{len(violations)} validation errors detected: {written}"
+
+    assert ValidationException(message).violations == tuple(violations)
+
+
+def repr_of(value: str) -> str:
+    return f"'{value}'"
+
+
+@given(
+    st.lists(
+        st.sampled_from([" failed to satisfy constraint: ", "; Value ", " at '", "'", "null", "x"])
+        | st.text(max_size=3)
+    )
+)
+def test_violations_can_be_read_from_any_text(parts: list[str]) -> None:
+    for violation in ValidationException("".join(parts)).violations:
+        assert violation.member in "".join(parts)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "ClientToken is a required field",
+        "Value 'x' failed to satisfy constraint: y",
+        "Value 'x' at 'name failed to satisfy constraint: y",
+    ],
+)
+def test_a_message_of_another_form_has_no_violations(message: str) -> None:
+    assert ValidationException(message).violations == ()
+
+
+def test_a_value_without_quotes_is_taken_as_it_is() -> None:
+    error = ValidationException("Value 5 at 'maxItems' failed to satisfy constraint: y")
+
+    assert error.violations == (Violation("maxItems", "5", "y"),)
 
 
 def test_a_subclass_elsewhere_does_not_change_what_a_client_raises() -> None:

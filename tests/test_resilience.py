@@ -13,12 +13,15 @@ import pytest
 from attrs import evolve
 
 from lambdacore_async import (
+    AccessDeniedException,
     ApiError,
     Attempt,
     ComputeResourceType,
+    ExpiredTokenException,
     Failed,
     Found,
     InvalidParameterValueException,
+    InvalidSignatureException,
     LambdaCoreClient,
     LambdaCoreError,
     NetworkConnector,
@@ -179,11 +182,16 @@ async def world() -> AsyncGenerator[World]:
         (ServiceError(504, "empty"), ApiError, 504, "504: Gateway Timeout"),
         (
             ErrorResponse("ExpiredTokenException", 403, "It is expired"),
-            ApiError,
+            ExpiredTokenException,
             403,
             "It is expired",
         ),
-        (ErrorResponse("AccessDeniedException", 403), ApiError, 403, "AccessDeniedException"),
+        (
+            ErrorResponse("AccessDeniedException", 403),
+            AccessDeniedException,
+            403,
+            "AccessDeniedException",
+        ),
         (Reset("before_work"), TransportError, None, "connection broke"),
         (Reset("before_answer"), TransportError, None, "connection broke"),
         (Reset("during_answer"), TransportError, None, ""),
@@ -200,7 +208,7 @@ async def world() -> AsyncGenerator[World]:
         (InvalidJson(b'{"Name": []}'), ResponseError, 200, "Name"),
         (InvalidJson(b"[" * 100_000), ResponseError, 200, "not JSON"),
         (WrongContentType(), ResponseError, 200, "<html>"),
-        (SkewedClock(3600), ApiError, 403, "Signature expired"),
+        (SkewedClock(3600), InvalidSignatureException, 403, "Signature expired"),
     ],
     ids=lambda value: repr(value)[:40],
 )

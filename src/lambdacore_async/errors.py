@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any, ClassVar, Final
 
+from attrs import frozen
+
 from lambdacore_async.escaping import escaped
 
 #: Bounds in characters: of an error's text, and of the parts of it that the service sent.
@@ -141,7 +143,8 @@ def _rebuild(
     return error
 
 
-#: The class of each error code. Defining a subclass of `ApiError` in this module adds it.
+#: The class of each error code. Defining a subclass of `ApiError` in this module adds it, unless
+#: it is only a base of others.
 ERRORS_BY_CODE: Final[dict[str, type[ApiError]]] = {}
 
 
@@ -180,11 +183,14 @@ class ApiError(LambdaCoreError):
     in_model: ClassVar[bool] = True
     """Whether the API's model has this error; AWS sends some errors that no model has."""
 
-    def __init_subclass__(cls, *, in_model: bool = True) -> None:
+    def __init_subclass__(
+        cls, *, in_model: bool = True, is_base: bool = False, other_codes: tuple[str, ...] = ()
+    ) -> None:
         super().__init_subclass__()
         cls.in_model = in_model
-        if cls.__module__ == __name__:  # subclasses elsewhere do not change what a client raises
-            ERRORS_BY_CODE[cls.__name__] = cls
+        # Subclasses elsewhere do not change what a client raises.
+        if cls.__module__ == __name__ and not is_base:
+            ERRORS_BY_CODE.update(dict.fromkeys((cls.__name__, *other_codes), cls))
 
     def __init__(
         self,
@@ -225,7 +231,11 @@ class ApiError(LambdaCoreError):
         return (f"HTTP {self.status_code}", *self._request_details, *super().details)
 
 
-class InvalidParameterValueException(ApiError):  # noqa: N818 - AWS's own name
+class InvalidRequestError(ApiError, is_base=True):
+    """The service refused a parameter of the request: the base of the two errors that say so."""
+
+
+class InvalidParameterValueException(InvalidRequestError):  # noqa: N818 - AWS's own name
     """A parameter of the request is invalid."""
 
 
@@ -261,6 +271,121 @@ class TooManyRequestsException(ApiError):  # noqa: N818 - AWS's own name
     """The request was throttled."""
 
     usual_status = 429
+
+
+class CommonError(ApiError, in_model=False, is_base=True):
+    """An error that every AWS service can send, and that no operation's model lists.
+
+    AWS services use several codes for some of these errors. `code` holds the code that was sent.
+    """
+
+
+class AccessDeniedException(  # noqa: N818 - AWS's own name
+    CommonError, in_model=False, other_codes=("AccessDenied",)
+):
+    """The identity has no permission for the operation or for the resource."""
+
+    usual_status = 403
+
+
+class ExpiredTokenException(  # noqa: N818 - AWS's own name
+    CommonError, in_model=False, other_codes=("ExpiredToken", "TokenRefreshRequired")
+):
+    """The temporary credentials have expired."""
+
+    usual_status = 403
+
+
+class IncompleteSignatureException(  # noqa: N818 - AWS's own name
+    CommonError, in_model=False, other_codes=("IncompleteSignature",)
+):
+    """The signature lacks a part, or has a part that is malformed."""
+
+    usual_status = 403
+
+
+class InvalidSignatureException(  # noqa: N818 - AWS's own name
+    CommonError, in_model=False, other_codes=("SignatureDoesNotMatch",)
+):
+    """The signature is wrong: the secret key, the clock, or something that altered the request."""
+
+    usual_status = 403
+
+
+class MissingAuthenticationTokenException(  # noqa: N818 - AWS's own name
+    CommonError, in_model=False, other_codes=("MissingAuthenticationToken",)
+):
+    """The request is not signed."""
+
+    usual_status = 403
+
+
+class RequestExpired(  # noqa: N818 - AWS's own name
+    CommonError, in_model=False, other_codes=("RequestInTheFuture", "RequestTimeTooSkewed")
+):
+    """The time of the signature is too far from the service's time."""
+
+    usual_status = 403
+
+
+class ThrottlingException(  # noqa: N818 - AWS's own name
+    CommonError, in_model=False, other_codes=("Throttling",)
+):
+    """The request was throttled, by a layer in front of the service."""
+
+
+class UnrecognizedClientException(  # noqa: N818 - AWS's own name
+    CommonError,
+    in_model=False,
+    other_codes=("InvalidAccessKeyId", "InvalidClientTokenId", "UnrecognizedClient"),
+):
+    """The access key or the session token is unknown to AWS."""
+
+    usual_status = 403
+
+
+@frozen
+class Violation:
+    """One broken constraint of a request."""
+
+    member: str
+    """The path to the member, as the service writes it: `configuration.operatorRole`."""
+    value: str | None
+    """The value as text; `None` if the member was missing."""
+    constraint: str
+    """The constraint: `Member must have length less than or equal to 16`."""
+
+
+_FAILED: Final = " failed to satisfy constraint: "
+
+
+class ValidationException(  # noqa: N818 - AWS's own name
+    InvalidRequestError, CommonError, in_model=False
+):
+    """The request breaks constraints of the API's model; a layer in front of the service says so.
+
+    The API's model does not list this error, but the service was seen to send it.
+    """
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """All broken constraints, as far as the message can be read; empty if none can."""
+        first, *rest = self.message.split(_FAILED)
+        before = first.partition("Value ")[2]
+        found: list[Violation] = []
+        for part in rest:
+            constraint, _, following = part.partition("; Value ")
+            value, at, member = before.rpartition(" at '")
+            if at and member.endswith("'"):
+                found.append(Violation(member[:-1], _unquoted(value), constraint))
+            before = following
+        return tuple(found)
+
+
+def _unquoted(value: str) -> str | None:
+    if value == "null":
+        return None
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] == "'" else value
 
 
 class TransportError(LambdaCoreError):

@@ -33,20 +33,20 @@ async def test_the_demo_as_json_prints_one_object() -> None:
     summary: dict[str, Any] = json.loads(output)
     assert (process.returncode, errors) == (0, b"")
     assert set(summary) == {"identifiers", "found", "failed", "states", "calls", "seconds"}
-    assert summary["found"] == 304
+    assert summary["found"] == 305
     assert summary["failed"] == {
         "ResourceNotFoundException": 14,
         "InvalidParameterValueException": 1,
     }
     assert set(summary["states"]) == set(NetworkConnectorState)
     assert sum(summary["states"].values()) == summary["found"]
-    assert summary["identifiers"] == summary["calls"] == 304 + 15
+    assert summary["identifiers"] == summary["calls"] == 305 + 15
     assert summary["seconds"] > 0
 
 
 async def test_a_demo_of_one_connector_still_looks_up_missing_ones() -> None:
     summary = json.loads((await run("demo", "--connectors", "1", "--output", "json")).stdout)
-    assert (summary["identifiers"], summary["found"]) == (8, 5)
+    assert (summary["identifiers"], summary["found"]) == (9, 6)
 
 
 async def test_the_demo_prints_one_connector_of_each_kind_and_a_summary() -> None:
@@ -54,13 +54,13 @@ async def test_the_demo_prints_one_connector_of_each_kind_and_a_summary() -> Non
     assert (result.exit_code, result.stderr) == (0, "")
     for code in NetworkConnectorStateReasonCode:
         assert re.search(rf"FAILED +{code} ", result.stdout)
-    assert re.search(r"ALL_INGRESS +ACTIVE +4 *\n", result.stdout)
-    assert re.search(r"\nFound +64: \d+ ACTIVE, ", result.stdout)
+    assert re.search(r"ALL_INGRESS +ACTIVE +5 *\n", result.stdout)
+    assert re.search(r"\nFound +65: \d+ ACTIVE, ", result.stdout)
     assert re.search(
         r"\nFailed +5: 4 ResourceNotFoundException, 1 InvalidParameterValueException\n",
         result.stdout,
     )
-    assert re.search(r"\nCalls +69 in [\d.]+ s, [\d,]+ per second\n$", result.stdout)
+    assert re.search(r"\nCalls +70 in [\d.]+ s, [\d,]+ per second\n$", result.stdout)
 
 
 async def test_a_narrow_terminal_shows_fewer_columns_and_wraps_no_row() -> None:

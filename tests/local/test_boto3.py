@@ -164,8 +164,8 @@ async def test_every_operation_works(
     clock.advance(30)
     versions = await boto3.call("ListNetworkConnectorVersions", Identifier=created["Id"])
     assert [v["Version"] for v in versions["NetworkConnectorVersions"]] == [1, 2]
-    await boto3.call("GetNetworkConnector", Identifier=created["VersionArn"])
-    await boto3.call("DeleteNetworkConnector", Identifier=created["VersionArn"])
+    await boto3.call("GetNetworkConnector", Identifier=f"{created['Arn']}:1")
+    await boto3.call("DeleteNetworkConnector", Identifier=f"{created['Arn']}:1")
     listed = await boto3.call("ListNetworkConnectors", State="ACTIVE")
     assert [c["Name"] for c in listed["NetworkConnectors"]] == ["prod"]
     resource = {"Resource": created["Arn"]}
@@ -277,7 +277,7 @@ async def test_every_modelled_error_has_its_code_and_status(boto3: Boto3, state:
 async def test_every_identifier_arrives_as_boto3_sends_it(boto3: Boto3, identifier: str) -> None:
     with pytest.raises(boto3.client.exceptions.ResourceNotFoundException) as error:
         await boto3.call("GetNetworkConnector", Identifier=identifier)
-    assert error.value.response["Error"]["Message"].endswith(f": {identifier}")
+    assert error.value.response["Error"]["Message"].endswith(f":network-connector:{identifier}")
 
 
 async def test_the_paginators_return_all_pages(boto3: Boto3, state: State, clock: Clock) -> None:

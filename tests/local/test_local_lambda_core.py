@@ -17,7 +17,7 @@ def test_the_constructor_does_no_io() -> None:
     assert aws.region == "eu-west-1"
     assert aws.credentials.secret_access_key not in repr(aws.credentials)
     put = aws.state.put_network_connector("prod")
-    assert put.arn == "arn:aws:lambda:eu-west-1:999999999999:network-connector:prod"
+    assert put.arn == f"arn:aws:lambda:eu-west-1:999999999999:network-connector:{put.id}"
     for use in (lambda: aws.endpoint_url, aws.client):
         with pytest.raises(ConfigurationError, match="async with"):
             use()

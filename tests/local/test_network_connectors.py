@@ -34,7 +34,8 @@ from lambdacore_async.protocol.reading import from_dict
 from local.clock import Clock
 
 ROLE = "arn:aws:iam::123456789012:role/operator"
-ARN = "arn:aws:lambda:us-east-1:123456789012:network-connector:prod"
+ID = "nc-12773c1e-fd20-4233-a89b-472e6ada27da"
+ARN = f"arn:aws:lambda:us-east-1:123456789012:network-connector:{ID}"
 NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 
 
@@ -66,12 +67,11 @@ def test_a_created_connector_is_pending_with_version_1(state: State) -> None:
         ARN,
         "prod",
         created.id,
-        version_arn=f"{ARN}:1",
-        version=1,
         configuration=vpc(),
         operator_role=ROLE,
         state=NetworkConnectorState.PENDING,
     )
+    assert state.get_network_connector("prod").version == 1
 
 
 def test_a_connector_becomes_active_after_the_provisioning_seconds(
@@ -279,6 +279,7 @@ def test_an_update_runs_while_the_connector_stays_active(
         active,
         latest_version=None,
         latest_version_arn=None,
+        state_reason=None,
         version=2,
         version_arn=f"{ARN}:2",
         configuration=wider,

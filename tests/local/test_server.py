@@ -96,7 +96,10 @@ async def test_an_error_response_has_the_format_of_the_service(
 ) -> None:
     response = await send(session, server, Request("GET", f"{CONNECTORS}/prod"))
     assert (response.status, response.code) == (404, "ResourceNotFoundException")
-    assert response.content == {"Type": "User", "Message": "Network connector not found: prod"}
+    assert response.content["Message"] == (
+        "Network connector not found for: "
+        "arn:aws:lambda:us-east-1:123456789012:network-connector:prod"
+    )
     assert response.headers["content-type"] == "application/json"
     assert UUID(response.headers["x-amzn-requestid"])
 
@@ -109,7 +112,9 @@ async def test_an_identifier_arrives_exactly_as_it_was_sent(
         expected = URL(f"http://h/{identifier}", encoded=True).path_safe[1:]
         assert response.status == 404
         assert response.content["Message"] == (
-            "Network connector not found: " + expected.replace("%2F", "/").replace("%25", "%")
+            "Network connector not found for: "
+            "arn:aws:lambda:us-east-1:123456789012:network-connector:"
+            + expected.replace("%2F", "/").replace("%25", "%")
         )
 
 

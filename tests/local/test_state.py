@@ -86,7 +86,8 @@ class ConnectorLifecycle(RuleBasedStateMachine):
         except ApiError as error:
             assert error.status_code in (400, 409)  # noqa: PT017 - success is valid too
         else:
-            assert created.version == 1
+            assert created.version is None
+            assert self.state.get_network_connector(name).version == 1
             assert created.operator_role == role
 
     @rule(name=NAMES, role=ROLES)

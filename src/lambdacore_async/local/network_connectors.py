@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
+from uuid import UUID
 
 from attrs import define, evolve, field, frozen
 
+from lambdacore_async.errors import InvalidParameterValueException, ResourceNotFoundException
 from lambdacore_async.local.account import (
     REASONS,
     Account,
@@ -38,7 +40,13 @@ from lambdacore_async.models.shared import Page, UnknownValue
 from lambdacore_async.protocol.endpoints import partition_of
 
 #: Connectors that AWS manages: every account can read them by ARN, and none can change them.
-MANAGED_CONNECTORS: Final = ("ALL_INGRESS", "HTTP_INGRESS", "INTERNET_EGRESS", "SHELL_INGRESS")
+MANAGED_CONNECTORS: Final = (
+    "ALL_INGRESS",
+    "HTTP_INGRESS",
+    "INTERNET_EGRESS",
+    "NO_INGRESS",
+    "SHELL_INGRESS",
+)
 
 _MAXIMUM_IDENTIFIER: Final = 140
 _MAXIMUM_ROLE: Final = 10_000
@@ -88,11 +96,18 @@ class _UpdateStatus:
     reason: str | None = None
 
 
-_PENDING: Final = _Status(NetworkConnectorState.PENDING)
-_ACTIVE: Final = _Status(NetworkConnectorState.ACTIVE)
+#: The reason of a connector's state until its first failure, and the reason of an update that
+#: changes nothing, as AWS was seen to give them.
+_INITIAL_CREATION: Final = "Initial creation"
+_NO_CHANGES: Final = "No configuration changes detected"
+
+_PENDING: Final = _Status(NetworkConnectorState.PENDING, reason=_INITIAL_CREATION)
+_ACTIVE: Final = _Status(NetworkConnectorState.ACTIVE, reason=_INITIAL_CREATION)
 _DELETING: Final = _Status(NetworkConnectorState.DELETING)
+_USUAL_REASONS: Final = {status.state: status.reason for status in (_PENDING, _ACTIVE)}
 _IN_PROGRESS: Final = _UpdateStatus(NetworkConnectorLastUpdateStatus.IN_PROGRESS)
 _SUCCESSFUL: Final = _UpdateStatus(NetworkConnectorLastUpdateStatus.SUCCESSFUL)
+_UNCHANGED: Final = _UpdateStatus(NetworkConnectorLastUpdateStatus.SUCCESSFUL, reason=_NO_CHANGES)
 _NO_UPDATE: Final = constant(_UpdateStatus())
 _NO_STALE_VIEW: Final[Transition[NetworkConnector | None]] = constant(None)
 
@@ -176,7 +191,7 @@ class NetworkConnectors:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._connectors: list[_Connector] = []
-        #: Connectors by ID, name and ARN. A name or ARN refers to its newest connector.
+        #: Connectors by ID, name and ARN. A name refers to its newest connector.
         self._identifiers: dict[str, _Connector] = {}
         #: Parameters and connector of each creation, by client token.
         self._creations: dict[str, tuple[object, _Connector]] = {}
@@ -213,7 +228,8 @@ class NetworkConnectors:
             name: the connector's name, 1 to 64 letters, digits, hyphens and underscores.
             state: the connector's state.
             state_reason_code: the reason code of the state.
-            state_reason: the reason of the state, as text; defaults to the usual text of the code.
+            state_reason: the reason of the state, as text; defaults to the usual text of the code,
+                or of the state PENDING or ACTIVE if there is no code.
             last_update_status: the status of the latest update; `None` for no update.
             last_update_status_reason_code: the reason code of that status.
             last_update_status_reason: the reason of that status, as text; defaults to the usual
@@ -239,6 +255,8 @@ class NetworkConnectors:
             operator_role = self._default_role if current is None else current.role.value(now)
         _check_configuration(configuration)
         _check_role(operator_role)
+        if state_reason is None and state_reason_code is None:
+            state_reason = _USUAL_REASONS.get(state)
         status = _Status(state, state_reason_code, _reason(state_reason_code, state_reason))
         lifecycle: Transition[_Status | None] = constant(status)
         if connector is None:
@@ -305,7 +323,7 @@ class NetworkConnectors:
             return self._managed[identifier]
         connector, version = self._find(identifier)
         if not connector.exists(now):
-            raise not_found("Network connector", identifier)
+            raise self._not_found(identifier)
         if version is None:
             return self._view(connector, now)
         if not version.exists(now):
@@ -323,7 +341,7 @@ class NetworkConnectors:
         """Return what reads show: the current connector, or a stale view of it."""
         stale_view = connector.stale_view.value(now)
         status = connector.status(now)
-        if stale_view is not None and status == _ACTIVE:
+        if stale_view is not None and status.state is NetworkConnectorState.ACTIVE:
             return stale_view
         current, latest = connector.current(now), connector.latest_active(now)
         update = connector.update.value(now)
@@ -373,9 +391,9 @@ class NetworkConnectors:
             raise conflict(f"Network connector {connector.name} is {state}, not ACTIVE")
         if connector.update.value(now).status is _IN_PROGRESS.status:
             raise conflict(f"An update of network connector {connector.name} is in progress")
-        version, update = current, _SUCCESSFUL
+        version, update = current, _UNCHANGED
         if (vpc, role) == (current.configuration, current.role.value(now)):
-            connector.update = constant(_SUCCESSFUL)
+            connector.update = constant(_UNCHANGED)
         else:
             version, update = self._start_update(connector, vpc, role, now), _IN_PROGRESS
         response = evolve(
@@ -383,6 +401,7 @@ class NetworkConnectors:
             version_arn=connector.version_arn(version),
             operator_role=role,
             last_update_status=update.status,
+            last_update_status_reason=update.reason,
             last_modified=now,
         )
         if client_token is not None:
@@ -537,7 +556,7 @@ class NetworkConnectors:
         arn, _, qualifier = identifier.rpartition(":")
         connector = self._identifiers.get(arn)
         if connector is None or connector.arn != arn or not _VERSION.fullmatch(qualifier):
-            raise not_found("Network connector", identifier)
+            raise self._not_found(identifier)
         version = connector.versions.get(int(qualifier))
         if version is None:
             raise not_found("Network connector version", identifier)
@@ -548,10 +567,16 @@ class NetworkConnectors:
         self._check_not_managed(identifier)
         connector, version = self._find(identifier)
         if not connector.exists(now):
-            raise not_found("Network connector", identifier)
+            raise self._not_found(identifier)
         if version is not None:
             raise invalid("Identifier", "must not have a version")
         return connector
+
+    def _not_found(self, identifier: str) -> ResourceNotFoundException:
+        """Return AWS's error, which makes an ARN of whatever identifier was given."""
+        is_arn = identifier.startswith("arn:")
+        arn = identifier if is_arn else self._account.arn(f"network-connector:{identifier}")
+        return ResourceNotFoundException(f"Network connector not found for: {arn}", status_code=404)
 
     def _check_not_managed(self, identifier: str) -> None:
         if identifier in self._managed:
@@ -566,12 +591,15 @@ class NetworkConnectors:
         now: datetime,
     ) -> _Connector:
         sequence = len(self._connectors) + 1
-        arn = self._account.arn(f"network-connector:{name}")
+        # The same for every run, and another one for each connector of an account and region.
+        seed = f"{self._account.arn(f'network-connector:{name}')} {sequence}"
+        connector_id = f"nc-{UUID(bytes=sha256(seed.encode()).digest()[:16], version=4)}"
+        arn = self._account.arn(f"network-connector:{connector_id}")
         connector = _Connector(
             lifecycle,
             sequence,
             name,
-            f"nc-{sha256(f'{arn} {sequence}'.encode()).hexdigest()[:17]}",
+            connector_id,
             arn,
             {1: _Version(lifecycle, 1, configuration, constant(operator_role), now)},
         )
@@ -638,9 +666,8 @@ def _describe(
 
 
 def _describe_created(connector: _Connector, status: _Status, now: datetime) -> NetworkConnector:
-    first = connector.versions[1]
-    response = _describe(connector, first, status, now)
-    return evolve(response, version_arn=connector.version_arn(first))
+    """Return what a creation returns: AWS was seen to leave out the version."""
+    return evolve(_describe(connector, connector.versions[1], status, now), version=None)
 
 
 def _failed(state: NetworkConnectorState, failure: Failure) -> _Status:
@@ -658,7 +685,10 @@ def _check_name(name: str) -> None:
 
 def _check_role(role: str | None) -> str:
     if role is None:
-        raise invalid("OperatorRole", "required")
+        raise InvalidParameterValueException(
+            "NetworkConnectorOperatorRole is required for VPC_EGRESS connector type",
+            status_code=400,
+        )
     if len(role) > _MAXIMUM_ROLE or not _ROLE.fullmatch(role):
         raise invalid("OperatorRole", f"{role[:200]!r} is not the ARN of an IAM role")
     return role
