@@ -90,6 +90,11 @@ if TYPE_CHECKING:
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
+    from lambdacore_async.workflows.users import (
+        ConnectorInUseError,
+        ConnectorUser,
+        ConnectorUserKind,
+    )
     from lambdacore_async.workflows.waiters import (
         WaiterError,
         WaiterFailedError,
@@ -127,8 +132,11 @@ __all__ = [
     "ConnectorAdded",
     "ConnectorChange",
     "ConnectorDeleted",
+    "ConnectorInUseError",
     "ConnectorStateChanged",
     "ConnectorUpdated",
+    "ConnectorUser",
+    "ConnectorUserKind",
     "Credentials",
     "CredentialsError",
     "CredentialsLike",

@@ -568,6 +568,7 @@ class LambdaCoreClient:
         self,
         identifier: str,
         *,
+        unless_used: bool = False,
         timeout: float | timedelta = 900.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
@@ -580,6 +581,9 @@ class LambdaCoreClient:
         Args:
             identifier: the connector's ID, name or ARN. A version-qualified ARN deletes that
                 version, which cannot be the latest.
+            unless_used: whether to refuse to delete a connector that `users_of` finds users of.
+                Web Functions do not stop a deletion otherwise. A resource that starts to use the
+                connector after this check is not noticed.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector on each change that is observed
@@ -587,12 +591,37 @@ class LambdaCoreClient:
 
         Raises:
             ParameterError: if an argument is out of bounds.
+            ConnectorInUseError: if the connector has users and `unless_used` is true.
             ResourceConflictException: if the connector's state does not allow deletion.
             WaiterFailedError: if the deletion failed; the error has the reason.
             WaiterTimeoutError: if the connector is not gone within the timeout.
         """
+        check_flag("unless_used", unless_used, optional=False)
         provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
+        if unless_used:
+            await self._workflows.refuse_if_used(identifier)
         await provisioning.delete(identifier)
+
+    async def users_of(
+        self, connector: str | NetworkConnector
+    ) -> tuple[workflows.ConnectorUser, ...]:
+        """Find the MicroVMs, MicroVM images and Web Functions that name a connector.
+
+        It takes a call for each page of resources, for each MicroVM, each image and each revision
+        of a Web Function of the account in the client's region, at the pace of the rate limiter.
+
+        Args:
+            connector: the connector's ID, name or ARN, or a connector.
+
+        Returns:
+            A user for each reference to the connector or one of its versions: MicroVMs first, then
+            images and Web Functions.
+
+        Raises:
+            ResourceNotFoundException: if the connector does not exist.
+            AccessDeniedException: if the credentials may not list or read these resources.
+        """
+        return await self._workflows.users_of(connector)
 
     async def prune_network_connector_versions(
         self, identifier: str, *, keep: int

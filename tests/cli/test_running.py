@@ -55,7 +55,7 @@ async def test_no_secret_is_printed(service: LocalLambdaCore) -> None:
     wrong = {"AWS_SECRET_ACCESS_KEY": "wrong-secret", "AWS_SESSION_TOKEN": "wrong-token"}
     for output in ("table", "json", "jsonl"):
         result = await run("get", "prod", "--output", output, env=wrong)
-        assert "UnrecognizedClientException" in result.stdout
+        assert "UnrecognizedClientException" in result.output
         assert "wrong" not in result.output
 
 

@@ -493,3 +493,19 @@ def waiter_states(name: str) -> dict[str, str]:
     acceptors = waiters["waiters"][name]["acceptors"]
     assert all(acceptor["argument"] == "State" for acceptor in acceptors)
     return {acceptor["state"]: acceptor["expected"] for acceptor in acceptors}
+
+
+def neighbour_operations() -> dict[str, Callable[[str, str], bool]]:
+    """Return tests whether a request is an operation of Lambda MicroVMs or Web Functions."""
+    loader = _session().get_component("data_loader")
+    found: dict[str, Callable[[str, str], bool]] = {}
+    for service in ("lambda-microvms", "lambda-web"):
+        for name, row in loader.load_service_model(service, "service-2")["operations"].items():
+            pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(row["http"]["requestUri"]))
+            verb = row["http"]["method"]
+
+            def matches(method: str, path: str, verb: str = verb, pattern: str = pattern) -> bool:
+                return method == verb and re.fullmatch(pattern, path) is not None
+
+            found[name] = matches
+    return found

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
+    from lambdacore_async.workflows.users import (
+        ConnectorInUseError,
+        ConnectorUser,
+        ConnectorUserKind,
+    )
     from lambdacore_async.workflows.waiters import (
         WaiterError,
         WaiterFailedError,
@@ -45,6 +50,11 @@ else:
                 "diff_network_connector",
             ),
             "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
+            "lambdacore_async.workflows.users": (
+                "ConnectorInUseError",
+                "ConnectorUser",
+                "ConnectorUserKind",
+            ),
             "lambdacore_async.workflows.waiters": (
                 "WaiterError",
                 "WaiterFailedError",
@@ -65,8 +75,11 @@ __all__ = [
     "ConnectorAdded",
     "ConnectorChange",
     "ConnectorDeleted",
+    "ConnectorInUseError",
     "ConnectorStateChanged",
     "ConnectorUpdated",
+    "ConnectorUser",
+    "ConnectorUserKind",
     "Drift",
     "DriftValue",
     "Failed",

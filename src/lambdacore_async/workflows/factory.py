@@ -17,7 +17,11 @@ from typing import Final, TypeVar
 
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.pipeline import Pipeline
-from lambdacore_async.errors import LambdaCoreError, ParameterError
+from lambdacore_async.errors import (
+    LambdaCoreError,
+    ParameterError,
+    ResourceNotFoundException,
+)
 from lambdacore_async.models.network_connectors import (
     ConnectorIdentifier,
     NetworkConnector,
@@ -36,6 +40,7 @@ from lambdacore_async.workflows.pagination import Pager
 from lambdacore_async.workflows.polling import Poller
 from lambdacore_async.workflows.provisioning import Provisioning, Wanted, prune
 from lambdacore_async.workflows.targets import MultiTargetRun, Target
+from lambdacore_async.workflows.users import ConnectorInUseError, ConnectorUser, find_users
 from lambdacore_async.workflows.waiters import ConnectorWait, Model, RuntimeWait
 from lambdacore_async.workflows.watching import NetworkConnectorWatch
 
@@ -207,6 +212,23 @@ class Workflows:
     async def prune(self, identifier: str, keep: int) -> tuple[NetworkConnectorVersionSummary, ...]:
         """See `LambdaCoreClient.prune_network_connector_versions`."""
         return await prune(self._core, identifier, keep)
+
+    async def users_of(self, connector: str | NetworkConnector) -> tuple[ConnectorUser, ...]:
+        """See `LambdaCoreClient.users_of`."""
+        if not isinstance(connector, NetworkConnector):
+            connector = await self._core.call(
+                operations.GET_NETWORK_CONNECTOR, {"identifier": connector}
+            )
+        return await find_users(self.request, connector)
+
+    async def refuse_if_used(self, identifier: str) -> None:
+        """Raise `ConnectorInUseError` if resources use a connector; do nothing if it is gone."""
+        try:
+            users = await self.users_of(identifier)
+        except ResourceNotFoundException:
+            return
+        if users:
+            raise ConnectorInUseError(users)
 
     def provisioning(
         self,

@@ -1116,10 +1116,10 @@ async def test_cancelling_at_any_await_leaves_the_pool_usable() -> None:
 @pytest.mark.parametrize(
     "value",
     [0, -1, float("nan"), float("inf"), pytest.param(10**5000, id="huge"), "5", b"5", "", True,
-     False, [1], {}, 1j, timedelta(seconds=5), Decimal(5), Fraction(5)],
+     False, [1], {}, 1j, timedelta(0), Decimal(5), Fraction(5)],
 )  # fmt: skip
 def test_a_timeout_is_a_finite_number_above_0(name: str, value: Any) -> None:
-    with pytest.raises(ParameterError, match=f"^timeout.{name}: must be "):
+    with pytest.raises(ParameterError, match=f"^timeout.{name}: (must be|expected) "):
         Timeout(**{name: value})
 
 
