@@ -6,7 +6,6 @@ docs/configuration.md lists the differences from botocore, and the reasons.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import ssl
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from typing import Final, Generic, TypeVar
 
 from attrs import field, frozen
 
+from lambdacore_async.engine.locks import LoopLock
 from lambdacore_async.engine.pipeline import Settings
 from lambdacore_async.engine.profiles import Profile, SharedConfig
 from lambdacore_async.engine.retry import MAX_ATTEMPTS, MODES, RetryPolicy
@@ -201,7 +201,7 @@ class Configuration:
         self.default_region: str | None = None
         self._region: str | None = None
         self._verifies = verifies
-        self._lock = asyncio.Lock()
+        self._lock = LoopLock()
 
     async def resolve(self, options: Options) -> Settings:
         """Return the settings of a view.
@@ -266,7 +266,7 @@ class Configuration:
         if path is None:
             return
         problem: str | None = None
-        async with self._lock:
+        async with self._lock.of_loop():
             if self.ssl_context is None:
                 try:
                     self.ssl_context = await run_in_thread(

@@ -5,7 +5,6 @@ Source: https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import stat
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from lambdacore_async.engine.locks import LoopLock
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import ConfigurationError
 from lambdacore_async.escaping import escaped
@@ -86,7 +86,7 @@ class SharedConfig:
         self._environ = environ
         self._profile = profile
         self._loaded: Profile | None = None
-        self._lock = asyncio.Lock()
+        self._lock = LoopLock()
 
     async def load(self) -> Profile:
         """Return the profile; the first call reads the files.
@@ -94,7 +94,7 @@ class SharedConfig:
         Raises:
             ConfigurationError: if a file cannot be read, or no file has the profile.
         """
-        async with self._lock:
+        async with self._lock.of_loop():
             if self._loaded is None:
                 self._loaded = await run_in_thread(self.read)
             return self._loaded

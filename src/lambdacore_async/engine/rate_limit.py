@@ -37,6 +37,7 @@ from enum import Enum, auto
 from typing import Final, Protocol
 
 from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.locks import LoopLock
 from lambdacore_async.errors import ParameterError
 
 logger: Final = logging.getLogger("lambdacore_async")
@@ -420,7 +421,7 @@ class RateLimiter:
         self._free = max_in_flight
         self._not_before = -math.inf
         self._waiting = 0
-        self._head_of_queue = asyncio.Lock()
+        self._head_of_queue = LoopLock()
         self._freed: asyncio.Future[None] | None = None
 
     @staticmethod
@@ -467,7 +468,7 @@ class RateLimiter:
             return permit
         self._waiting += 1
         try:
-            async with self._head_of_queue:
+            async with self._head_of_queue.of_loop():
                 now = await self._wait()
         finally:
             self._waiting -= 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Self, TypedDict, Unpack
 
@@ -44,6 +47,8 @@ class ClientOptions(TypedDict, total=False):
 
 class LocalLambdaCore:
     """An embedded AWS Lambda Core service. Use it in `async with`; the constructor does no I/O.
+
+    Synchronous code uses it in `with service.in_thread():`.
 
     The state outlives the server: fill it before the service starts, read it after the service has
     stopped, and start the service again. Do not use one instance on several event loops at once.
@@ -182,6 +187,32 @@ class LocalLambdaCore:
         }
         merged.update(options)
         return LambdaCoreClient(**merged)
+
+    @contextmanager
+    def in_thread(self) -> Generator[Self]:
+        """Run the service in a thread of its own, for synchronous code such as boto3 and Django.
+
+        Clients on any event loop and in any thread can use it. Script faults, and read or change
+        the state, only while no request is in progress.
+
+        Raises:
+            ConfigurationError: if the service is already running.
+            OSError: if the port is in use.
+        """
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="lambda-core", daemon=True)
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._server.start(), loop).result()
+            try:
+                yield self
+            finally:
+                asyncio.run_coroutine_threadsafe(self._server.stop(), loop).result()
+        finally:
+            asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
     async def __aenter__(self) -> Self:
         await self._server.start()
