@@ -68,6 +68,7 @@ class Workflows:
             deadline=deadline,
             clock=self._core.clock,
             fail_fast=fail_fast,
+            first_workers=lambda: self._core.pipeline.proven,
         )
 
     def lookup_across(

@@ -20,6 +20,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 from attrs import frozen
 
 from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.rate_limit import FIRST_IN_FLIGHT
 from lambdacore_async.errors import (
     ConfigurationError,
     CredentialsError,
@@ -33,8 +34,6 @@ from lambdacore_async.workflows.arguments import check_count, check_seconds
 from lambdacore_async.workflows.fanout import FanOut
 from lambdacore_async.workflows.recent_set import RecentSet
 
-#: A run starts with few lookups and then ramps up, to go easy on a service that throttles.
-_FIRST_WORKERS: Final = 2
 #: A duplicate in a stream is recognised within at least this many distinct identifiers.
 _DUPLICATE_WINDOW: Final = 32_768
 
@@ -104,6 +103,7 @@ class Lookups:
         clock: times the deadline.
         fail_fast: whether an error that affects every lookup, such as missing credentials, ends
             the run instead of being reported for each.
+        first_workers: returns the number of concurrent lookups to start with; see `FanOut`.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -118,6 +118,7 @@ class Lookups:
         deadline: float | None = None,
         clock: Clock,
         fail_fast: bool = True,
+        first_workers: Callable[[], int] = lambda: FIRST_IN_FLIGHT,
     ) -> None:
         if isinstance(identifiers, str | bytes) or not isinstance(
             identifiers, Iterable | AsyncIterable
@@ -139,7 +140,7 @@ class Lookups:
         self._source_lock = asyncio.Lock()
         self._fan_out = FanOut(
             self._work,
-            first_workers=min(_FIRST_WORKERS, concurrency),
+            first_workers=first_workers,
             workers=concurrency,
             capacity=concurrency,
             background=None if deadline is None else partial(self._expire_after, deadline),
