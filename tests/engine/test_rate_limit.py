@@ -214,7 +214,7 @@ LIMITS: Final = {
     "1,000 at 100/s with a large burst": (Case(1000, 100, 200, 0.115), 0.08),
     "300 at 15/s": (Case(300, 15, 15, 0.0575), 0.1),
     "150 at 10/s": (Case(150, 10, 20, 0.115), 0.12),
-    "300 at 5/s": (Case(300, 5, 5, 0.0575), 0.125),
+    "300 at 5/s": (Case(300, 5, 5, 0.0575), 0.12),
     "2,000 at 200/s with a small burst": (Case(2000, 200, 20, 0.005), 0.08),
     "600 at 50/s, then half": (Case(600, 50, 50, 0.0575, change_at=5, change_to=25), 0.08),
     "600 at 50/s, then double": (Case(600, 50, 50, 0.0575, change_at=5, change_to=100), 0.08),
@@ -237,7 +237,7 @@ def test_limits_of_any_rate_and_burst_are_found(rate: int, bursts: float, latenc
     burst = max(1, rate * bursts)
     count = int(burst + 12 * max(rate, 12))
     result = simulate(Case(count, rate, burst, latency), 1)
-    assert result.efficiency >= (0.95 if burst > 5 else 0.8)
+    assert result.efficiency >= (0.95 if burst > 5 else 0.75)
     throttles = count * result.throttled / (1 - result.throttled)
     # When the bucket is empty, 12 requests are under way, and one more for every third success.
     assert throttles <= 10 + min(64, 12 + burst / 3) + 0.08 * count
@@ -346,7 +346,7 @@ def test_the_responses_since_the_last_cut_measure_the_limit() -> None:
     for number in range(60):
         now = send_when_due(limit, now, SUCCESS if number % 3 else OTHER)
     now = send_when_due(limit, now, THROTTLED)
-    assert current(limit) == pytest.approx(40 / (now - cut))
+    assert current(limit) == pytest.approx(0.95 * 40 / (now - cut))
 
 
 def test_a_lone_throttle_is_no_limit() -> None:

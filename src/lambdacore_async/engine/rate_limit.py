@@ -10,8 +10,8 @@ other, at a rate that converges on the service's own limit, a token bucket of un
   while they were sent. That measure is the first rate. The search raises it with each success,
   until the next throttle.
 - Whenever a request is throttled, the bucket is empty. So the successes between two throttles
-  measure the limit, or this client's share of it. The rate is cut to the measure, and by a tenth at
-  least, which leaves room for other clients.
+  measure the limit, or this client's share of it. The rate is cut to a little less than that, and
+  by a tenth at least, which leaves room for other clients.
 - Then the rate grows with the cube of the successes, like the window of TCP CUBIC: slowly near the
   limit, so that few requests are throttled, then faster and faster, so that a raised limit is found
   within two such cycles. The cycle of a slower client has fewer successes, so that clients that
@@ -54,6 +54,8 @@ _AROUND_ROUND_TRIPS: Final = 8
 _SHORTEST_MEASURE: Final = 0.02
 _ENOUGH_TO_MEASURE: Final = 4
 _KEPT: Final = 0.9
+#: A little less than the measure, which is one success off, lets the bucket fill again.
+_KEPT_OF_MEASURE: Final = 0.95
 _LEAST_KEPT: Final = 0.5
 
 #: The fraction by which a success raises the rate at most.
@@ -65,9 +67,9 @@ _GROWTH_TIME: Final = 0.2
 _ROUND_TRIPS: Final = 4.0
 
 #: Successes per cycle, for a rate of 1; they grow with the square root of the rate.
-_CYCLE: Final = 10.0
+_CYCLE: Final = 8.0
 #: The maximum time of a cycle in seconds.
-_CYCLE_TIME: Final = 5.0
+_CYCLE_TIME: Final = 4.0
 _CURVE: Final = 0.5
 #: More requests in flight than this make cycles longer.
 _FEW_IN_FLIGHT: Final = 6.0
@@ -252,7 +254,8 @@ class ProbingRate:
         cut = rate * _KEPT
         # If permits were left unused, the successes measure the demand, not the limit.
         if self._unneeded < self._since < now:
-            cut = min(cut, (self._answers + (not enough)) / (now - self._since))
+            measure = (self._answers + (not enough)) / (now - self._since)
+            cut = min(cut, measure * _KEPT_OF_MEASURE)
         self.rate = max(cut, rate * _LEAST_KEPT, _MIN_RATE)
         self._cut = now
         self._streak = 0

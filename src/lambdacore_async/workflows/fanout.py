@@ -25,10 +25,11 @@ class FanOut(Generic[Result]):
     for each account and region, and with 12 otherwise. Every third result adds one, so the workers
     grow by a third in each round trip. That is a compromise. When a bucket is empty, the service
     throttles whatever is sent within the next round trip, and fast growth sends more of it. With 12
-    workers, a service that allows 15 requests a second, and as many at once, throttles a tenth of
-    the requests of a run of 300. A service without a limit takes two and a half times as long for
-    the first 50 lookups as if all were sent at once, and the same time for the next 50. Once there
-    is a limit, the rate limiter spaces the requests, and the number of workers matters little.
+    workers, a service that allows 15 requests a second, and as many at once, throttles less than a
+    tenth of the requests of a run of 300. Without a limit, the first 50 lookups of a client take
+    two to three times as long as if all were sent at once, and the next 50 no longer than that.
+    Once there is a limit, the rate limiter spaces the requests, and the number of workers matters
+    little.
 
     A worker is an async generator of results. If one raises an exception, the others continue, and
     `next` raises the exception after the last result. Workers that share an input check `error`
