@@ -895,6 +895,7 @@ def test_what_the_service_has_proved_to_take_is_remembered(clock: VirtualClock) 
     clock.time = 2.0
     assert served(29) == 30
     assert served(2) == 31
+    assert served(20) == 40, "no more can be in flight"
     throttle(rate_limiter, finish_at_once(rate_limiter.acquire()))
     assert rate_limiter.proven == 12
 

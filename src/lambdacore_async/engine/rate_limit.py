@@ -101,9 +101,11 @@ class Limit(Protocol):
 
     Attributes:
         rate: requests per second; `None` while there is no limit.
+        active: whether requests may have to wait. If not, `delay` and `take` need not be called.
     """
 
     rate: float | None
+    active: bool
 
     def delay(self, now: float) -> float:
         """Return the seconds until the next request may be sent; 0 or less means now."""
@@ -129,6 +131,7 @@ class ProbingRate:
 
     def __init__(self) -> None:
         self.rate: float | None = None
+        self.active = False
         self._due = self._latency = 0.0
         #: The send time of a throttled request that may be the first to find the bucket empty.
         self._suspect: float | None = None
@@ -162,6 +165,7 @@ class ProbingRate:
         if now - self._due > _SPARE:
             if now - self._cut > _QUIET:
                 self.rate = self._suspect = None
+                self.active = False
                 return
             self._unneeded = now
             self._due = now - _SPARE
@@ -183,6 +187,7 @@ class ProbingRate:
                 self._answers += 1
                 if self._answers >= _SUCCESSES_OF_NONE:
                     self._suspect = None
+                    self.active = False
         elif outcome is Outcome.THROTTLED:
             if self.rate is None:
                 self._weigh(sent, now)
@@ -199,6 +204,7 @@ class ProbingRate:
         latency = now - sent
         around = max(_AROUND, _AROUND_ROUND_TRIPS * latency)
         if self._suspect is None or sent - self._suspect > around:
+            self.active = True
             self._suspect, self._decision = sent, now + latency
             self._latency = latency
             self._cut = now
@@ -280,6 +286,7 @@ class AdaptiveRate:
 
     def __init__(self, now: float) -> None:
         self.rate: float | None = None
+        self.active = False
         self.fill_rate = 1.0
         self.measured = 0.0
         self._count = 0
@@ -326,6 +333,7 @@ class AdaptiveRate:
         self._tokens = min(self._tokens, max(limited, 1.0))
         if outcome is Outcome.THROTTLED or self.rate is not None:
             self.rate = self.fill_rate
+            self.active = True
 
     def _measure(self, now: float) -> None:
         self._count += 1
@@ -361,6 +369,7 @@ class RateLimiter:
 
     def __init__(self, clock: Clock, *, max_in_flight: int = 100) -> None:
         self.proven = FIRST_IN_FLIGHT
+        self._max_in_flight = max_in_flight
         self._counted_since = -math.inf
         self._served = 0
         self._clock = clock
@@ -383,10 +392,13 @@ class RateLimiter:
     def acquire_nowait(self) -> float | None:
         """Return a permit if one is available at once, else `None`."""
         now = self._clock.monotonic()
-        if self._waiting or not self._free or self._delay(now) > _INSTANT:
+        if self._waiting or not self._free:
             return None
+        if self._limit.active or now < self._not_before:
+            if self._delay(now) > _INSTANT:
+                return None
+            self._limit.take(now)
         self._free -= 1
-        self._limit.take(now)
         return now
 
     async def acquire(self) -> float:
@@ -421,18 +433,21 @@ class RateLimiter:
         now = self._clock.monotonic()
         self._limit.learn(permit, now, outcome)
         if self._limit.rate is not None:
-            self.proven, self._counted_since = FIRST_IN_FLIGHT, -math.inf
-        elif outcome is Outcome.SUCCESS:
-            if now - self._counted_since > 1:
-                self._counted_since, self._served = now, 0
-            self._served += 1
-            if self._served > self.proven:
-                self.proven = self._served
+            self.proven, self._served = FIRST_IN_FLIGHT, 0
+        elif outcome is Outcome.SUCCESS and self.proven < self._max_in_flight:
+            self._count(now)
         if retry_after is not None and outcome is Outcome.THROTTLED:
             self._not_before = max(self._not_before, now + min(retry_after, _MAX_PAUSE))
         self._free += 1
         if self._freed is not None and not self._freed.done():
             self._freed.set_result(None)
+
+    def _count(self, now: float) -> None:
+        """Count a success. More of them within a second than ever are proved."""
+        if now - self._counted_since > 1:
+            self._counted_since, self._served = now, 0
+        self._served += 1
+        self.proven = max(self.proven, self._served)
 
     def _delay(self, now: float) -> float:
         return max(self._limit.delay(now), self._not_before - now)
