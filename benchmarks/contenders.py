@@ -2,7 +2,8 @@
 
     python benchmarks/contenders.py CONTENDER PORT COUNT CONCURRENCY
 
-This runs one fan-out by one client, and prints the outcome as JSON. A contender is the name of a
+This runs one fan-out by one client, once a line comes on standard input, and prints the outcome as
+JSON. Before, it prints that it is ready. A contender is the name of a
 client, with an optional retry mode: `ours:standard`, `aiobotocore:legacy`, `capo`.
 
 Each contender has its own virtual environment, so its packages are imported inside its function.
@@ -187,12 +188,19 @@ class Stopwatch:
         }
 
 
+async def _started() -> None:
+    """Wait for a line, so that processes start together."""
+    print("ready", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+
+
 stopwatch = Stopwatch()
 
 
 async def run(contender: str, url: str, identifiers: list[str], concurrency: int) -> Counter[str]:
     name, _, mode = contender.partition(":")
     async with OPEN[name](url, mode) as calls:
+        await _started()
         if calls.lookups is None:
             return await by_tasks(calls.get, identifiers, concurrency)
         stopwatch.start()

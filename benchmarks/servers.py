@@ -97,7 +97,7 @@ def allow_connections(count: int) -> None:
 
 @contextmanager
 def serving(
-    body: bytes = CONNECTOR_BODY, *, tls: bool = False, latency: float = 0
+    body: bytes = CONNECTOR_BODY, *, tls: bool = False, latency: float = 0, jitter: bool = False
 ) -> Iterator[Server]:
     """Run the service in a process.
 
@@ -106,6 +106,7 @@ def serving(
         tls: whether it speaks TLS.
         latency: seconds between a request and its response. New connections take longer, as on a
             network.
+        jitter: whether each latency is multiplied by a random number from 0.7 to 1.6.
     """
     allow_connections(4096)
     with TemporaryDirectory() as name:
@@ -117,7 +118,7 @@ def serving(
         if NGINX and not latency:
             process, port = start_nginx(folder, tls=tls)
         else:
-            process, port = start_static_server(folder, latency, tls=tls)
+            process, port = start_static_server(folder, latency, tls=tls, jitter=jitter)
         try:
             url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
             yield Server(url, certificate)
@@ -157,10 +158,10 @@ def start_nginx(folder: Path, *, tls: bool) -> tuple[subprocess.Popen[Any], int]
 
 
 def start_static_server(
-    folder: Path, latency: float, *, tls: bool
+    folder: Path, latency: float, *, tls: bool, jitter: bool
 ) -> tuple[subprocess.Popen[Any], int]:
     options = ["--body", "answer.json", "--latency", str(latency)]
-    options += ["--certificate", "tls.pem"] if tls else []
+    options += ["--certificate", "tls.pem"] * tls + ["--jitter"] * jitter
     server = environments.HERE / "static_server.py"
     process = start(folder, sys.executable, server, *options)
     assert process.stdout is not None

@@ -1,7 +1,8 @@
 """A minimal service, which answers every request with the same connector.
 
-    python benchmarks/static_server.py [--rate CALLS_PER_SECOND --burst CALLS]
-                                       [--body FILE] [--certificate FILE] [--latency SECONDS]
+    python benchmarks/static_server.py [--rate CALLS_PER_SECOND --burst CALLS] [--others RATE]
+                                       [--stray FRACTION] [--latency SECONDS [--jitter]]
+                                       [--body FILE] [--certificate FILE]
 
 Run it in a separate process, so that only the client is measured. It prints its port, and when
 its standard input closes, the number of requests that it served and throttled.
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import ssl
 import sys
 import time
@@ -61,10 +63,15 @@ THROTTLED: Final = http_response(
 
 
 class Bucket:
-    """A token bucket, whose rate may change once."""
+    """A token bucket, whose rate may change once.
 
-    def __init__(self, rate: float, burst: float, change_at: float, change_to: float) -> None:
-        self.rate, self.burst = rate, burst
+    Other callers take `others` tokens a second, as far as there are any.
+    """
+
+    def __init__(
+        self, rate: float, burst: float, change_at: float, change_to: float, others: float = 0
+    ) -> None:
+        self.rate, self.burst, self.others = rate, burst, others
         self.change_at, self.change_to = change_at, change_to
         self.tokens = burst
         self.filled = self.first = 0.0
@@ -73,9 +80,15 @@ class Bucket:
         """Take a token; return whether there was one."""
         now = time.monotonic()
         if not self.first:
-            self.first = self.filled = now
+            self.first = self.filled = self.next_other = now
         elif self.change_at and now - self.first >= self.change_at:
             self.rate, self.change_at = self.change_to, 0
+        while self.others and self.next_other <= now:
+            self._take(self.next_other)
+            self.next_other += 1 / self.others
+        return self._take(now)
+
+    def _take(self, now: float) -> bool:
         self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate)
         self.filled = now
         if self.tokens < 1:
@@ -85,17 +98,25 @@ class Bucket:
 
 
 class Counts:
-    """Chooses responses, and counts them."""
+    """Chooses responses, and counts them.
 
-    def __init__(self, bucket: Bucket | None, body: bytes) -> None:
+    Args:
+        bucket: the limit; `None` for no limit.
+        body: body of the responses that are not throttled.
+        stray: the fraction of requests that are throttled at random.
+    """
+
+    def __init__(self, bucket: Bucket | None, body: bytes, stray: float = 0) -> None:
         self.bucket = bucket
+        self.stray = stray
         self.found = http_response("200 OK", body)
         self.served = 0
         self.throttled = 0
 
     def respond(self) -> bytes:
         """Return the response to the next request."""
-        if self.bucket is None or self.bucket.take():
+        stray = self.stray and random.random() < self.stray  # noqa: S311 - no secret
+        if not stray and (self.bucket is None or self.bucket.take()):
             self.served += 1
             return self.found
         self.throttled += 1
@@ -110,10 +131,14 @@ class Connection(asyncio.Protocol):
         latency: seconds between a request and its response.
         handshakes: the first response is later by this many times the latency, which a client
             on a network waits before it can send its first request.
+        jitter: whether each latency is multiplied by a random number from 0.7 to 1.6.
     """
 
-    def __init__(self, counts: Counts, latency: float, handshakes: int) -> None:
+    def __init__(
+        self, counts: Counts, latency: float, handshakes: int, *, jitter: bool = False
+    ) -> None:
         self.counts = counts
+        self.jitter = jitter
         self.latency, self.handshakes = latency, handshakes
         self.pending = b""
 
@@ -128,20 +153,24 @@ class Connection(asyncio.Protocol):
         for _ in requests:
             response = self.counts.respond()
             if self.latency:
-                due = max(self.loop.time(), self.ready) + self.latency
+                factor = random.uniform(0.7, 1.6) if self.jitter else 1  # noqa: S311
+                due = max(self.loop.time(), self.ready) + self.latency * factor
                 self.loop.call_at(due, self.transport.write, response)
             else:
                 self.transport.write(response)
 
 
 async def serve(
-    bucket: Bucket | None, body: bytes, tls: ssl.SSLContext | None, latency: float
+    counts: Counts, tls: ssl.SSLContext | None, latency: float, *, jitter: bool
 ) -> None:
     loop = asyncio.get_running_loop()
-    counts = Counts(bucket, body)
     handshakes = 2 if tls else 1  # TCP takes a round trip, and so does TLS 1.3
     server = await loop.create_server(
-        lambda: Connection(counts, latency, handshakes), "127.0.0.1", 0, backlog=1024, ssl=tls
+        lambda: Connection(counts, latency, handshakes, jitter=jitter),
+        "127.0.0.1",
+        0,
+        backlog=1024,
+        ssl=tls,
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
@@ -156,18 +185,24 @@ def main() -> None:
     parser.add_argument("--burst", type=float, default=0, help="size of the token bucket")
     parser.add_argument("--change-at", type=float, default=0, help="seconds after the first call")
     parser.add_argument("--change-to", type=float, default=0, help="the rate from then on")
+    parser.add_argument("--others", type=float, default=0, help="calls per second of others")
+    parser.add_argument("--stray", type=float, default=0, help="fraction throttled at random")
     parser.add_argument("--body", type=Path, help="body of every response (default: a connector)")
     parser.add_argument("--certificate", type=Path, help="certificate and key, for TLS")
     parser.add_argument("--latency", type=float, default=0, help="of responses, in seconds")
+    parser.add_argument("--jitter", action="store_true", help="latency times 0.7 to 1.6")
     options = parser.parse_args()
     bucket = tls = None
     if options.rate:
-        bucket = Bucket(options.rate, options.burst, options.change_at, options.change_to)
+        bucket = Bucket(
+            options.rate, options.burst, options.change_at, options.change_to, options.others
+        )
     if options.certificate:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(options.certificate)
     body = options.body.read_bytes() if options.body else CONNECTOR_BODY
-    asyncio.run(serve(bucket, body, tls, options.latency))
+    counts = Counts(bucket, body, options.stray)
+    asyncio.run(serve(counts, tls, options.latency, jitter=options.jitter))
 
 
 if __name__ == "__main__":

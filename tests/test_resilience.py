@@ -512,7 +512,7 @@ ALL_KINDS: dict[Fault, float] = dict.fromkeys(
         ServiceError(502, "html"),
         ServiceError(503, "empty"),
         ServiceError(504, "html"),
-        ErrorResponse("ExpiredTokenException", 403),
+        ErrorResponse("AccessDeniedException", 403),
         Latency(0.001),
         Latency(1e6),
         Reset("before_work"),
@@ -617,7 +617,7 @@ def assert_true(
     assert stale or (expected is not None and isinstance(error, expected))
     if isinstance(fates[-1], ErrorResponse) and not stale:
         assert isinstance(error, ApiError)
-        assert error.code == "ExpiredTokenException"
+        assert error.code == "AccessDeniedException"
     else:
         assert error.attempts > 1
 

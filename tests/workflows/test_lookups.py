@@ -188,14 +188,14 @@ async def test_concurrency_bounds_the_lookups_in_progress(concurrency: int) -> N
     assert service.most_under_way == concurrency
 
 
-async def test_a_run_starts_with_few_lookups_and_grows_with_the_answers() -> None:
+async def test_the_first_run_of_a_client_starts_with_a_dozen_lookups() -> None:
     service = Service(held=True)
     async with lookups(service, numbers(200)):
         await settle()
-        assert service.under_way == 2
+        assert service.under_way == 12
 
 
-async def test_every_fourth_answer_brings_one_more_worker() -> None:
+async def test_every_third_answer_brings_one_more_worker() -> None:
     class OneByOne(Service):
         def __init__(self) -> None:
             super().__init__()
@@ -211,7 +211,7 @@ async def test_every_fourth_answer_brings_one_more_worker() -> None:
     async with lookups(service, numbers(200)) as run:
         for answers in range(20):
             await settle()
-            assert service.under_way == 2 + answers // 4
+            assert service.under_way == 12 + answers // 3
             service.permits.release()
             await anext(run)
 
@@ -266,8 +266,8 @@ async def test_leaving_early_cancels_lookups_and_leaves_no_task() -> None:
     service = Service(held=True)
     async with lookups(service, numbers(100), concurrency=3):
         await settle()
-        assert service.under_way == 2
-    assert service.cancelled == 2
+        assert service.under_way == 3
+    assert service.cancelled == 3
     assert not others()
 
 

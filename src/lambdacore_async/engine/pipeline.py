@@ -15,7 +15,13 @@ from attrs import evolve, field, frozen
 
 from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials, keys_equal
-from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, MaxRate, Outcome, RateLimiter
+from lambdacore_async.engine.rate_limit import (
+    FIRST_IN_FLIGHT,
+    AdaptiveRateLimiter,
+    MaxRate,
+    Outcome,
+    RateLimiter,
+)
 from lambdacore_async.engine.retry import Outage, RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.transport.session import Transport
 from lambdacore_async.engine.transport.timeouts import Timeout
@@ -241,6 +247,11 @@ class Pipeline:
         self.settings = settings
         self._configure = configure
         self._route: _Route | None = None
+
+    @property
+    def proven(self) -> int:
+        """The number of requests that the service has proved to take at once."""
+        return FIRST_IN_FLIGHT if self._route is None else self._route.rate_limiter.proven
 
     def call(
         self,

@@ -1,29 +1,27 @@
 """Rate limiter shared by all calls of a client in a region.
 
-There is no limit until the service first throttles. From then on, requests are sent one after the
+There is no limit until the evidence for one is clear. From then on, requests are sent one after the
 other, at a rate that converges on the service's own limit, a token bucket of unknown rate and size:
 
-- A throttled request found the bucket empty. So the responses between two throttles measure the
-  limit, within one request. After a throttle, the rate is cut to that measure, or a little if there
-  were too few responses to measure.
+- A lone throttle among successes is no limit. An empty bucket throttles almost everything. So after
+  a throttle, nothing is sent for up to a round trip, and the requests sent from the throttled one
+  on decide: eight successes come first, or a fourth throttle does.
+- If there is a limit, the successes among these requests measure it, because the bucket was empty
+  while they were sent. That measure is the first rate. The search raises it with each success,
+  until the next throttle.
+- Whenever a request is throttled, the bucket is empty. So the successes between two throttles
+  measure the limit, or this client's share of it. The rate is cut to a little less than that, and
+  by a tenth at least, which leaves room for other clients.
 - Then the rate grows with the cube of the successes, like the window of TCP CUBIC: slowly near the
-  limit, so that only about one request in forty is throttled, then faster and faster, so that a
-  raised limit is found within two such cycles. With more requests in flight it probes less often,
-  because each probe costs more. A slower client probes more often than a faster one, so clients
-  that share a limit converge to equal rates.
-- The first search starts at 22 requests a second, whatever the rate was before: what a full bucket
-  lets through says more about its size than about its rate, and equal starts are fair. The search
-  multiplies the rate, and ends at the next throttle. But a client that is throttled at once, before
-  its own burst, probably shares the limit with others. It continues through a few throttles to win
-  a share.
+  limit, so that few requests are throttled, then faster and faster, so that a raised limit is found
+  within two such cycles. The cycle of a slower client has fewer successes, so that clients that
+  share a limit approach equal rates. With more requests in flight, cycles are longer, because a
+  throttle is noticed after more requests.
 - Successes of requests that did not wait prove nothing, and do not raise the rate. Throttled
   requests that were sent before the last cut prove nothing new, and do not cut it again.
 
-In simulations with 15 to 500 requests a second, a bucket of one second, and up to 5 milliseconds of
-latency, the limiter uses at least 98 percent of what the bucket allows, with 2 to 8 percent
-throttled; at 50 milliseconds, 94 percent, with 3 to 11. It is weakest below 10 requests a second (a
-fifth throttled at 5 a second). Two clients that look up 600 connectors each under a limit of 50 a
-second use 93 percent of it together, with at least a third each, in nine runs of ten. The constants
+`tests/engine/test_rate_limit.py` simulates limits of 5 to 500 requests a second at latencies of up
+to 200 milliseconds, random throttles, and up to eight clients that share a limit. The constants
 were chosen for that.
 """
 
@@ -42,35 +40,46 @@ from lambdacore_async.errors import ParameterError
 
 logger: Final = logging.getLogger("lambdacore_async")
 
+#: The number of requests in flight that a service gets before it has proved to take more: enough
+#: for 50 lookups in 3 round trips, and fewer than the burst of a limit that AWS publishes.
+FIRST_IN_FLIGHT: Final = 12
+
 #: The maximum pause in seconds that a server may ask for.
 _MAX_PAUSE: Final = 20.0
 _MIN_RATE: Final = 0.5
 
-_START_RATE: Final = 22.0
-#: With this many successes in the second before the first throttle, the burst was this client's.
-_OWN_BURST: Final = 10
-#: Otherwise the search continues through throttles until there were this many responses.
-_SEARCH_ANSWERS: Final = 8
-_SEARCH_STEP: Final = 0.25
-_CONTESTED_STEP: Final = 0.07
-#: The minimum time in seconds in which the rate grows e-fold, in a search and after it.
-_SEARCH_TIME: Final = 0.12
-_GROWTH_TIME: Final = 0.2
-#: The minimum of both in round trips; with fewer, throttles would be noticed too late.
-_ROUND_TRIPS: Final = 2.0
+#: This many throttles are a limit, unless that many successes of requests sent as late come first.
+_THROTTLES_OF_LIMIT: Final = 4
+_SUCCESSES_OF_NONE: Final = 8
+#: Older throttles are forgotten: those longer ago than this many seconds, or round trips.
+_AROUND: Final = 1.0
+_AROUND_ROUND_TRIPS: Final = 8
 
-_KEPT: Final = 0.94
-_KEPT_OF_SEARCH: Final = 0.72
-#: A search may leave tokens of a small bucket unused, so its measure may be too low.
-_SEARCH_MARGIN: Final = 1.2
+#: The first measure counts half a success more, and lasts this many seconds at least.
+_SHORTEST_MEASURE: Final = 0.02
 _ENOUGH_TO_MEASURE: Final = 4
+_KEPT: Final = 0.9
+#: A little less than the measure, which is one success off, lets the bucket fill again.
+_KEPT_OF_MEASURE: Final = 0.95
+_LEAST_KEPT: Final = 0.5
 
-#: About this many successes per throttle at the start rate; fewer at lower rates.
-_CYCLE: Final = 40.0
-_CYCLE_EXPONENT: Final = 0.4
+#: The fraction by which a success raises the rate at most.
+_STEP: Final = 0.25
+#: In a search, the fraction is this one divided by the number of successes.
+_SEARCH_STEP: Final = 2.0
+#: The minimum time in seconds, and in round trips, in which the rate grows e-fold.
+_GROWTH_TIME: Final = 0.2
+_ROUND_TRIPS: Final = 4.0
+
+#: Successes per cycle, for a rate of 1; they grow with the square root of the rate.
+_CYCLE: Final = 8.0
+#: The maximum time of a cycle in seconds.
+_CYCLE_TIME: Final = 4.0
 _CURVE: Final = 0.5
 #: More requests in flight than this make cycles longer.
 _FEW_IN_FLIGHT: Final = 6.0
+#: With more than this, an empty bucket throttles several within a round trip.
+_MANY_IN_FLIGHT: Final = 16.0
 
 #: Seconds for which unused permits are kept, because timers may be late.
 _SPARE: Final = 0.05
@@ -97,9 +106,11 @@ class Limit(Protocol):
 
     Attributes:
         rate: requests per second; `None` while there is no limit.
+        active: whether requests may have to wait. If not, `delay` and `take` need not be called.
     """
 
     rate: float | None
+    active: bool
 
     def delay(self, now: float) -> float:
         """Return the seconds until the next request may be sent; 0 or less means now."""
@@ -125,19 +136,32 @@ class ProbingRate:
 
     def __init__(self) -> None:
         self.rate: float | None = None
-        self._due = 0.0
-        self._latency = 0.0
+        self.active = False
+        self._due = self._latency = 0.0
+        #: The send time of a throttled request that may be the first to find the bucket empty.
+        self._suspect: float | None = None
+        #: Until then, its neighbours decide.
+        self._decision = 0.0
+        self._throttles = 0
         #: Requests sent before the last cut, or without waiting, prove nothing.
         self._cut = self._unneeded = -math.inf
+        self._last_throttled = -math.inf
+        #: The successes since the bucket was known to be empty, and since the last cut.
+        self._since = 0.0
         self._answers = self._streak = 0
-        self._recent: deque[float] = deque(maxlen=_OWN_BURST)
         self._sends: deque[float] = deque(maxlen=_FEW_SENDS)
-        self._searching = self._contested = False
-        self._answers_to_search = 0
+        self._searching = False
 
     def delay(self, now: float) -> float:
-        """Return the seconds until the next request may be sent; 0 or less means now."""
-        return 0.0 if self.rate is None else self._due - now
+        """Return the seconds until the next request may be sent; 0 or less means now.
+
+        While the evidence is unclear, they are a part of the possible delay: ask again.
+        """
+        if self.rate is not None:
+            return self._due - now
+        if self._suspect is None:
+            return 0.0
+        return min(self._decision - now, self._latency / 16 + _INSTANT)
 
     def take(self, now: float) -> None:
         """Record that a request is sent."""
@@ -145,7 +169,8 @@ class ProbingRate:
             return
         if now - self._due > _SPARE:
             if now - self._cut > _QUIET:
-                self.rate = None
+                self.rate = self._suspect = None
+                self.active = False
                 return
             self._unneeded = now
             self._due = now - _SPARE
@@ -161,30 +186,61 @@ class ProbingRate:
             outcome: the outcome of the request.
         """
         if outcome is Outcome.SUCCESS:
-            if self.rate is None:
-                self._recent.append(now)
-            else:
+            if self.rate is not None:
                 self._succeeded(self.rate, sent, now)
+            elif self._suspect is not None and sent >= self._suspect:
+                self._answers += 1
+                if self._answers >= _SUCCESSES_OF_NONE:
+                    self._suspect = None
+                    self.active = False
         elif outcome is Outcome.THROTTLED:
             if self.rate is None:
-                self._start(sent, now)
-            elif sent > self._cut:
+                self._weigh(sent, now)
+            elif sent > self._cut and not self._is_lone(self.rate, sent):
                 self._throttled(self.rate, now)
 
-    def _start(self, sent: float, now: float) -> None:
-        own_burst = len(self._recent) == _OWN_BURST and self._recent[0] > now - 1
-        self._answers_to_search = 0 if own_burst else _SEARCH_ANSWERS
-        self._searching, self._contested = True, False
-        self._recent.clear()
+    def _is_lone(self, rate: float, sent: float) -> bool:
+        """Return whether a throttle is the only one among many requests in flight."""
+        gap, self._last_throttled = sent - self._last_throttled, sent
+        return rate * self._latency > _MANY_IN_FLIGHT and gap > self._latency
+
+    def _weigh(self, sent: float, now: float) -> None:
+        """Weigh a throttle while there is no limit."""
+        latency = now - sent
+        around = max(_AROUND, _AROUND_ROUND_TRIPS * latency)
+        if self._suspect is None or sent - self._suspect > around:
+            self.active = True
+            self._suspect, self._decision = sent, now + latency
+            self._latency = latency
+            self._cut = now
+            self._answers = self._throttles = 0
+        self._suspect = min(self._suspect, sent)
+        self._throttles += 1
+        if self._throttles < _THROTTLES_OF_LIMIT:
+            return
+        if now > self._decision:  # requests were sent until now
+            self._cut = now
+        # What is in flight still counts for the first measure.
+        self._due = now + latency
+        self._since = self._suspect + latency
+        self._latency = latency
+        self._searching = True
+        self._streak = 0
         self._sends.clear()
-        self._latency = now - sent
-        self._cut_to(_START_RATE, now)
-        self._due = now + 1 / _START_RATE
+        self._measure_first(self._suspect)
+
+    def _measure_first(self, start: float) -> None:
+        seconds = max(self._cut - start, _SHORTEST_MEASURE)
+        self.rate = max((self._answers + 0.5) / seconds, _MIN_RATE)
 
     def _succeeded(self, rate: float, sent: float, now: float) -> None:
         self._latency += (now - sent - self._latency) / 8
+        if not self._sends:  # nothing was sent since the limit was noticed
+            if self._suspect is not None and sent >= self._suspect:
+                self._answers += 1
+                self._measure_first(self._suspect)
+            return
         self._answers += 1
-        self._answers_to_search -= 1
         if sent > self._cut and sent > self._unneeded:
             self._streak += 1
             seconds = self._sends[-1] - self._sends[0]
@@ -193,37 +249,31 @@ class ProbingRate:
 
     def _growth(self, rate: float) -> float:
         """Return the fraction by which the rate grows after a success."""
+        cycle = min(_CYCLE * math.sqrt(rate), max(_CYCLE_TIME * rate, 4))
+        cycle *= max(1, rate * self._latency / _FEW_IN_FLIGHT)
+        # The derivative of _CURVE * (streak / cycle) ** 3.
+        step = 3 * _CURVE * (self._streak / cycle) ** 2 / cycle
         if self._searching:
-            # The first success may have used the last token of the bucket.
-            step = _CONTESTED_STEP if self._contested else _SEARCH_STEP
-            step, least_time = step * (self._streak > 1), _SEARCH_TIME
-        else:
-            cycle = _CYCLE * (rate / _START_RATE) ** _CYCLE_EXPONENT
-            cycle *= max(1, rate * self._latency / _FEW_IN_FLIGHT)
-            # The derivative of _CURVE * (streak / cycle) ** 3.
-            step, least_time = 3 * _CURVE * (self._streak / cycle) ** 2 / cycle, _GROWTH_TIME
-        fastest = 1 / (rate * max(least_time, _ROUND_TRIPS * self._latency))
-        return min(step, fastest, _SEARCH_STEP)
+            few = self._answers < _ENOUGH_TO_MEASURE
+            step = _STEP if few else max(step, _SEARCH_STEP / self._answers)
+        fastest = 1 / (rate * max(_GROWTH_TIME, _ROUND_TRIPS * self._latency))
+        return min(step, fastest, _STEP)
 
     def _throttled(self, rate: float, now: float) -> None:
-        """Cut the rate to the measure since the last cut; the bucket was empty both times."""
-        seconds = now - self._cut
-        found = self._searching and self._answers_to_search <= 0
-        kept, margin = (_KEPT_OF_SEARCH, _SEARCH_MARGIN) if found else (_KEPT, 1.0)
-        cut = max(rate * kept, min(rate, (self._answers - 1) / seconds))
-        if self._searching and not found:
-            self._contested = True
-        else:
-            self._searching = False
-            # If permits were left unused, this measures the demand, not the limit.
-            if self._answers >= _ENOUGH_TO_MEASURE and self._unneeded < self._cut:
-                cut = min(cut, margin * self._answers / seconds)
-        self._cut_to(max(cut, _MIN_RATE), now)
-
-    def _cut_to(self, rate: float, now: float) -> None:
-        self.rate = rate
+        """Cut the rate to the measure since the bucket was empty, and by a tenth at least."""
+        enough = self._answers >= _ENOUGH_TO_MEASURE
+        cut = rate * _KEPT
+        # If permits were left unused, the successes measure the demand, not the limit.
+        if self._unneeded < self._since < now:
+            measure = (self._answers + (not enough)) / (now - self._since)
+            cut = min(cut, measure * _KEPT_OF_MEASURE)
+        self.rate = max(cut, rate * _LEAST_KEPT, _MIN_RATE)
         self._cut = now
-        self._answers = self._streak = 0
+        self._streak = 0
+        if enough:  # else the measure continues
+            self._since = now
+            self._answers = 0
+            self._searching = False
 
 
 class AdaptiveRate:
@@ -241,6 +291,7 @@ class AdaptiveRate:
 
     def __init__(self, now: float) -> None:
         self.rate: float | None = None
+        self.active = False
         self.fill_rate = 1.0
         self.measured = 0.0
         self._count = 0
@@ -287,6 +338,7 @@ class AdaptiveRate:
         self._tokens = min(self._tokens, max(limited, 1.0))
         if outcome is Outcome.THROTTLED or self.rate is not None:
             self.rate = self.fill_rate
+            self.active = True
 
     def _measure(self, now: float) -> None:
         self._count += 1
@@ -368,6 +420,7 @@ class CappedRate:
 
     def __init__(self, adaptive: Limit, maximum: MaxRate) -> None:
         self.rate: float | None = maximum.rate
+        self.active = True
         self._adaptive = adaptive
         self._maximum = maximum
 
@@ -399,6 +452,8 @@ class RateLimiter:
     Attributes:
         requests: the number of permits released.
         throttles: the number of permits whose requests were throttled.
+        proven: the number of requests that the service has served within a second, at most, since a
+            limit was last found, and at least 12. A fan-out starts with as many workers.
     """
 
     def __init__(
@@ -409,6 +464,9 @@ class RateLimiter:
         max_rate: MaxRate | None = None,
         region: str = "",
     ) -> None:
+        self.proven = FIRST_IN_FLIGHT
+        self._counted_since = -math.inf
+        self._served = 0
         self._clock = clock
         self._adaptive = self._limit = self._new_limit(clock.monotonic())
         if max_rate is not None:
@@ -451,10 +509,13 @@ class RateLimiter:
     def acquire_nowait(self) -> float | None:
         """Return a permit if one is available at once, else `None`."""
         now = self._clock.monotonic()
-        if self._waiting or not self._free or self._delay(now) > _INSTANT:
+        if self._waiting or not self._free:
             return None
+        if self._limit.active or now < self._not_before:
+            if self._delay(now) > _INSTANT:
+                return None
+            self._limit.take(now)
         self._free -= 1
-        self._limit.take(now)
         return now
 
     async def acquire(self) -> float:
@@ -489,6 +550,10 @@ class RateLimiter:
         now = self._clock.monotonic()
         self._limit.learn(permit, now, outcome)
         self.requests += 1
+        if self._adaptive.rate is not None:
+            self.proven, self._served = FIRST_IN_FLIGHT, 0
+        elif outcome is Outcome.SUCCESS and self.proven < self._max_in_flight:
+            self._count(now)
         if outcome is Outcome.THROTTLED:
             self.throttles += 1
             if retry_after is not None:
@@ -515,9 +580,14 @@ class RateLimiter:
         self._logged, self._logged_at = new, now
         logger.info(message, extra={"region": self._region, "rate": new, "former_rate": old})
 
+    def _count(self, now: float) -> None:
+        """Count a success. More of them within a second than ever are proved."""
+        if now - self._counted_since > 1:
+            self._counted_since, self._served = now, 0
+        self._served += 1
+        self.proven = max(self.proven, self._served)
+
     def _delay(self, now: float) -> float:
-        if self._limit.rate is None:
-            return 0.0
         return max(self._limit.delay(now), self._not_before - now)
 
     async def _wait(self) -> float:

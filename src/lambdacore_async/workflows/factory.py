@@ -121,6 +121,7 @@ class Workflows:
             clock=self._core.clock,
             is_elsewhere=self._core.is_elsewhere,
             fail_fast=fail_fast,
+            first_workers=lambda: self._core.pipeline.proven,
         )
 
     def lookup_across(

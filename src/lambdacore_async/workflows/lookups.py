@@ -21,6 +21,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 from attrs import frozen
 
 from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.rate_limit import FIRST_IN_FLIGHT
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -42,8 +43,6 @@ from lambdacore_async.workflows.arguments import as_seconds, check_callback, che
 from lambdacore_async.workflows.fanout import FanOut
 from lambdacore_async.workflows.recent_set import RecentSet
 
-#: A run starts with few lookups and then ramps up, to go easy on a service that throttles.
-_FIRST_WORKERS: Final = 2
 #: A duplicate in a stream is recognised within at least this many distinct identifiers.
 _DUPLICATE_WINDOW: Final = 32_768
 
@@ -118,6 +117,7 @@ class Lookups:
             client's, which may refuse credentials that are valid in the client's.
         fail_fast: whether an error that affects every lookup, such as missing or refused
             credentials, ends the run. Otherwise each remaining lookup fails with it, unsent.
+        first_workers: returns the number of concurrent lookups to start with; see `FanOut`.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -133,6 +133,7 @@ class Lookups:
         clock: Clock,
         is_elsewhere: Callable[[str], bool] = lambda _: False,
         fail_fast: bool = True,
+        first_workers: Callable[[], int] = lambda: FIRST_IN_FLIGHT,
     ) -> None:
         if isinstance(identifiers, str | bytes) or not isinstance(
             identifiers, Iterable | AsyncIterable
@@ -154,7 +155,7 @@ class Lookups:
         self._source_lock = asyncio.Lock()
         self._fan_out = FanOut(
             self._work,
-            first_workers=min(_FIRST_WORKERS, concurrency),
+            first_workers=first_workers,
             workers=concurrency,
             capacity=concurrency,
             background=None if deadline is None else partial(self._expire_after, deadline),

@@ -79,7 +79,7 @@ class MultiTargetRun(Generic[Result]):
         self._results_of = work
         workers = min(targets_at_once, len(listed)) or 1
         self._fan_out = FanOut(
-            self._work, first_workers=workers, workers=workers, capacity=targets_at_once
+            self._work, first_workers=lambda: workers, workers=workers, capacity=targets_at_once
         )
 
     async def __aenter__(self) -> Self:
