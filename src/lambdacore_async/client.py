@@ -503,9 +503,6 @@ class LambdaCoreClient:
             configuration: where the connector sends traffic.
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
             tags: tags that the connector must have. Its other tags stay.
-            timeout: maximum seconds to wait, more than 0.
-            poll_interval: maximum seconds between two polls, more than 0.
-            tags: tags for a new connector; the API cannot change the tags of an existing one.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector on each change that is observed
@@ -582,8 +579,9 @@ class LambdaCoreClient:
             identifier: the connector's ID, name or ARN. A version-qualified ARN deletes that
                 version, which cannot be the latest.
             unless_used: whether to refuse to delete a connector that `users_of` finds users of.
-                Web Functions do not stop a deletion otherwise. A resource that starts to use the
-                connector after this check is not noticed.
+                Web Functions do not stop a deletion otherwise. Users of any version count, even
+                if only one version is to be deleted. A resource that starts to use the connector
+                after this check is not noticed.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector on each change that is observed

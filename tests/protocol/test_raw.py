@@ -118,6 +118,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"path": "/a\n"}, "path"),
     ({"path": "/a/../b"}, "path"),
     ({"path": "/."}, "path"),
+    ({"path": "/a/%2e%2E/b"}, "path"),
+    ({"path": "/.%2e"}, "path"),
     ({"path": b"/x"}, "path"),
     ({"query": "a=b"}, "query"),
     ({"query": {"a": 1}}, "query['a']"),

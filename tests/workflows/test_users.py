@@ -268,6 +268,15 @@ async def test_a_connector_without_users_is_deleted() -> None:
     assert len(neighbours.requests) == requests
 
 
+async def test_a_listing_that_is_not_found_does_not_count_as_a_deleted_connector() -> None:
+    client, neighbours, connector = world()
+    neighbours.microvm("m-1", egressNetworkConnectors=[connector.arn])
+    neighbours.answers["/2025-03-07/web-functions"] = refusal("ResourceNotFoundException", 404)
+    with pytest.raises(ResourceNotFoundException):
+        await client.delete_network_connector_and_wait("prod", unless_used=True)
+    assert (await client.get_network_connector("prod")).state == "ACTIVE"
+
+
 async def test_a_wrong_flag_is_refused() -> None:
     client, _, _ = world()
     with pytest.raises(ParameterError, match="unless_used"):

@@ -20,7 +20,7 @@ from lambdacore_async.protocol.restjson import Operation, decode_json
 
 _METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _PATH: Final = re.compile(r"(/([A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*)+")
-_DOTS: Final = re.compile(r"/\.{1,2}(/|$)")
+_DOTS: Final = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 #: Headers that the client sets itself.
 _RESERVED: Final = frozenset(

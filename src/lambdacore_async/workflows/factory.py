@@ -225,10 +225,13 @@ class Workflows:
     async def refuse_if_used(self, identifier: str) -> None:
         """Raise `ConnectorInUseError` if resources use a connector; do nothing if it is gone."""
         try:
-            users = await self.users_of(identifier)
+            connector = await self._core.call(
+                operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
+            )
         except ResourceNotFoundException:
             return
-        if users:
+        # Outside the try: a listing that is not found says nothing about the connector.
+        if users := await find_users(self.request, connector):
             raise ConnectorInUseError(users)
 
     def provisioning(
