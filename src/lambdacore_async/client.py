@@ -478,7 +478,7 @@ class LambdaCoreClient:
         *,
         operator_role: str | None = None,
         tags: Mapping[str, str] | None = None,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
@@ -487,9 +487,9 @@ class LambdaCoreClient:
         This method creates the connector, or adopts an existing one with the same name. It updates
         the connector if it has drifted (see `diff_network_connector`), and waits until the update
         is complete. Configuration members that are `None` keep their value, or get the service's
-        default. If the service cannot assume the role yet, creation and updates are retried for two
-        minutes while IAM propagates the role. If the connector is being deleted, it is created
-        again after that. Between two rounds the method waits `poll_interval` seconds.
+        default. If the service cannot use the role yet, creation and updates are retried for two
+        minutes while IAM propagates the role and its policy. If the connector is being deleted, it
+        is created again after that. Between two rounds the method waits `poll_interval` seconds.
 
         The method is idempotent: you can run it concurrently, in one process or in several, cancel
         it and run it again. If concurrent runs differ, the last one wins.
@@ -530,14 +530,14 @@ class LambdaCoreClient:
         *,
         configuration: NetworkConnectorConfiguration | None = None,
         operator_role: str | None = None,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
         """Update a connector and wait until this update is complete.
 
-        If the service cannot assume the role yet, the update is retried for two minutes while IAM
-        propagates the role.
+        If the service cannot use the role yet, the update is retried for two minutes while IAM
+        propagates the role and its policy.
 
         Args:
             identifier: the connector's ID, name or ARN.
@@ -566,14 +566,15 @@ class LambdaCoreClient:
         identifier: str,
         *,
         unless_used: bool = False,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> None:
         """Delete a connector with all its versions, or one old version, and wait until it is gone.
 
         A connector that does not exist counts as deleted. If the service is still creating or
-        updating the connector, it is deleted after that.
+        updating the connector, it is deleted after that. If reads only show the failure of an
+        earlier deletion, the connector is deleted once more.
 
         Args:
             identifier: the connector's ID, name or ARN. A version-qualified ARN deletes that
@@ -647,7 +648,7 @@ class LambdaCoreClient:
         self,
         identifier: str | NetworkConnector,
         *,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
@@ -680,7 +681,7 @@ class LambdaCoreClient:
         identifier: str | NetworkConnector,
         *,
         version: int | None = None,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> NetworkConnector:
@@ -711,7 +712,7 @@ class LambdaCoreClient:
         self,
         identifier: str | NetworkConnector,
         *,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
     ) -> None:
@@ -739,7 +740,7 @@ class LambdaCoreClient:
         runtime_name: str,
         name: str,
         *,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: Callable[[models.RuntimeVersion], object] | None = None,
     ) -> models.RuntimeVersion:
@@ -776,7 +777,7 @@ class LambdaCoreClient:
         runtime_name: str,
         name: str,
         *,
-        timeout: float | timedelta = 900.0,
+        timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: Callable[[models.RuntimeAlias], object] | None = None,
     ) -> models.RuntimeAlias:

@@ -45,7 +45,7 @@ def ensure(
         list[str] | None,
         typer.Option("--tag", metavar="KEY=VALUE", help="Tag for a new connector; repeatable."),
     ] = None,
-    timeout: WaitTimeout = 900.0,
+    timeout: WaitTimeout = 1800.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
@@ -89,7 +89,7 @@ def delete(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the connector is deleted.")
     ] = False,
-    timeout: WaitTimeout = 900.0,
+    timeout: WaitTimeout = 1800.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,

@@ -58,7 +58,7 @@ def wait(
     identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     *,
     goal: Annotated[Goal, typer.Option("--for", help="State to wait for.")] = Goal.ACTIVE,
-    timeout: WaitTimeout = 900.0,
+    timeout: WaitTimeout = 1800.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,

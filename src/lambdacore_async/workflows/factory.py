@@ -268,7 +268,7 @@ class Workflows:
             ParameterError: if an argument is invalid.
         """
         seconds, interval = check_wait(timeout, poll_interval, on_change)
-        identifier = connector.id if isinstance(connector, NetworkConnector) else connector
+        identifier = connector.arn if isinstance(connector, NetworkConnector) else connector
         # Validates the identifier early.
         operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
         return ConnectorWait(

@@ -16,7 +16,7 @@ from attrs import asdict, evolve, fields, frozen
 
 from lambdacore_async.engine.core import Core
 from lambdacore_async.errors import (
-    InvalidParameterValueException,
+    ApiError,
     LambdaCoreError,
     ParameterError,
     ResourceConflictException,
@@ -24,7 +24,6 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.models.network_connectors import (
     ElasticIpConfiguration,
-    ElasticIpType,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
@@ -36,7 +35,13 @@ from lambdacore_async.models.network_connectors import (
 from lambdacore_async.protocol import operations
 from lambdacore_async.workflows.arguments import check_count, check_wait
 from lambdacore_async.workflows.pagination import Pager
-from lambdacore_async.workflows.waiters import ConnectorWait, WaiterFailedError, WaiterTimeoutError
+from lambdacore_async.workflows.waiters import (
+    ConnectorWait,
+    WaiterFailedError,
+    WaiterTimeoutError,
+    normalised,
+    timeout_error,
+)
 
 DriftValue: TypeAlias = (
     str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None
@@ -48,8 +53,13 @@ Output = TypeVar("Output")
 #: Maximum seconds that IAM is given to propagate a new role, and seconds between two attempts.
 _ROLE_PROPAGATION: Final = 120.0
 _ROLE_RETRY_INTERVAL: Final = 2.0
-#: The service's error if it cannot assume a role, such as one that IAM has yet to propagate.
-_ROLE_ERROR: Final = re.compile("unable to assume|cannot be assumed", re.IGNORECASE)
+#: The service's errors if it cannot assume a role, or the role lacks permissions. IAM may yet have
+#: to propagate the role, then its policy.
+_ROLE_ERROR: Final = re.compile(
+    "unable to assume|cannot be assumed|invalid ConnectorOperatorRole permissions"
+    "|unauthorized operation while calling EC2",
+    re.IGNORECASE,
+)
 #: Successful updates of one run. If drift remains after them, the service or another caller keeps
 #: reverting them.
 _MAX_UPDATES: Final = 3
@@ -133,17 +143,8 @@ def _configuration_drifts(
     return [
         Drift(name, value, desired)
         for name, value, desired in pairs
-        if desired is not None and _normalised(value) != _normalised(desired)
+        if desired is not None and normalised(value) != normalised(desired)
     ]
-
-
-def _normalised(value: DriftValue) -> object:
-    """Return a list as a set, and `None` for an empty list or no elastic IP addresses."""
-    if value == ElasticIpConfiguration(ElasticIpType.NONE):
-        return None
-    if isinstance(value, tuple):
-        return frozenset(value) or None
-    return value
 
 
 @frozen
@@ -245,6 +246,7 @@ class Provisioning:
     async def ensure(self, wanted: Wanted) -> NetworkConnector:
         """See `LambdaCoreClient.ensure_network_connector`."""
         updates = 0
+        gone = set[str]()
         connector = await self._find(wanted.name)
         # Only a creation sets the tags. Reading them back would require another permission.
         has_tags = not wanted.tags
@@ -253,10 +255,12 @@ class Provisioning:
             reason: LambdaCoreError | None = None
             try:
                 if connector is None:
-                    connector = await self._create(wanted)
+                    accepted = await self._create(wanted)
                     has_tags = True
+                    connector = await self._wait_until_active(accepted)
                 elif connector.state == NetworkConnectorState.DELETING:
                     await self._wait_until_deleted(connector)
+                    gone.add(connector.arn)
                 elif connector.state != NetworkConnectorState.ACTIVE:
                     connector = await self._wait_until_active(connector)
                 elif _is_busy(connector):
@@ -264,7 +268,7 @@ class Provisioning:
                 elif drifts and updates == _MAX_UPDATES:
                     raise _recurring_drift(connector, drifts)
                 elif drifts:
-                    connector = await self.update(connector.id, *wanted.changes(connector, drifts))
+                    connector = await self.update(connector.arn, *wanted.changes(connector, drifts))
                     updates += 1
                 elif not has_tags:
                     await self._tag(connector, wanted.tags or {})
@@ -279,6 +283,8 @@ class Provisioning:
             # Always pause between rounds, because the states that reads show may flap.
             await self._pause(connector, reason)
             connector = await self._find(wanted.name)
+            if connector is not None and connector.arn in gone:
+                connector = None  # a read that still shows the deleted connector
 
     async def update(
         self,
@@ -301,15 +307,32 @@ class Provisioning:
 
     async def delete(self, identifier: str) -> None:
         """See `LambdaCoreClient.delete_network_connector_and_wait`."""
+        deleted = await self._begin_deletion(identifier)
+        if deleted is None:
+            return
+        # Another connector may get the name meanwhile, but never the ARN.
+        if identifier in (deleted.id, deleted.name):
+            identifier = deleted.arn
+        wait = await self._wait(identifier, deleted)
+        try:
+            await wait.until_deleted(accepted=True)
+        except WaiterFailedError:
+            if wait.was_deleting:
+                raise
+            # The failure is that of an earlier deletion.
+            if await self._begin_deletion(identifier) is not None:
+                await (await self._wait(identifier, deleted)).until_deleted(accepted=True)
+
+    async def _begin_deletion(self, identifier: str) -> NetworkConnector | None:
+        """Delete a connector once it is idle; return `None` if it does not exist."""
         was_idle = False
         while True:
             try:
-                deleted = await self._core.call(
+                return await self._core.call(
                     operations.DELETE_NETWORK_CONNECTOR, {"identifier": identifier}
                 )
-                break
             except ResourceNotFoundException:
-                return
+                return None
             except ResourceConflictException as error:
                 connector = await self._find(identifier)
                 idle = connector is not None and not _is_busy(connector)
@@ -317,17 +340,13 @@ class Provisioning:
                     raise
                 was_idle = idle
                 await self._pause(connector, error)
-        # Another connector may get the name meanwhile, but never the ID.
-        whole = identifier in (deleted.id, deleted.name, deleted.arn)
-        await self._wait_until_deleted(deleted if whole else identifier)
 
     async def _create(self, wanted: Wanted) -> NetworkConnector:
-        created = await self._while_role_propagates(
+        return await self._while_role_propagates(
             lambda: self._core.write(
                 operations.CREATE_NETWORK_CONNECTOR, asdict(wanted, recurse=False)
             )
         )
-        return await self._wait_until_active(created)
 
     async def _tag(self, connector: NetworkConnector, wanted: Mapping[str, str]) -> None:
         """Add the desired tags that the connector lacks, and keep its other tags."""
@@ -351,7 +370,7 @@ class Provisioning:
         while True:
             try:
                 return await attempt()
-            except InvalidParameterValueException as error:
+            except ApiError as error:
                 if not _ROLE_ERROR.search(error.message) or self._clock.monotonic() >= end:
                     raise
             await self._clock.sleep(_ROLE_RETRY_INTERVAL)
@@ -359,14 +378,14 @@ class Provisioning:
     async def _wait_for_others(self, connector: NetworkConnector) -> NetworkConnector:
         """Wait until another caller's update ends, whether it succeeds or fails."""
         try:
-            return await (await self._wait(connector.id, connector)).until_updated(None)
+            return await (await self._wait(connector.arn, connector)).until_updated(None)
         except WaiterFailedError:
             return connector
 
     async def _wait_until_active(self, connector: NetworkConnector) -> NetworkConnector:
         return await (await self._wait(connector, connector)).until_active()
 
-    async def _wait_until_deleted(self, connector: str | NetworkConnector) -> None:
+    async def _wait_until_deleted(self, connector: NetworkConnector) -> None:
         await (await self._wait(connector, None)).until_deleted()
 
     async def _wait(
@@ -395,7 +414,7 @@ class Provisioning:
         """
         remaining = self._deadline - self._clock.monotonic()
         if remaining <= 0:
-            raise WaiterTimeoutError(f"timed out after {self._timeout:g} seconds", last=last)
+            raise timeout_error(self._timeout, last)
         return remaining
 
 

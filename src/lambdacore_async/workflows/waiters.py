@@ -7,16 +7,20 @@ from collections.abc import Awaitable, Callable, Container, Coroutine
 from datetime import datetime
 from typing import Final, Generic, TypeAlias, TypeVar
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from lambdacore_async.engine.clock import LAG
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (
+    ElasticIpConfiguration,
+    ElasticIpType,
     NetworkConnector,
+    NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorSummary,
     OnChange,
+    VpcEgressConfiguration,
 )
 from lambdacore_async.models.reason_codes import CAUSES, Cause
 from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
@@ -32,6 +36,10 @@ Output = TypeVar("Output")
 
 #: Seconds between the first two polls. Each interval is twice the previous one.
 _FIRST_INTERVAL: Final = 1.0
+
+#: Maximum seconds until the next poll after one that may lag behind, so that a wait sees 20 polls
+#: miss a resource before it concludes that there is none.
+_LAG_INTERVAL: Final = 3.0
 
 #: States from which a connector never becomes active.
 _FAILURE_STATES: Final = frozenset(
@@ -95,6 +103,29 @@ class WaiterFailedError(WaiterError):
 class WaiterTimeoutError(WaiterError, TimeoutError):
     """The resource did not reach the wanted state within the timeout."""
 
+    @property
+    def state(self) -> str | None:
+        """The state of the resource as last seen; `None` if no poll succeeded."""
+        return None if self.last is None else self.last.state
+
+    @property
+    def reason(self) -> str | None:
+        """The reason for that state in the service's words."""
+        return self.last.state_reason if isinstance(self.last, NetworkConnector) else None
+
+    @property
+    def reason_code(self) -> str | None:
+        """The service's code of that reason."""
+        return self.last.state_reason_code if isinstance(self.last, NetworkConnector) else None
+
+
+def timeout_error(
+    seconds: float, last: Awaited | None, operation: str | None = None
+) -> WaiterTimeoutError:
+    """Return the error of a wait of so many seconds that saw `last`."""
+    message = f"timed out after {seconds:g} seconds: {_describe(last)}"
+    return WaiterTimeoutError(message, last=last, operation=operation)
+
 
 class _Wait(Generic[Resource]):
     """One wait for one resource: its schedule of polls, and the last observation.
@@ -143,11 +174,7 @@ class _Wait(Generic[Resource]):
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise WaiterTimeoutError(
-                f"timed out after {self._timeout:g} seconds: {_describe(self._last)}",
-                last=self._last,
-                operation=self.operation,
-            ) from self._last_error
+            raise timeout_error(self._timeout, self._last, self.operation) from self._last_error
         finally:
             timer.cancel()
             await asyncio.wait([timer])
@@ -162,6 +189,10 @@ class _Wait(Generic[Resource]):
         self._interval = min(max(2 * interval, _FIRST_INTERVAL), self._poll_interval)
         return interval
 
+    def _hurry(self) -> None:
+        """Make the next poll soon, because the last one may lag behind."""
+        self._interval = min(self._interval, _LAG_INTERVAL)
+
     def _record(self, resource: Resource) -> Resource:
         """Keep an observation, and call `on_change` if it differs from the last one."""
         changed, self._last = resource != self._last, resource
@@ -175,6 +206,7 @@ class _Wait(Generic[Resource]):
             passing = self._exists and not self._is_past_lag()
             if not passing and self._last is not None:
                 raise self._deleted(self._last.name) from error
+            self._hurry()
         else:
             passing = error.transient or error.throttling
         if not passing:
@@ -199,26 +231,35 @@ class Update:
         version: the version that the update made, or the connector's version if it made none.
         operator_role: the connector's role after the update.
         began: when the update began.
+        configuration: the connector's configuration after the update.
     """
 
     version: int | None = None
     operator_role: str | None = None
     began: datetime | None = None
+    configuration: NetworkConnectorConfiguration | None = None
 
     def is_shown_by(self, connector: NetworkConnector) -> bool:
         """Return whether the connector is in the state that the update makes.
 
-        A version has one configuration, but an update of the role alone may make no version.
+        A version has one configuration, but an update of the role alone may make no version. A
+        service that tells no version tells when it modified the configuration.
         """
-        return _may_equal(self.version, connector.version) and _may_equal(
-            self.operator_role, connector.operator_role
+        if not _may_equal(self.operator_role, connector.operator_role):
+            return False
+        if self.version is not None and connector.version is not None:
+            return self.version == connector.version
+        return not self.follows(connector) and _may_equal(
+            normalised(self.configuration), normalised(connector.configuration)
         )
+
+    def follows(self, connector: NetworkConnector) -> bool:
+        """Return whether this observation shows the connector as it was before the update."""
+        return bool(self.began and connector.last_modified and connector.last_modified < self.began)
 
     def made(self, version: NetworkConnector) -> bool:
         """Return whether this update made a version that has the update's number."""
-        return _may_equal(self.operator_role, version.operator_role) and not (
-            self.began and version.last_modified and version.last_modified < self.began
-        )
+        return _may_equal(self.operator_role, version.operator_role) and not self.follows(version)
 
     def precedes(self, connector: NetworkConnector) -> bool:
         """Return whether this observation of the connector was certainly made after the update."""
@@ -237,6 +278,9 @@ class ConnectorWait(_Wait[NetworkConnector]):
         poll_interval: maximum seconds between two polls, more than 0.
         on_change: is called with the connector at the first poll and on each change.
         exists: whether the connector is known to exist.
+
+    Attributes:
+        was_deleting: whether a poll saw the connector in state `DELETING`.
     """
 
     operation = operations.GET_NETWORK_CONNECTOR.name
@@ -258,11 +302,11 @@ class ConnectorWait(_Wait[NetworkConnector]):
             on_change=on_change,
             exists=exists,
         )
-        self._identifier = connector if isinstance(connector, str) else connector.id
+        self._identifier = connector if isinstance(connector, str) else connector.arn
         self._given = None if isinstance(connector, str) else connector
         self._last_listed: NetworkConnector | None = None
         self._id: str | None = None
-        self._was_deleting = False
+        self.was_deleting = False
 
     async def until_active(self) -> NetworkConnector:
         """See `LambdaCoreClient.wait_until_network_connector_active`."""
@@ -276,14 +320,23 @@ class ConnectorWait(_Wait[NetworkConnector]):
         update = (
             Update(version)
             if version is not None or given is None
-            else Update(given.version, given.operator_role, given.last_modified)
+            else Update(
+                given.version, given.operator_role, given.last_modified, given.configuration
+            )
         )
         return await self._within_timeout(self._until_updated(update))
 
-    async def until_deleted(self) -> None:
-        """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
-        self._exists = False  # "not found" is the wanted outcome
-        await self._within_timeout(self._until_deleted())
+    async def until_deleted(self, *, accepted: bool = False) -> None:
+        """See `LambdaCoreClient.wait_until_network_connector_deleted`.
+
+        Args:
+            accepted: whether the service is known to have accepted the deletion.
+        """
+        given = self._given
+        accepted = accepted or (given is not None and given.state == NetworkConnectorState.DELETING)
+        # A read that lags behind a creation also answers "not found".
+        needed, self._exists = 1 + self._exists, False
+        await self._within_timeout(self._until_deleted(needed, accepted=accepted))
 
     async def _until_active(self) -> NetworkConnector:
         final = {NetworkConnectorState.ACTIVE, *_FAILURE_STATES}
@@ -297,7 +350,9 @@ class ConnectorWait(_Wait[NetworkConnector]):
                 raise _failed_state(connector)
 
     async def _until_updated(self, update: Update) -> NetworkConnector:
-        was_busy = False
+        was_busy = was_done = False
+        # A service that tells no version may show the new configuration before it shows the work.
+        twice = update.version is None and _is_updating(self._given)
         while True:
             # A listing does not show the status of an update.
             connector = await self._get_at_next_round()
@@ -306,10 +361,15 @@ class ConnectorWait(_Wait[NetworkConnector]):
             if connector.state in _FAILURE_STATES:
                 raise _failed_state(connector)
             past_lag = update == Update() or self._is_past_lag()
-            if connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS:
-                was_busy = True
+            if _is_updating(connector):
+                was_busy, was_done = True, False
             elif await self._is_done(connector, update, past_lag=past_lag, was_busy=was_busy):
-                return connector
+                if was_done or was_busy or past_lag or not twice:
+                    return connector
+                was_done = True
+                self._hurry()
+            else:
+                was_done = False
 
     async def _is_done(
         self, connector: NetworkConnector, update: Update, *, past_lag: bool, was_busy: bool
@@ -333,6 +393,8 @@ class ConnectorWait(_Wait[NetworkConnector]):
         failed = connector.last_update_status == NetworkConnectorLastUpdateStatus.FAILED
         if not failed and update.is_shown_by(connector):
             return True
+        if update.follows(connector) and not past_lag:
+            return False
         if update.version is not None:
             try:
                 version = await self._poller.get(f"{connector.arn}:{update.version}")
@@ -355,18 +417,35 @@ class ConnectorWait(_Wait[NetworkConnector]):
             )
         return after and not failed
 
-    async def _until_deleted(self) -> None:
-        # If the deletion was accepted, a lagging read may show the failure of an earlier one.
-        accepted = self._given is not None and self._given.state == NetworkConnectorState.DELETING
+    async def _until_deleted(self, needed: int, *, accepted: bool) -> None:
+        """Wait until the connector is deleted.
+
+        Args:
+            needed: the number of consecutive polls that must miss the connector.
+            accepted: whether the deletion was accepted. If so, a lagging read may show the failure
+                of an earlier deletion.
+        """
+        missed = failed = 0
         while True:
             try:
                 connector = await self._poll({NetworkConnectorState.DELETE_FAILED})
             except (ResourceNotFoundException, WaiterFailedError):
-                return
-            if connector is None or connector.state != NetworkConnectorState.DELETE_FAILED:
+                missed, failed = missed + 1, 0
+                if missed == needed:
+                    return
+                self._hurry()
                 continue
-            if not accepted or self._was_deleting or self._is_past_lag():
+            if connector is None:
+                continue
+            missed = 0
+            if connector.state != NetworkConnectorState.DELETE_FAILED:
+                failed = 0
+                continue
+            failed += 1
+            seen_twice = self.was_deleting and failed > 1
+            if not accepted or seen_twice or self._is_past_lag():
                 raise _failed_state(connector)
+            self._hurry()
 
     async def _poll(self, final: Container[object]) -> NetworkConnector | None:
         """Poll the connector at the next round.
@@ -425,7 +504,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
             raise self._deleted(connector.name)
         self._id = connector.id
         if connector.state == NetworkConnectorState.DELETING:
-            self._was_deleting = True
+            self.was_deleting = True
 
 
 class RuntimeWait(_Wait[Model]):
@@ -487,6 +566,28 @@ class RuntimeWait(_Wait[Model]):
                 )
 
 
+def normalised(value: object) -> object:
+    """Return a form of a member's value that is equal for equal meanings.
+
+    Lists become sets. `None` stands for an empty list, and for no elastic IP addresses.
+    """
+    if value == ElasticIpConfiguration(ElasticIpType.NONE):
+        return None
+    if isinstance(value, tuple):
+        items: frozenset[object] = frozenset(value)
+        return items or None
+    if isinstance(value, VpcEgressConfiguration):
+        return tuple(map(normalised, astuple(value, recurse=False)))
+    return value
+
+
+def _is_updating(connector: NetworkConnector | None) -> bool:
+    return (
+        connector is not None
+        and connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS
+    )
+
+
 def _may_equal(one: object, other: object) -> bool:
     """Return whether two values are equal, or one of them is unknown."""
     return one is None or other is None or one == other
@@ -497,7 +598,11 @@ def _describe(last: Awaited | None) -> str:
     if last is None:
         return "no poll succeeded"
     state = f"{last.name} is {last.state}"
-    if not isinstance(last, NetworkConnector) or last.last_update_status is None:
+    if not isinstance(last, NetworkConnector):
+        return state
+    if last.state != NetworkConnectorState.ACTIVE:
+        state = ": ".join(filter(None, (state, last.state_reason_code, last.state_reason)))
+    if last.last_update_status is None:
         return state
     update = f"{state}, last update {last.last_update_status}"
     code, reason = last.last_update_status_reason_code, last.last_update_status_reason
