@@ -109,8 +109,8 @@ async def test_deleting_a_connector_that_does_not_exist_succeeds(
 
 
 async def test_a_failed_deletion_exits_with_1_and_prints_why(service: LocalLambdaCore) -> None:
-    for _ in range(2):  # the first failure could be that of an earlier deletion
-        service.state.fail_next("DeleteNetworkConnector", OUT_OF_ADDRESSES)
+    # The command must see the deletion: otherwise, the failure could be that of an earlier one.
+    service.state.fail_next("DeleteNetworkConnector", OUT_OF_ADDRESSES, seconds=0.3)
     result = await run("delete", "prod", "--wait")
     assert result.exit_code == 1
     assert re.search(r"prod +WaiterFailedError +.*SubnetOutOfIPAddresses", result.stdout)

@@ -605,3 +605,12 @@ def test_every_identifier_is_found_or_rejected(identifier: str) -> None:
             call(identifier)
         except ApiError as error:
             assert error.status_code in (400, 404)  # noqa: PT017 - success is valid too
+
+
+def test_a_resource_has_at_most_50_tags(state: State) -> None:
+    arn = state.put_network_connector("prod").arn
+    state.tag_resource(arn, {str(number): "x" for number in range(50)})
+    state.tag_resource(arn, {"0": "y"})
+    with pytest.raises(InvalidParameterValueException, match="at most 50 tags"):
+        state.tag_resource(arn, {"50": "x"})
+    assert len(state.list_tags(arn)) == 50

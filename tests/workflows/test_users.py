@@ -256,6 +256,8 @@ async def test_a_connector_in_use_is_not_deleted() -> None:
     assert pickle.loads(pickle.dumps(caught.value)).users == caught.value.users  # noqa: S301 - our own
     assert str(caught.value.users[-1]) == f"MicroVmImage {IMAGE}, version v1"
     assert (await client.get_network_connector("prod")).state == "ACTIVE"
+    user = caught.value.users[0]
+    assert str(ConnectorInUseError((user,))).endswith("is in use by MicroVm m-0")
 
 
 async def test_a_connector_without_users_is_deleted() -> None:
