@@ -31,6 +31,7 @@ NOT_NEEDED: Final = {
             "engine.identity.metadata",
             "local",
             "models.reason_codes",
+            "models.remedies",
             "models.runtimes",
             "protocol.operations.runtimes",
             "protocol.operations.table",

@@ -17,10 +17,10 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorSummary,
     VpcEgressConfiguration,
 )
+from lambdacore_async.models.remedies import notes_of
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Found, Lookup
-from lambdacore_async.workflows.waiters import WaiterFailedError
 
 #: Width of a terminal, in characters, from which on tables have their less important columns.
 WIDE: Final = 105
@@ -32,12 +32,9 @@ def code_of(error: LambdaCoreError) -> str:
 
 
 def message_of(error: LambdaCoreError) -> str:
-    """Return an error's message without details such as its operation and status."""
-    if isinstance(error, ApiError):
-        return error.message
-    if isinstance(error, WaiterFailedError) and error.cause is not None:
-        return f"{error.args[0]} {error.cause.remedy}"
-    return str(error.args[0])
+    """Return an error's message and notes, without details such as its operation and status."""
+    message = error.message if isinstance(error, ApiError) else str(error.args[0])
+    return " ".join((message, *notes_of(error)))
 
 
 def reason_code_of(connector: NetworkConnector) -> str | None:

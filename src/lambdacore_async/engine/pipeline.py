@@ -228,6 +228,13 @@ def _redaction(call: _Call[Output]) -> Redaction:
     return Redaction(call.signed, call.credentials)
 
 
+def _explain(error: LambdaCoreError) -> None:
+    """Add what to do about an error as a note."""
+    from lambdacore_async.models.remedies import add_note, remedy_of
+
+    add_note(error, remedy_of(error))
+
+
 class Pipeline:
     """Makes the calls of one view of a client in one region.
 
@@ -320,6 +327,7 @@ class Pipeline:
                     self._report(call, error, delay)
                 if delay is None:
                     call.response = None  # the error's traceback keeps this frame alive
+                    _explain(error)
                     raise
             else:
                 self.shared.quota.release(call.retry_cost)

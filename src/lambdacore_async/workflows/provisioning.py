@@ -315,7 +315,7 @@ class Provisioning:
             identifier = deleted.arn
         wait = await self._wait(identifier, deleted)
         try:
-            await wait.until_deleted(accepted=True)
+            await wait.until_deleted(accepted=deleted.state == NetworkConnectorState.DELETING)
         except WaiterFailedError:
             if wait.was_deleting:
                 raise

@@ -23,6 +23,7 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.reason_codes import CAUSES, Cause
+from lambdacore_async.models.remedies import SLOW, add_note, remedy_of_reason
 from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
 from lambdacore_async.protocol import operations
 from lambdacore_async.workflows.arguments import check_count
@@ -93,6 +94,9 @@ class WaiterFailedError(WaiterError):
         self.state = state
         self.reason = reason
         self.reason_code = reason_code
+        if self.cause is not None:
+            self.add_note(self.cause.remedy)
+        add_note(self, remedy_of_reason(reason))
 
     @property
     def cause(self) -> Cause | None:
@@ -124,7 +128,11 @@ def timeout_error(
 ) -> WaiterTimeoutError:
     """Return the error of a wait of so many seconds that saw `last`."""
     message = f"timed out after {seconds:g} seconds: {_describe(last)}"
-    return WaiterTimeoutError(message, last=last, operation=operation)
+    error = WaiterTimeoutError(message, last=last, operation=operation)
+    add_note(error, remedy_of_reason(error.reason))
+    if isinstance(last, NetworkConnector) and last.state == NetworkConnectorState.PENDING:
+        add_note(error, SLOW)
+    return error
 
 
 class _Wait(Generic[Resource]):
@@ -566,7 +574,9 @@ class RuntimeWait(_Wait[Model]):
                 )
 
 
-def normalised(value: object) -> object:
+def normalised(
+    value: NetworkConnectorConfiguration | ElasticIpConfiguration | tuple[str, ...] | str | None,
+) -> object:
     """Return a form of a member's value that is equal for equal meanings.
 
     Lists become sets. `None` stands for an empty list, and for no elastic IP addresses.
@@ -574,8 +584,7 @@ def normalised(value: object) -> object:
     if value == ElasticIpConfiguration(ElasticIpType.NONE):
         return None
     if isinstance(value, tuple):
-        items: frozenset[object] = frozenset(value)
-        return items or None
+        return frozenset(value) or None
     if isinstance(value, VpcEgressConfiguration):
         return tuple(map(normalised, astuple(value, recurse=False)))
     return value
