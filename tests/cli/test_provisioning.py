@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from lambdacore_async import ConnectorUser, ConnectorUserKind, LambdaCoreClient
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
@@ -106,6 +107,24 @@ async def test_deleting_a_connector_that_does_not_exist_succeeds(
 ) -> None:
     result = await run("delete", "none", *(["--wait"] if wait else []))
     assert (result.exit_code, result.output) == (0, "")
+
+
+async def test_a_connector_in_use_is_not_deleted(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [ConnectorUser(ConnectorUserKind.MICRO_VM, "m-1", None, "prod")]
+
+    async def users_of(self: LambdaCoreClient, connector: str) -> tuple[ConnectorUser, ...]:
+        return tuple(users)
+
+    monkeypatch.setattr(LambdaCoreClient, "users_of", users_of)
+    result = await run("delete", "prod", "--unless-used")
+    assert result.exit_code == 1
+    assert "ConnectorInUseError" in result.stdout
+    assert service.calls["DeleteNetworkConnector"] == 0
+    users.clear()
+    assert (await run("delete", "prod", "--unless-used")).exit_code == 0
+    assert service.calls["DeleteNetworkConnector"] == 1
 
 
 async def test_a_failed_deletion_exits_with_1_and_prints_why(service: LocalLambdaCore) -> None:

@@ -274,7 +274,7 @@ async def test_a_listing_that_is_not_found_does_not_count_as_a_deleted_connector
     client, neighbours, connector = world()
     neighbours.microvm("m-1", egressNetworkConnectors=[connector.arn])
     neighbours.answers["/2025-03-07/web-functions"] = refusal("ResourceNotFoundException", 404)
-    with pytest.raises(ResourceNotFoundException):
+    with pytest.raises(ResponseError, match="the listing is not found"):
         await client.delete_network_connector_and_wait("prod", unless_used=True)
     assert (await client.get_network_connector("prod")).state == "ACTIVE"
 

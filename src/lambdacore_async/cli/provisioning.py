@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.workflows.lookups import Failed, Found
+from lambdacore_async.workflows.users import ConnectorInUseError
 
 
 def ensure(
@@ -89,6 +91,12 @@ def delete(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait until the connector is deleted.")
     ] = False,
+    unless_used: Annotated[
+        bool,
+        typer.Option(
+            "--unless-used", help="Fail if a MicroVM, a MicroVM image or a Web Function names it."
+        ),
+    ] = False,
     timeout: WaitTimeout = 1800.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
@@ -96,19 +104,20 @@ def delete(
 ) -> None:
     """Delete a network connector or one of its versions; succeeds if it does not exist."""
 
+    async def begin(client: LambdaCoreClient, show: Callable[[str], None]) -> object:
+        if unless_used and (users := await client.users_of(identifier)):
+            raise ConnectorInUseError(users)
+        if not wait:
+            return await client.delete_network_connector(identifier)
+        await client.delete_network_connector_and_wait(
+            identifier, timeout=timeout, on_change=lambda connector: show(state_of(connector))
+        )
+        return None
+
     async def work() -> int:
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
             with printing.spinner(f"Deleting {identifier}") as show:
-                deleting = (
-                    client.delete_network_connector_and_wait(
-                        identifier,
-                        timeout=timeout,
-                        on_change=lambda connector: show(state_of(connector)),
-                    )
-                    if wait
-                    else client.delete_network_connector(identifier)
-                )
-                result = await result_of(identifier, deleting)
+                result = await result_of(identifier, begin(client, show))
         if not isinstance(result, Failed) or isinstance(result.error, ResourceNotFoundException):
             return 0
         show_failures([result])

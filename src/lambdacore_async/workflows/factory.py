@@ -225,13 +225,10 @@ class Workflows:
     async def refuse_if_used(self, identifier: str) -> None:
         """Raise `ConnectorInUseError` if resources use a connector; do nothing if it is gone."""
         try:
-            connector = await self._core.call(
-                operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
-            )
+            users = await self.users_of(identifier)
         except ResourceNotFoundException:
             return
-        # Outside the try: a listing that is not found says nothing about the connector.
-        if users := await find_users(self.request, connector):
+        if users:
             raise ConnectorInUseError(users)
 
     def provisioning(

@@ -184,7 +184,11 @@ class _Search:
                 except ResourceNotFoundException:
                     return []  # it was deleted after it was listed
 
-        return await _gather(*[find(resource) for resource in [r async for r in listed]])
+        try:
+            resources = [resource async for resource in listed]
+        except ResourceNotFoundException as error:  # callers would take it for the connector
+            raise _unreadable(f"the listing is not found: {error.message}", 404) from error
+        return await _gather(*[find(resource) for resource in resources])
 
     async def _listed(
         self, path: str, members: str, method: str = "GET"
@@ -228,5 +232,5 @@ def _text(content: Mapping[str, Any], member: str) -> str:
     raise _unreadable(f"{member}: expected str")
 
 
-def _unreadable(problem: str) -> ResponseError:
-    return ResponseError(f"cannot read the response: {problem}", status_code=200)
+def _unreadable(problem: str, status_code: int = 200) -> ResponseError:
+    return ResponseError(f"cannot read the response: {problem}", status_code=status_code)
