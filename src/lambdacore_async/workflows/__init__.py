@@ -9,9 +9,11 @@ from lambdacore_async.on_demand import names_of
 
 if TYPE_CHECKING:
     from lambdacore_async.protocol.raw import RawResponse
+    from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.workflows.surroundings import Check, CheckStatus
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
     from lambdacore_async.workflows.waiters import (
         WaiterError,
@@ -31,6 +33,7 @@ else:
         __name__,
         {
             "lambdacore_async.protocol.raw": ("RawResponse",),
+            "lambdacore_async.workflows.diagnosis": ("Diagnosis",),
             "lambdacore_async.workflows.lookups": (
                 "Failed",
                 "Found",
@@ -44,6 +47,7 @@ else:
                 "DriftValue",
                 "diff_network_connector",
             ),
+            "lambdacore_async.workflows.surroundings": ("Check", "CheckStatus"),
             "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
             "lambdacore_async.workflows.waiters": (
                 "WaiterError",
@@ -62,11 +66,14 @@ else:
     )
 
 __all__ = [
+    "Check",
+    "CheckStatus",
     "ConnectorAdded",
     "ConnectorChange",
     "ConnectorDeleted",
     "ConnectorStateChanged",
     "ConnectorUpdated",
+    "Diagnosis",
     "Drift",
     "DriftValue",
     "Failed",
