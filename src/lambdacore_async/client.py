@@ -644,6 +644,18 @@ class LambdaCoreClient:
         """
         return await self._workflows.prune(identifier, keep)
 
+    async def diagnose_network_connector(self, identifier: str) -> workflows.Diagnosis:
+        """Check why a connector is stuck or failed, and say what to look at next.
+
+        The checks are its state, its last update, its age, its versions and its tags. With the
+        extra `botocore`, the operator role, the subnets and the security groups are checked too. A
+        check that lacks a permission is `unknown` and says why.
+
+        Args:
+            identifier: the connector's ID, name or ARN.
+        """
+        return await self._workflows.diagnose(identifier)
+
     async def wait_until_network_connector_active(
         self,
         identifier: str | NetworkConnector,

@@ -66,6 +66,7 @@ COMMANDS = {
     "delete": ("delete", "name"),
     "delete and wait": ("delete", "name", "--wait"),
     "delete of text": ("delete", "TEXT"),
+    "doctor": ("doctor", "name"),
     "ensure": ("ensure", "name"),
     "usage": ("list", "TEXT"),
     "option": ("list", "--TEXT"),

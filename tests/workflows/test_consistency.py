@@ -240,6 +240,8 @@ async def test_a_refusal_of_a_role_lasts_two_minutes_whatever_its_code(
     error = await service.ensure()
     assert isinstance(error, ApiError)
     assert error.code == code
+    (note,) = error.__notes__
+    assert ("aws:SourceAccount" if message == CANNOT_ASSUME else "ec2:CreateTags") in note
     assert 120 <= service.clock.monotonic() <= 125
 
 

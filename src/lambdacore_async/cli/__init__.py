@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from lambdacore_async._version import VERSION
-from lambdacore_async.cli import lookups, printing, provisioning, service, waiting
+from lambdacore_async.cli import doctor, lookups, printing, provisioning, service, waiting
 
 
 @runtime_checkable
@@ -67,6 +67,7 @@ app.command()(provisioning.ensure)
 app.command()(provisioning.delete)
 app.command()(waiting.wait)
 app.command()(waiting.watch)
+app.command()(doctor.doctor)
 app.command()(service.demo)
 app.command()(service.local)
 

@@ -9,9 +9,11 @@ from lambdacore_async.on_demand import names_of
 
 if TYPE_CHECKING:
     from lambdacore_async.protocol.raw import RawResponse
+    from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.workflows.surroundings import Check, CheckStatus
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
     from lambdacore_async.workflows.users import (
         ConnectorInUseError,
@@ -36,6 +38,7 @@ else:
         __name__,
         {
             "lambdacore_async.protocol.raw": ("RawResponse",),
+            "lambdacore_async.workflows.diagnosis": ("Diagnosis",),
             "lambdacore_async.workflows.lookups": (
                 "Failed",
                 "Found",
@@ -49,6 +52,7 @@ else:
                 "DriftValue",
                 "diff_network_connector",
             ),
+            "lambdacore_async.workflows.surroundings": ("Check", "CheckStatus"),
             "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
             "lambdacore_async.workflows.users": (
                 "ConnectorInUseError",
@@ -72,6 +76,8 @@ else:
     )
 
 __all__ = [
+    "Check",
+    "CheckStatus",
     "ConnectorAdded",
     "ConnectorChange",
     "ConnectorDeleted",
@@ -80,6 +86,7 @@ __all__ = [
     "ConnectorUpdated",
     "ConnectorUser",
     "ConnectorUserKind",
+    "Diagnosis",
     "Drift",
     "DriftValue",
     "Failed",

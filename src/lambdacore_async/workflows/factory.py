@@ -35,6 +35,7 @@ from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.workflows.arguments import as_seconds, check_count, check_function, check_wait
+from lambdacore_async.workflows.diagnosis import Diagnosis, diagnose
 from lambdacore_async.workflows.lookups import Lookup, Lookups
 from lambdacore_async.workflows.pagination import Pager
 from lambdacore_async.workflows.polling import Poller
@@ -230,6 +231,10 @@ class Workflows:
             return
         if users:
             raise ConnectorInUseError(users)
+
+    async def diagnose(self, identifier: str) -> Diagnosis:
+        """See `LambdaCoreClient.diagnose_network_connector`."""
+        return await diagnose(self._core, identifier)
 
     def provisioning(
         self,

@@ -1,0 +1,72 @@
+"""The command `doctor`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+import typer
+
+from lambdacore_async.cli import printing
+from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region
+from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.running import SOME_FAILED, run
+from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.models.shared import JSONValue
+from lambdacore_async.protocol.writing import to_dict
+from lambdacore_async.workflows.diagnosis import Diagnosis
+from lambdacore_async.workflows.surroundings import Check, CheckStatus
+
+_COLUMNS: Final[Sequence[Column[Check]]] = (
+    Column("Check", lambda check: check.name),
+    Column("Status", lambda check: check.status),
+    Column("Found", lambda check: check.detail),
+    Column("Next step", lambda check: check.next_step),
+)
+
+
+def doctor(
+    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
+    *,
+    endpoint_url: EndpointUrl = None,
+    region: Region = None,
+    profile: Profile = None,
+    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+) -> None:
+    """Check why a network connector is stuck or failed, and say what to look at next.
+
+    With the extra `botocore`, it also checks the operator role, the subnets and the security
+    groups. Exits with 1 if a check finds something wrong.
+    """
+
+    async def work() -> int:
+        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+            with printing.spinner(f"Checking {identifier}"):
+                diagnosis = await client.diagnose_network_connector(identifier)
+        if output is Output.TABLE:
+            printing.table(_COLUMNS, diagnosis.checks)
+        elif output is Output.JSON:
+            printing.json_document(_as_json(identifier, diagnosis))
+        else:
+            printing.json_line(_as_json(identifier, diagnosis))
+        wrong = any(check.status is CheckStatus.WRONG for check in diagnosis.checks)
+        return SOME_FAILED if wrong else 0
+
+    run(work())
+
+
+def _as_json(identifier: str, diagnosis: Diagnosis) -> dict[str, JSONValue]:
+    connector = diagnosis.connector
+    return {
+        "identifier": identifier,
+        "connector": None if connector is None else to_dict(connector),
+        "checks": [
+            {
+                "name": check.name,
+                "status": check.status,
+                "detail": check.detail,
+                "next_step": check.next_step,
+            }
+            for check in diagnosis.checks
+        ],
+    }
