@@ -93,6 +93,7 @@ def bad(message: str) -> Answer:
     return refused("InvalidParameterValueException", message)
 
 
+CONFLICT: Final = refused("ResourceConflictException", "it exists, or is busy", 409)
 NOT_FOUND: Final[Answer] = (
     404,
     {"code": "ResourceNotFoundException", "Message": "Network connector not found for: prod"},
@@ -179,10 +180,45 @@ async def test_twenty_reads_may_miss_what_ensure_created_and_it_is_created_once(
 
 
 async def test_a_creation_that_never_shows_ends_with_the_timeout_and_few_creations() -> None:
-    service = Script(POST=[PENDING, refused("ResourceConflictException", "it exists", 409)])
-    service._scripts["GET"] = [NOT_FOUND]
+    service = Script(POST=[PENDING, CONFLICT], GET=[NOT_FOUND])
     assert isinstance(await service.ensure(), WaiterTimeoutError)
     assert service.clock.monotonic() == 1800
+    assert service.count("POST") <= 1800 / 60
+
+
+async def test_ensure_creates_nothing_again_while_reads_may_miss_what_it_created() -> None:
+    drifted = connector("ACTIVE", subnet="subnet-z", LastModified=1e9)
+    reads = [NOT_FOUND, PENDING, drifted, *[NOT_FOUND] * 4, ACTIVE]
+    service = Script(POST=[PENDING, CONFLICT], GET=reads)
+    assert subnets_of(await service.ensure()) == ("subnet-a",)
+    assert service.count("POST") == 1
+
+
+async def test_ensure_creates_nothing_again_while_reads_may_miss_what_another_created() -> None:
+    service = Script(POST=[CONFLICT], GET=[*[NOT_FOUND] * 5, PENDING, ACTIVE])
+    assert (await service.ensure()).state == "ACTIVE"
+    assert service.count("POST") == 1
+
+
+async def test_ensure_creates_again_what_reads_miss_for_longer_than_they_may_lag() -> None:
+    # The refusal was about a connector whose deletion had not ended.
+    service = Script(POST=[CONFLICT, PENDING], GET=[*[NOT_FOUND] * 8, PENDING, ACTIVE])
+    assert (await service.ensure()).state == "ACTIVE"
+    assert service.count("POST") == 2
+    assert 60 <= service.clock.monotonic() < 80
+
+
+async def test_reads_may_miss_a_connector_that_another_process_just_created() -> None:
+    async def wait(client: LambdaCoreClient) -> NetworkConnector:
+        return await client.wait_until_network_connector_active("prod")
+
+    reads = [PENDING, NOT_FOUND, PENDING, *[NOT_FOUND] * 5, ACTIVE]
+    assert (await Script(GET=reads).run(wait)).state == "ACTIVE"
+    gone = Script(GET=[PENDING, NOT_FOUND])
+    error = await gone.run(wait)
+    assert isinstance(error, WaiterFailedError)
+    assert "was deleted" in str(error)
+    assert 60 <= gone.clock.monotonic() < 70
 
 
 @pytest.mark.parametrize("reads", [1, 20])
@@ -259,6 +295,13 @@ async def test_active_is_read_for_a_while_after_a_deletion_began() -> None:
     service = Script(DELETE=[DELETING], GET=reads)
     assert await service.delete() is None
     assert service.count("DELETE") == 1
+
+
+@pytest.mark.parametrize("seen", [DELETING, NOT_FOUND])
+async def test_a_connector_that_another_caller_deletes_is_waited_for(seen: Answer) -> None:
+    # Whether AWS accepts a second deletion is not known.
+    service = Script(DELETE=[CONFLICT, NOT_FOUND], GET=[seen, DELETING, DELETING, NOT_FOUND])
+    assert await service.delete() is None
 
 
 async def test_the_failure_of_an_earlier_deletion_passes() -> None:

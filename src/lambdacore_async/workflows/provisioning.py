@@ -7,6 +7,7 @@ after a cancellation, or made concurrently, continues from the connector's curre
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
@@ -14,6 +15,7 @@ from typing import Final, TypeAlias, TypeVar
 
 from attrs import asdict, evolve, fields, frozen
 
+from lambdacore_async.engine.clock import LAG
 from lambdacore_async.engine.core import Core
 from lambdacore_async.errors import (
     ApiError,
@@ -247,6 +249,7 @@ class Provisioning:
         """See `LambdaCoreClient.ensure_network_connector`."""
         updates = 0
         gone = set[str]()
+        hidden_until = -math.inf  # until then, reads may miss the connector although it exists
         connector = await self._find(wanted.name)
         # Only a creation sets the tags. Reading them back would require another permission.
         has_tags = not wanted.tags
@@ -254,10 +257,15 @@ class Provisioning:
             drifts = wanted.drifts(connector)
             reason: LambdaCoreError | None = None
             try:
-                if connector is None:
-                    accepted = await self._create(wanted)
+                if connector is None and self._clock.monotonic() >= hidden_until:
+                    try:
+                        accepted = await self._create(wanted)
+                    finally:  # a refusal may mean that another caller created it
+                        hidden_until = self._clock.monotonic() + LAG
                     has_tags = True
                     connector = await self._wait_until_active(accepted)
+                elif connector is None:
+                    pass  # read it again
                 elif connector.state == NetworkConnectorState.DELETING:
                     await self._wait_until_deleted(connector)
                     gone.add(connector.arn)
@@ -324,7 +332,10 @@ class Provisioning:
                 await (await self._wait(identifier, deleted)).until_deleted(accepted=True)
 
     async def _begin_deletion(self, identifier: str) -> NetworkConnector | None:
-        """Delete a connector once it is idle; return `None` if it does not exist."""
+        """Delete a connector once it is idle; return `None` if it does not exist.
+
+        If another caller is already deleting the connector, return it.
+        """
         was_idle = False
         while True:
             try:
@@ -335,6 +346,8 @@ class Provisioning:
                 return None
             except ResourceConflictException as error:
                 connector = await self._find(identifier)
+                if connector is not None and connector.state == NetworkConnectorState.DELETING:
+                    return connector  # another caller deletes it
                 idle = connector is not None and not _is_busy(connector)
                 if idle and was_idle:  # the first time, work may have ended between the calls
                     raise

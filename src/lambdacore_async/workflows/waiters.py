@@ -350,6 +350,8 @@ class ConnectorWait(_Wait[NetworkConnector]):
         final = {NetworkConnectorState.ACTIVE, *_FAILURE_STATES}
         while True:
             connector = await self._poll(final)
+            if self._last is not None and self._last.state == NetworkConnectorState.PENDING:
+                self._exists = True  # a read that misses it lags behind its creation
             if connector is None:
                 continue
             if connector.state == NetworkConnectorState.ACTIVE:
