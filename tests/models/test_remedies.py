@@ -138,3 +138,10 @@ def test_a_wait_for_a_pending_connector_tells_how_long_is_normal() -> None:
     assert isinstance(error, WaiterTimeoutError)
     assert "three minutes" in " ".join(notes_of(error))
     assert list(notes_of(timeout_error(5, None))) == []
+
+
+@pytest.mark.parametrize("word", ["subnet ", "OperatorRole ", "VPC "])
+def test_only_the_start_of_a_long_text_is_searched(word: str) -> None:
+    # To search all of it would take minutes, in which the event loop stands still.
+    assert remedy_of(ApiError(word * 1_000_000, code="X")) is None
+    assert remedy_of(ApiError(" " * 1000 + "iam:PassRole", code="AccessDenied")) is None

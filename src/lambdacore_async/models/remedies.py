@@ -24,6 +24,10 @@ PERMISSIONS: Final = (
     f"the managed policy {OPERATOR_POLICY}, without a boundary or an organisation's policy that "
     "denies them. IAM takes up to two minutes to propagate a new policy."
 )
+#: The number of characters of an error's text that the patterns see. Some of them take time that
+#: grows with the square of the length, and a hostile server may send a long text.
+_MAX_MESSAGE: Final = 1000
+
 SLOW: Final = (
     "A creation takes about three minutes and can take ten. After that, look at state_reason, and "
     "run `lambdacore doctor` with the connector's name."
@@ -48,7 +52,8 @@ class Remedy:
         return (
             (not self.codes or error.code in self.codes)
             and re.search(self.operation, error.operation or "") is not None
-            and re.search(self.message, error.message, re.IGNORECASE | re.DOTALL) is not None
+            and re.search(self.message, error.message[:_MAX_MESSAGE], re.IGNORECASE | re.DOTALL)
+            is not None
         )
 
 
