@@ -44,7 +44,7 @@ NOT_NEEDED: Final = {
             "workflows.polling",
             "workflows.provisioning",
             "workflows.recent_set",
-            "workflows.surroundings",
+            "workflows.dependencies",
             "workflows.targets",
             "workflows.waiters",
             "workflows.watching",

@@ -22,7 +22,8 @@ from lambdacore_async import (
     VpcEgressConfiguration,
     diff_network_connector,
 )
-from lambdacore_async.workflows.arguments import as_seconds, check_callback, check_count
+from lambdacore_async.engine.transport.timeouts import as_seconds
+from lambdacore_async.workflows.arguments import check_callback, check_count
 from support.simulation import World
 
 VPC: Final = VpcEgressConfiguration(subnet_ids=("subnet-a",))

@@ -143,7 +143,7 @@ async def test_a_connector_that_may_not_be_read_is_unknown() -> None:
 
 
 @pytest.mark.parametrize("arn", [None, "arn:x"])
-async def test_with_botocore_the_surroundings_are_checked_in_a_thread(
+async def test_with_botocore_the_dependencies_are_checked_in_a_thread(
     monkeypatch: pytest.MonkeyPatch, arn: str | None
 ) -> None:
     here = World()
@@ -158,7 +158,7 @@ async def test_with_botocore_the_surroundings_are_checked_in_a_thread(
         raise ImportError
 
     monkeypatch.setattr(diagnosis, "botocore_clients", botocore_clients)
-    checks = await diagnosis._surroundings(client._core, connector)
+    checks = await diagnosis._dependencies(client._core, connector)
     assert regions == ["us-east-1"]
     assert {check.detail for check in checks} == {"botocore is not installed"}
 
@@ -177,5 +177,5 @@ async def test_credentials_that_expired_meanwhile_are_told(
 
     monkeypatch.setattr(client._core.shared.credentials, "current", lambda: None)
     monkeypatch.setattr(client._core.shared.credentials, "get", get)
-    checks = await diagnosis._surroundings(client._core, there)
+    checks = await diagnosis._dependencies(client._core, there)
     assert {check.detail for check in checks} == {"could not look: expired"}

@@ -14,8 +14,8 @@ from lambdacore_async.cli.running import SOME_FAILED, run
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
+from lambdacore_async.workflows.dependencies import Check, CheckStatus
 from lambdacore_async.workflows.diagnosis import Diagnosis
-from lambdacore_async.workflows.surroundings import Check, CheckStatus
 
 _COLUMNS: Final[Sequence[Column[Check]]] = (
     Column("Check", lambda check: check.name),

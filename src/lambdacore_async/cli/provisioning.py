@@ -45,7 +45,7 @@ def ensure(
     ] = None,
     tags: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="KEY=VALUE", help="Tag for a new connector; repeatable."),
+        typer.Option("--tag", metavar="KEY=VALUE", help="Tag that it must have; repeatable."),
     ] = None,
     timeout: WaitTimeout = 1800.0,
     endpoint_url: EndpointUrl = None,

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from http import HTTPStatus
 from string import ascii_letters, digits
 from types import MappingProxyType
-from typing import Any, Final, Generic, NamedTuple, TypeVar, get_origin
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, unquote
 
 from attrs import Factory, evolve, field, frozen
@@ -260,7 +260,7 @@ class Operation(Generic[Output]):
             if location is _PATH:
                 target = target.replace(f"{{{member.wire}}}", _escape(str(data)))
             elif location is _QUERY:
-                values = data if isinstance(data, list | tuple) else (data,)
+                values = data if reading.is_array(data) else (data,)
                 queries += [f"{member.wire}={_escape(str(value))}" for value in values]
             elif location is _HEADER:
                 headers[member.wire] = str(data)
@@ -376,8 +376,8 @@ class Operation(Generic[Output]):
                     data = labels.get(member.wire)
                 case Location.QUERY:
                     values = queries.get(member.wire, [])
-                    is_list = get_origin(member.kind) is tuple
-                    data = values if is_list else _from_text(values[-1] if values else None, member)
+                    last = values[-1] if values else None
+                    data = values if reading.is_list(member.kind) else _from_text(last, member)
                 case Location.HEADER:
                     data = _from_text(request.headers.get(member.wire), member)
                 case _:  # the body

@@ -9,11 +9,11 @@ from lambdacore_async.on_demand import names_of
 
 if TYPE_CHECKING:
     from lambdacore_async.protocol.raw import RawResponse
+    from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
-    from lambdacore_async.workflows.surroundings import Check, CheckStatus
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
     from lambdacore_async.workflows.users import (
         ConnectorInUseError,
@@ -52,7 +52,7 @@ else:
                 "DriftValue",
                 "diff_network_connector",
             ),
-            "lambdacore_async.workflows.surroundings": ("Check", "CheckStatus"),
+            "lambdacore_async.workflows.dependencies": ("Check", "CheckStatus"),
             "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
             "lambdacore_async.workflows.users": (
                 "ConnectorInUseError",

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import ParameterError
 
-__all__ = ["as_seconds", "check_callback", "check_count", "check_function", "check_wait"]
-
 
 def check_count(parameter: str, value: object) -> None:
     """Check that a value is a whole number of at least 1.

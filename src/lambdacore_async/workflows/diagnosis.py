@@ -20,14 +20,16 @@ from lambdacore_async.models.network_connectors import (
 from lambdacore_async.models.reason_codes import CAUSES
 from lambdacore_async.models.remedies import SLOW, remedy_of, remedy_of_reason
 from lambdacore_async.protocol import operations
-from lambdacore_async.workflows.pagination import Pager
-from lambdacore_async.workflows.surroundings import (
+from lambdacore_async.protocol.endpoints import parse_arn
+from lambdacore_async.workflows.dependencies import (
     Check,
     CheckStatus,
     botocore_clients,
-    check_surroundings,
+    check_dependencies,
     unchecked,
 )
+from lambdacore_async.workflows.pagination import Pager
+from lambdacore_async.workflows.waiters import is_busy
 
 #: The longest time that work on a connector normally takes.
 _NORMAL: Final = timedelta(minutes=10)
@@ -61,7 +63,7 @@ async def diagnose(core: Core, identifier: str) -> Diagnosis:
         status = CheckStatus.WRONG if missing else CheckStatus.UNKNOWN
         return Diagnosis(None, (Check("state", status, str(error), remedy_of(error)),))
     others = await asyncio.gather(
-        _versions(core, connector), _tags(core, connector), _surroundings(core, connector)
+        _versions(core, connector), _tags(core, connector), _dependencies(core, connector)
     )
     checks = [_state(connector), _update(connector), _age(core, connector)]
     for found in others:
@@ -103,10 +105,7 @@ def _age(core: Core, connector: NetworkConnector) -> Check:
         return Check("age", CheckStatus.UNKNOWN, "the service tells no time of the last change")
     age = max(core.clock.now() - connector.last_modified, timedelta())
     detail = f"last changed {age.total_seconds() / 60:.0f} minutes ago"
-    busy = (
-        connector.state in (NetworkConnectorState.PENDING, NetworkConnectorState.DELETING)
-        or connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS
-    )
+    busy = connector.state == NetworkConnectorState.DELETING or is_busy(connector)
     if busy and age > _NORMAL:
         return Check("age", CheckStatus.WRONG, f"at work for too long: {detail}", SLOW)
     return Check("age", CheckStatus.OK, detail)
@@ -139,17 +138,17 @@ def _not_seen(name: str, error: LambdaCoreError, permission: str) -> Check:
     return Check(name, CheckStatus.UNKNOWN, f"could not look: {error}", f"Allow {permission}.")
 
 
-async def _surroundings(core: Core, connector: NetworkConnector) -> tuple[Check, ...]:
+async def _dependencies(core: Core, connector: NetworkConnector) -> tuple[Check, ...]:
     settings = core.pipeline.settings
     url = settings.endpoint_url
     if url is not None and ".amazonaws." not in url:
         return unchecked("could not look: the client has a custom endpoint, not AWS's")
-    arn = connector.arn.split(":")
-    region = arn[3] if len(arn) > 3 else settings.region
+    arn = parse_arn(connector.arn)
+    region = settings.region if arn is None else arn.region
     try:
         credentials = core.shared.credentials.current() or await core.shared.credentials.get()
     except LambdaCoreError as error:  # they expired meanwhile
         return unchecked(f"could not look: {error}")
     return await run_in_thread(
-        lambda: check_surroundings(connector, lambda: botocore_clients(region, credentials))
+        lambda: check_dependencies(connector, lambda: botocore_clients(region, credentials))
     )

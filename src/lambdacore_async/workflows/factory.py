@@ -34,7 +34,7 @@ from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
-from lambdacore_async.workflows.arguments import as_seconds, check_count, check_function, check_wait
+from lambdacore_async.workflows.arguments import check_count, check_function, check_wait
 from lambdacore_async.workflows.diagnosis import Diagnosis, diagnose
 from lambdacore_async.workflows.lookups import Lookup, Lookups
 from lambdacore_async.workflows.pagination import Pager
@@ -318,9 +318,7 @@ class Workflows:
         self, snapshot: Iterable[NetworkConnectorSummary] | None, poll_interval: float | timedelta
     ) -> NetworkConnectorWatch:
         """Return a watch of all connectors."""
-        return NetworkConnectorWatch(
-            self._poller(self._core.pipeline), snapshot, as_seconds("poll_interval", poll_interval)
-        )
+        return NetworkConnectorWatch(self._poller(self._core.pipeline), snapshot, poll_interval)
 
     async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
         """Return the poller of the region that an ARN names; otherwise that of the view."""

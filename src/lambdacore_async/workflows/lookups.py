@@ -22,6 +22,7 @@ from attrs import frozen
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.rate_limit import FIRST_IN_FLIGHT
+from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -39,7 +40,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorVersionSummary,
 )
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
-from lambdacore_async.workflows.arguments import as_seconds, check_callback, check_count
+from lambdacore_async.workflows.arguments import check_callback, check_count
 from lambdacore_async.workflows.fanout import FanOut
 from lambdacore_async.workflows.recent_set import RecentSet
 

@@ -28,7 +28,6 @@ from lambdacore_async.models.network_connectors import (
     ElasticIpConfiguration,
     NetworkConnector,
     NetworkConnectorConfiguration,
-    NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorVersionSummary,
     OnChange,
@@ -41,6 +40,7 @@ from lambdacore_async.workflows.waiters import (
     ConnectorWait,
     WaiterFailedError,
     WaiterTimeoutError,
+    is_busy,
     normalised,
     timeout_error,
 )
@@ -271,7 +271,7 @@ class Provisioning:
                     gone.add(connector.arn)
                 elif connector.state != NetworkConnectorState.ACTIVE:
                     connector = await self._wait_until_active(connector)
-                elif _is_busy(connector):
+                elif is_busy(connector):
                     connector = await self._wait_for_others(connector)
                 elif drifts and updates == _MAX_UPDATES:
                     raise _recurring_drift(connector, drifts)
@@ -348,7 +348,7 @@ class Provisioning:
                 connector = await self._find(identifier)
                 if connector is not None and connector.state == NetworkConnectorState.DELETING:
                     return connector  # another caller deletes it
-                idle = connector is not None and not _is_busy(connector)
+                idle = connector is not None and not is_busy(connector)
                 if idle and was_idle:  # the first time, work may have ended between the calls
                     raise
                 was_idle = idle
@@ -469,15 +469,7 @@ async def prune(
 
 
 def _is_idle(connector: NetworkConnector) -> bool:
-    return connector.state == NetworkConnectorState.ACTIVE and not _is_busy(connector)
-
-
-def _is_busy(connector: NetworkConnector) -> bool:
-    """Return whether the service is working on the connector, and so refuses other changes."""
-    return (
-        connector.state == NetworkConnectorState.PENDING
-        or connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS
-    )
+    return connector.state == NetworkConnectorState.ACTIVE and not is_busy(connector)
 
 
 def _recurring_drift(connector: NetworkConnector, drifts: tuple[Drift, ...]) -> WaiterFailedError:

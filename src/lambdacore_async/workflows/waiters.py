@@ -126,7 +126,7 @@ class WaiterTimeoutError(WaiterError, TimeoutError):
 def timeout_error(
     seconds: float, last: Awaited | None, operation: str | None = None
 ) -> WaiterTimeoutError:
-    """Return the error of a wait of so many seconds that saw `last`."""
+    """Return the error of a wait that timed out; `last` is the resource as last seen."""
     message = f"timed out after {seconds:g} seconds: {_describe(last)}"
     error = WaiterTimeoutError(message, last=last, operation=operation)
     add_note(error, remedy_of_reason(error.reason))
@@ -590,6 +590,11 @@ def normalised(
     if isinstance(value, VpcEgressConfiguration):
         return tuple(map(normalised, astuple(value, recurse=False)))
     return value
+
+
+def is_busy(connector: NetworkConnector) -> bool:
+    """Return whether the service is working on the connector, and so refuses other changes."""
+    return connector.state == NetworkConnectorState.PENDING or _is_updating(connector)
 
 
 def _is_updating(connector: NetworkConnector | None) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
 from attrs import frozen
 
+from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import (
     ApiError,
     LambdaCoreError,
@@ -16,7 +18,6 @@ from lambdacore_async.errors import (
     ResourceNotFoundException,
 )
 from lambdacore_async.models.network_connectors import NetworkConnectorSummary
-from lambdacore_async.workflows.arguments import as_seconds
 from lambdacore_async.workflows.polling import Poller
 
 #: The maximum number of concurrent gets of one watch.
@@ -77,7 +78,7 @@ class NetworkConnectorWatch:
     Args:
         poller: polls.
         snapshot: the connectors known so far.
-        poll_interval: seconds between two polls, more than 0.
+        poll_interval: seconds between two polls, or a `timedelta`; more than 0.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -87,11 +88,10 @@ class NetworkConnectorWatch:
         self,
         poller: Poller,
         snapshot: Iterable[NetworkConnectorSummary] | None,
-        poll_interval: float,
+        poll_interval: float | timedelta,
     ) -> None:
-        as_seconds("poll_interval", poll_interval)
         self._poller = poller
-        self._poll_interval = poll_interval
+        self._poll_interval = as_seconds("poll_interval", poll_interval)
         self._known: dict[str, NetworkConnectorSummary] = {}
         if snapshot is not None and not isinstance(snapshot, Iterable):
             raise ParameterError("snapshot", f"expected an iterable, got {type(snapshot).__name__}")

@@ -15,8 +15,8 @@ from attrs import evolve
 from lambdacore_async import Check, Credentials, NetworkConnector, NetworkProtocol
 from lambdacore_async.models.network_connectors import VpcEgressConfiguration
 from lambdacore_async.models.remedies import OPERATOR_POLICY, OPERATOR_PRINCIPAL
-from lambdacore_async.workflows import surroundings
-from lambdacore_async.workflows.surroundings import botocore_clients, check_surroundings
+from lambdacore_async.workflows import dependencies
+from lambdacore_async.workflows.dependencies import botocore_clients, check_dependencies
 
 _stub: Any = importlib.import_module("botocore.stub")
 KEYS: Final = Credentials("AKIDEXAMPLE", "secret")
@@ -54,7 +54,7 @@ def check(connector: NetworkConnector, **calls: list[Call]) -> dict[str, Check]:
                     stub.add_response(method, answer)
         return stubs[service]
 
-    return {each.name: each for each in check_surroundings(connector, lambda: stubbed)}
+    return {each.name: each for each in check_dependencies(connector, lambda: stubbed)}
 
 
 def document(*statements: dict[str, Any]) -> str:
@@ -272,7 +272,7 @@ def test_an_answer_that_cannot_be_read_is_unknown() -> None:
 
 
 def test_a_policy_or_an_arn_of_another_form_is_no_defect() -> None:
-    assert surroundings._statements("text", "Allow") == []
+    assert dependencies._statements("text", "Allow") == []
     connector = evolve(CONNECTOR, arn="arn:x", configuration=None)
     condition = {"StringEquals": {"aws:SourceAccount": "1"}}
     found = check(connector, iam=[role(trust(OPERATOR_PRINCIPAL, Condition=condition))])
@@ -283,6 +283,6 @@ def test_without_botocore_the_checks_say_how_to_install_it() -> None:
     def clients() -> Callable[[str], Any]:
         raise ImportError("no botocore")
 
-    found = check_surroundings(CONNECTOR, clients)
+    found = check_dependencies(CONNECTOR, clients)
     assert {each.status for each in found} == {"unknown"}
     assert "pip install" in (found[0].next_step or "")

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from attrs import frozen
 
@@ -22,6 +22,8 @@ from lambdacore_async.models.remedies import (
     PERMISSIONS,
     TRUST,
 )
+from lambdacore_async.protocol.endpoints import parse_arn
+from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.sigv4 import Credentials
 
 _ACTIONS: Final = ("ec2:createnetworkinterface", "ec2:createtags")
@@ -88,7 +90,7 @@ def botocore_clients(region: str, credentials: Credentials) -> ClientFactory:
     return create
 
 
-def check_surroundings(
+def check_dependencies(
     connector: NetworkConnector, clients: Callable[[], ClientFactory]
 ) -> tuple[Check, ...]:
     """Check a connector's role, subnets and security groups. It blocks.
@@ -147,7 +149,7 @@ def _trust(iam: Any, role: str, connector_arn: str) -> tuple[CheckStatus, str, s
         if not _has_action(statement, "sts:assumerole"):
             continue
         principal: Any = statement.get("Principal", {})
-        named = set(_as_list(principal.get("Service")) if _is_object(principal) else ())
+        named = set(_as_list(principal.get("Service")) if is_object(principal) else ())
         services |= named
         if OPERATOR_PRINCIPAL in named:
             conditions.append(statement.get("Condition"))
@@ -158,7 +160,8 @@ def _trust(iam: Any, role: str, connector_arn: str) -> tuple[CheckStatus, str, s
         return status, f"the trust policy names {trusted}, not {OPERATOR_PRINCIPAL}", TRUST
     if None in conditions:
         return CheckStatus.OK, f"{OPERATOR_PRINCIPAL} may assume the role", None
-    account = connector_arn.split(":")[4] if connector_arn.count(":") > 4 else ""
+    arn = parse_arn(connector_arn)
+    account = "" if arn is None else arn.account
     for condition in conditions:
         accounts = _values_of(condition, "aws:sourceaccount")
         if accounts and account not in accounts:
@@ -234,8 +237,8 @@ def _pages(iam: Any, operation: str, member: str, role: str) -> Iterator[Any]:
 
 def _statements(document: Any, effect: str) -> list[Mapping[str, Any]]:
     """Return the statements of a policy that have an effect."""
-    listed = _as_list(document.get("Statement")) if _is_object(document) else []
-    return [each for each in listed if _is_object(each) and each.get("Effect") == effect]
+    listed = _as_list(document.get("Statement")) if is_object(document) else []
+    return [each for each in listed if is_object(each) and each.get("Effect") == effect]
 
 
 def _has_action(statement: Mapping[str, Any], action: str) -> bool:
@@ -265,12 +268,4 @@ def _as_list(value: Any) -> list[Any]:
     """Return a value of a policy as a list: policies may leave out the brackets of one value."""
     if value is None:
         return []
-    return value if _is_list(value) else [value]
-
-
-def _is_object(value: object) -> TypeGuard[Mapping[str, Any]]:
-    return isinstance(value, Mapping)
-
-
-def _is_list(value: object) -> TypeGuard[list[Any]]:
-    return isinstance(value, list)
+    return list(value) if is_array(value) else [value]
