@@ -36,7 +36,7 @@ async def test_the_demo_as_json_prints_one_object() -> None:
     assert summary["found"] == 305
     assert summary["failed"] == {
         "ResourceNotFoundException": 14,
-        "InvalidParameterValueException": 1,
+        "ValidationException": 1,
     }
     assert set(summary["states"]) == set(NetworkConnectorState)
     assert sum(summary["states"].values()) == summary["found"]
@@ -57,7 +57,7 @@ async def test_the_demo_prints_one_connector_of_each_kind_and_a_summary() -> Non
     assert re.search(r"ALL_INGRESS +ACTIVE +5 *\n", result.stdout)
     assert re.search(r"\nFound +65: \d+ ACTIVE, ", result.stdout)
     assert re.search(
-        r"\nFailed +5: 4 ResourceNotFoundException, 1 InvalidParameterValueException\n",
+        r"\nFailed +5: 4 ResourceNotFoundException, 1 ValidationException\n",
         result.stdout,
     )
     assert re.search(r"\nCalls +70 in [\d.]+ s, [\d,]+ per second\n$", result.stdout)

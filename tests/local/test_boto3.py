@@ -34,7 +34,7 @@ IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/runtime:1.0"
 CONFIGURATION = {
     "VpcEgressConfiguration": {
         "SubnetIds": ["subnet-1"],
-        "SecurityGroupIds": [],
+        "SecurityGroupIds": ["sg-1"],
         "NetworkProtocol": "DualStack",
         "AssociatedComputeResourceTypes": ["WebFunction"],
         "ElasticIpConfiguration": {"Type": "ServiceManaged"},
@@ -164,8 +164,9 @@ async def test_every_operation_works(
     clock.advance(30)
     versions = await boto3.call("ListNetworkConnectorVersions", Identifier=created["Id"])
     assert [v["Version"] for v in versions["NetworkConnectorVersions"]] == [1, 2]
-    await boto3.call("GetNetworkConnector", Identifier=f"{created['Arn']}:1")
-    await boto3.call("DeleteNetworkConnector", Identifier=f"{created['Arn']}:1")
+    first = {"Identifier": f"{created['Arn']}:1"}
+    await boto3.call("GetNetworkConnector", **first)
+    await boto3.call("DeleteNetworkConnector", **first)
     listed = await boto3.call("ListNetworkConnectors", State="ACTIVE")
     assert [c["Name"] for c in listed["NetworkConnectors"]] == ["prod"]
     resource = {"Resource": created["Arn"]}
@@ -261,7 +262,7 @@ async def test_every_modelled_error_has_its_code_and_status(boto3: Boto3, state:
     create = "CreateNetworkConnector"
     await boto3.fails("ResourceConflictException", 409, create, Name="a", **connector)
     await boto3.fails("NetworkConnectorLimitExceededException", 400, create, Name="d", **connector)
-    await boto3.fails("InvalidParameterValueException", 400, create, Name="a b", **connector)
+    await boto3.fails("ValidationException", 400, create, Name="a b", **connector)
     get = "GetNetworkConnector"
     await boto3.fails("ResourceNotFoundException", 404, get, Identifier="z")
     for name in ("r1", "r2"):

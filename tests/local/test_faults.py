@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from email.utils import parsedate_to_datetime
+from http.client import responses
 from typing import Any, Literal, Self
 
 import pytest
@@ -20,7 +21,11 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdacore_async.errors import InvalidParameterValueException, ParameterError
+from lambdacore_async.errors import (
+    InvalidParameterValueException,
+    ParameterError,
+    TooManyRequestsException,
+)
 from lambdacore_async.local import Faults, LocalLambdaCore, State
 from lambdacore_async.local.faults import (
     ClosedAfter,
@@ -67,7 +72,14 @@ CREATE = Request(
     "POST",
     "/2026-04-04/network-connectors",
     {"content-type": "application/json"},
-    json.dumps({"Name": "new", "Configuration": CONFIGURATION, "OperatorRole": ROLE}).encode(),
+    json.dumps(
+        {
+            "Name": "new",
+            "Configuration": CONFIGURATION,
+            "OperatorRole": ROLE,
+            "ClientToken": "token",
+        }
+    ).encode(),
 )
 #: Every fault class, with its variants.
 ALL: tuple[Fault, ...] = (
@@ -242,7 +254,7 @@ async def test_a_service_error_comes_from_the_service_or_a_load_balancer(
     own, page, empty = [await ask(server, GET) for _ in range(3)]
     assert {own.status, page.status, empty.status} == {status}
     assert own.headers["x-amzn-errortype"] == "ServiceException"
-    assert own.content["Type"] == "Service"
+    assert own.content == {"Message": responses[status]}
     assert page.headers["content-type"] == "text/html"
     assert page.body.startswith(b"<html>")
     assert str(status).encode() in page.body
@@ -256,7 +268,7 @@ async def test_any_error_response_can_be_injected(server: Server) -> None:
     response = await ask(server, GET)
     assert response.status == 403
     assert response.headers["x-amzn-errortype"] == "ExpiredTokenException"
-    assert response.content == {"Type": "User", "message": "The token is expired"}
+    assert response.content == {"message": "The token is expired"}
 
 
 async def test_latency_delays_the_usual_response(
@@ -578,10 +590,12 @@ def test_random_faults_do_not_change_between_versions() -> None:
 
 def test_clear_removes_all_faults(clock: Clock) -> None:
     faults = Faults().script(Throttle()).at_random({Reset(): 1}).delay_roles(10)
+    faults.limit_rate(1, burst=1).check_rate(clock())
     assert draws(faults, [GET]) == [Throttle()]
     faults.clear()
     assert draws(faults.script(), [GET]) == [None]
     faults.check_role("CreateNetworkConnector", {"operator_role": ROLE}, clock())
+    faults.check_rate(clock())
     assert faults.happened == {Throttle(): 1}
 
 
@@ -610,6 +624,9 @@ def test_clear_removes_all_faults(clock: Clock) -> None:
         lambda: Faults().at_random({Throttle(): 0.6, Reset(): 0.6}),
         lambda: Faults().at_random({Throttle(): float("nan")}),
         lambda: Faults().delay_roles(-1),
+        lambda: Faults().limit_rate(0),
+        lambda: Faults().limit_rate(float("nan")),
+        lambda: Faults().limit_rate(1, burst=0),
     ],
 )
 def test_bounds_are_checked(make: Any) -> None:
@@ -625,7 +642,10 @@ def test_a_new_role_is_rejected_until_it_is_propagated(clock: Clock) -> None:
     arguments = {"operator_role": ROLE}
     for seconds in (0, 9.9):
         clock.advance(seconds)
-        with pytest.raises(InvalidParameterValueException, match=r"OperatorRole: .*unable"):
+        with pytest.raises(
+            InvalidParameterValueException,
+            match=r"unable to assume the provided NetworkConnectorOperatorRole",
+        ):
             faults.check_role("CreateNetworkConnector", arguments, clock())
     clock.advance(0.1)
     faults.check_role("CreateNetworkConnector", arguments, clock())
@@ -654,6 +674,48 @@ async def test_the_service_rejects_a_new_role_by_its_own_clock(
     assert not exists(state, "new")
     clock.advance(10)
     assert (await ask(server, CREATE)).status == 202
+
+
+# The rate limit
+
+
+def admitted(faults: Faults, clock: Clock, count: int) -> int:
+    """Return how many of this many requests at once are within the limit."""
+    throttled = faults.happened[Throttle()]
+    for _ in range(count):
+        with contextlib.suppress(TooManyRequestsException):
+            faults.check_rate(clock())
+    return count - faults.happened[Throttle()] + throttled
+
+
+def test_a_burst_and_then_the_rate_are_within_the_limit(clock: Clock) -> None:
+    faults = Faults().limit_rate(2, burst=5)
+    assert admitted(faults, clock, 20) == 5
+    clock.advance(1)
+    assert admitted(faults, clock, 20) == 2
+    clock.advance(60)
+    assert admitted(faults, clock, 20) == 5
+    clock.advance(-60)
+    assert admitted(faults, clock, 20) == 0
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(15, 15), (0.5, 1)])
+def test_the_burst_defaults_to_the_rate_and_at_least_one(
+    clock: Clock, rate: float, burst: int
+) -> None:
+    assert admitted(Faults().limit_rate(rate), clock, 50) == burst
+
+
+async def test_the_service_throttles_all_operations_of_the_account_together(clock: Clock) -> None:
+    async with LocalLambdaCore(rate_limit=(15, 15), clock=clock) as aws:
+        sdk = Sdk(aws.endpoint_url, aws.credentials, aws.region)
+        for _ in range(14):
+            await sdk.call("ListNetworkConnectors")
+        await sdk.call("ListRuntimes")
+        with pytest.raises(SdkError) as raised:
+            await sdk.call("ListRuntimes")
+        sdk.close()
+    assert (raised.value.status, raised.value.code) == (429, "TooManyRequestsException")
 
 
 # boto3

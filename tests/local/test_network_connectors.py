@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -42,6 +43,7 @@ NO_ROOM = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 def vpc(**members: Any) -> VpcEgressConfiguration:
     data = {
         "SubnetIds": ["subnet-1"],
+        "SecurityGroupIds": ["sg-1"],
         "NetworkProtocol": "IPv4",
         "AssociatedComputeResourceTypes": ["MicroVm"],
         **members,
@@ -61,8 +63,10 @@ def active(state: State, clock: Clock) -> NetworkConnector:
     return state.get_network_connector("prod")
 
 
-def test_a_created_connector_is_pending_with_version_1(state: State) -> None:
+def test_a_created_connector_is_pending(state: State) -> None:
     created = create(state)
+    assert re.fullmatch(r"nc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", created.id)
+    assert created.arn == f"arn:aws:lambda:us-east-1:123456789012:network-connector:{created.id}"
     assert created == NetworkConnector(
         ARN,
         "prod",
@@ -71,7 +75,6 @@ def test_a_created_connector_is_pending_with_version_1(state: State) -> None:
         operator_role=ROLE,
         state=NetworkConnectorState.PENDING,
     )
-    assert state.get_network_connector("prod").version == 1
 
 
 def test_a_connector_becomes_active_after_the_provisioning_seconds(
@@ -80,15 +83,25 @@ def test_a_connector_becomes_active_after_the_provisioning_seconds(
     create(state)
     clock.advance(59.9)
     pending = state.get_network_connector("prod")
-    assert pending.state == "PENDING"
-    assert (pending.version, pending.latest_version, pending.latest_version_arn) == (1, None, None)
+    assert (pending.state, pending.state_reason) == ("PENDING", "Initial creation")
     clock.advance(0.1)
     active = state.get_network_connector("prod")
-    assert (active.state, active.latest_version, active.latest_version_arn) == (
-        "ACTIVE",
-        1,
-        f"{ARN}:1",
-    )
+    assert (active.state, active.state_reason) == ("ACTIVE", "Initial creation")
+
+
+def test_answers_tell_versions_once_an_update_made_one(
+    state: State, clock: Clock, active: NetworkConnector
+) -> None:
+    (summary,) = state.list_network_connectors()
+    assert (active.version, active.latest_version, active.latest_version_arn) == (None, None, None)
+    assert (summary.latest_version, summary.latest_version_arn) == (None, None)
+    assert state.get_network_connector(f"{ARN}:1").version == 1
+    state.update_network_connector("prod", operator_role=ROLE + "2")
+    clock.advance(30)
+    active = state.get_network_connector("prod")
+    (summary,) = state.list_network_connectors()
+    assert (active.version, active.latest_version, active.latest_version_arn) == (2, 2, f"{ARN}:2")
+    assert (summary.latest_version, summary.latest_version_arn) == (2, f"{ARN}:2")
 
 
 def test_creation_returns_pending_even_if_provisioning_takes_no_time() -> None:
@@ -111,8 +124,9 @@ def test_no_update_status_before_the_first_update(active: NetworkConnector) -> N
     [
         "other",
         "arn:aws:lambda:us-east-1:123456789012:network-connector:other",
-        "arn:aws:lambda:us-east-1:999999999999:network-connector:prod",
-        "arn:aws:lambda:eu-west-1:123456789012:network-connector:prod",
+        "arn:aws:lambda:us-east-1:123456789012:network-connector:prod",
+        ARN.replace("123456789012", "999999999999"),
+        ARN.replace("us-east-1", "eu-west-1"),
         f"{ARN}:2",
         f"{ARN}:01",
         f"{ARN}:$LATEST",
@@ -132,6 +146,9 @@ def test_an_unknown_identifier_is_not_found(
         with pytest.raises(ResourceNotFoundException) as error:
             call(identifier)
         assert error.value.status_code == 404
+        arn = identifier.removeprefix(ARN.rpartition(":")[0] + ":")
+        arn = arn if arn.startswith("arn:") else f"{ARN.rpartition(':')[0]}:{arn}"
+        assert error.value.message == f"Network connector not found for: {arn}"
 
 
 @pytest.mark.parametrize("identifier", ["", "x" * 141])
@@ -150,7 +167,6 @@ def test_provisioning_can_fail_for_every_reason(
     failed = state.get_network_connector("prod")
     assert (failed.state, failed.state_reason_code) == ("FAILED", code)
     assert failed.state_reason == REASONS[code]
-    assert (failed.version, failed.latest_version) == (1, None)
     (version,) = state.list_network_connector_versions("prod")
     assert (version.state, version.state_reason_code) == ("FAILED", code)
     assert version.state_reason == REASONS[code]
@@ -185,9 +201,7 @@ def test_a_name_is_1_to_64_letters_digits_hyphens_and_underscores(state: State, 
         ("SubnetIds", vpc(SubnetIds=["subnet-" + "1" * 1018])),
         ("SecurityGroupIds", vpc(SecurityGroupIds=["sg-1"] * 17)),
         ("SecurityGroupIds", vpc(SecurityGroupIds=["group-1"])),
-        ("NetworkProtocol", vpc(NetworkProtocol=None)),
         ("NetworkProtocol", vpc(NetworkProtocol="IPv9")),
-        ("AssociatedComputeResourceTypes", vpc(AssociatedComputeResourceTypes=None)),
         ("AssociatedComputeResourceTypes", vpc(AssociatedComputeResourceTypes=["MicroVm"] * 2)),
         ("AssociatedComputeResourceTypes", vpc(AssociatedComputeResourceTypes=["Toaster"])),
         ("ElasticIpConfiguration.Type", vpc(ElasticIpConfiguration={"Type": "Rubber"})),
@@ -200,7 +214,34 @@ def test_an_invalid_configuration_is_rejected(
         create(state, configuration=configuration)
 
 
-@pytest.mark.parametrize("role", [None, "", "operator", ROLE + "x" * 10_000])
+@pytest.mark.parametrize(
+    ("member", "empty"),
+    [
+        ("SecurityGroupIds", None),
+        ("SecurityGroupIds", []),
+        ("NetworkProtocol", None),
+        ("AssociatedComputeResourceTypes", None),
+        ("AssociatedComputeResourceTypes", []),
+    ],
+)
+def test_members_that_only_the_model_has_optional_are_required(
+    state: State, member: str, empty: object
+) -> None:
+    with pytest.raises(InvalidParameterValueException) as error:
+        create(state, configuration=vpc(**{member: empty}))
+    assert error.value.message == f"{member} cannot be null or empty"
+
+
+@pytest.mark.parametrize("role", [None, ""])
+def test_an_operator_role_is_required(state: State, role: str | None) -> None:
+    with pytest.raises(InvalidParameterValueException) as error:
+        create(state, operator_role=role)
+    assert error.value.message == (
+        "NetworkConnectorOperatorRole is required for VPC_EGRESS connector type"
+    )
+
+
+@pytest.mark.parametrize("role", ["operator", ROLE + "x" * 10_000])
 def test_creation_requires_the_arn_of_an_operator_role(state: State, role: str | None) -> None:
     with pytest.raises(InvalidParameterValueException, match="OperatorRole"):
         create(state, operator_role=role)
@@ -277,12 +318,10 @@ def test_an_update_runs_while_the_connector_stays_active(
     response = state.update_network_connector("prod", configuration=wider)
     assert response == evolve(
         active,
-        latest_version=None,
-        latest_version_arn=None,
-        state_reason=None,
         version=2,
         version_arn=f"{ARN}:2",
         configuration=wider,
+        state_reason=None,
         last_update_status=NetworkConnectorLastUpdateStatus.IN_PROGRESS,
         last_modified=clock(),
     )
@@ -305,6 +344,9 @@ def test_an_update_can_fail_for_every_reason(
     clock.advance(30)
     assert state.get_network_connector("prod") == evolve(
         active,
+        version=1,
+        latest_version=1,
+        latest_version_arn=f"{ARN}:1",
         last_update_status=NetworkConnectorLastUpdateStatus.FAILED,
         last_update_status_reason=REASONS[code],
         last_update_status_reason_code=code,
@@ -314,14 +356,21 @@ def test_an_update_can_fail_for_every_reason(
 
 
 def test_an_update_without_changes_is_successful_at_once(
-    state: State, active: NetworkConnector
+    state: State, clock: Clock, active: NetworkConnector
 ) -> None:
     same: list[dict[str, Any]] = [{}, {"configuration": vpc()}, {"operator_role": ROLE}]
     for changes in same:
         response = state.update_network_connector("prod", **changes)
-        assert (response.last_update_status, response.version) == ("Successful", 1)
-        assert response.version_arn == f"{ARN}:1"
-    assert state.get_network_connector("prod").last_update_status == "Successful"
+        assert response == evolve(
+            active,
+            state_reason=None,
+            last_update_status=NetworkConnectorLastUpdateStatus.SUCCESSFUL,
+            last_update_status_reason="No configuration changes detected",
+            last_modified=clock(),
+        )
+        assert state.get_network_connector("prod") == evolve(
+            response, state_reason="Initial creation", last_modified=active.last_modified
+        )
 
 
 def test_an_update_replaces_the_configuration_except_members_that_every_connector_has(
@@ -329,10 +378,10 @@ def test_an_update_replaces_the_configuration_except_members_that_every_connecto
 ) -> None:
     state.update_network_connector(
         "prod",
-        configuration=VpcEgressConfiguration(security_group_ids=["sg-1"], subnet_ids=["subnet-9"]),
+        configuration=VpcEgressConfiguration(security_group_ids=["sg-2"], subnet_ids=["subnet-9"]),
     )
     assert state.get_network_connector("prod").configuration == vpc(
-        SubnetIds=["subnet-9"], SecurityGroupIds=["sg-1"]
+        SubnetIds=["subnet-9"], SecurityGroupIds=["sg-2"]
     )
     with pytest.raises(InvalidParameterValueException, match="SubnetIds"):
         state.update_network_connector("prod", configuration=VpcEgressConfiguration())
@@ -382,7 +431,7 @@ def test_a_connector_has_a_limit_of_versions_until_older_ones_are_deleted(
 
 def test_a_get_with_a_version_returns_that_version(state: State, active: NetworkConnector) -> None:
     assert state.get_network_connector(f"{ARN}:1") == evolve(
-        active, version_arn=f"{ARN}:1", latest_version=None, latest_version_arn=None
+        active, version=1, version_arn=f"{ARN}:1"
     )
 
 
@@ -532,7 +581,6 @@ def test_a_connector_can_be_put_in_any_state_and_stays_there(
         NO_ROOM,
         REASONS[NO_ROOM],
     )
-    assert put.latest_version == (None if wanted in ("PENDING", "FAILED") else 1)
 
 
 def test_a_reason_does_not_change_the_behaviour_of_a_state(state: State) -> None:

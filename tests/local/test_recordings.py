@@ -1,152 +1,216 @@
-"""The embedded service and the models against responses that AWS gave.
+"""The embedded service answers as AWS did: status, error code, and each member of each body.
 
-The responses were recorded on 2026-07-29 and 30 by the conformance suite of INTENTIUS/m80, under
-the license next to them. Accounts, regions, UUIDs and timestamps are replaced by words.
+One scenario runs through boto3 and through the library's client. Neither notices a member too many,
+so the tests compare the bodies that the service sends with the recorded ones.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 import pytest
+from attrs import fields
 
-from lambdacore_async.errors import ResourceNotFoundException, ValidationException
-from lambdacore_async.local import State
-from lambdacore_async.models.network_connectors import (
+from lambdacore_async import (
+    ApiError,
+    LambdaCoreClient,
     NetworkConnector,
-    NetworkConnectorSummary,
-    VpcEgressConfiguration,
+    ResourceNotFoundException,
 )
-from lambdacore_async.protocol.messages import Response
-from lambdacore_async.protocol.operations import OPERATIONS
-from lambdacore_async.protocol.reading import from_dict
-from lambdacore_async.protocol.restjson import build_error
+from lambdacore_async.local.server import Server
+from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.operations import LIST_NETWORK_CONNECTORS, OPERATIONS
+from lambdacore_async.protocol.reading import from_dict, wire_name
+from lambdacore_async.protocol.writing import to_dict
 from local.clock import Clock
+from local.test_boto3 import Boto3, boto3, server
 
-RECORDINGS = Path(__file__).with_name("recordings")
-NAME = "m80-conf-connector"
-ROLE = "arn:aws:iam::123456789012:role/m80-conformance-connector-operator"
-#: Members that the recorded responses lack, and that the embedded service sends nevertheless: its
-#: versions need them.
-VERSIONS = {"Version", "VersionArn", "LatestVersion", "LatestVersionArn"}
+__all__ = ["boto3", "server"]  # fixtures
+
+RECORDINGS: Final = Path(__file__).with_name("recordings")
+
+CREATE: Final[dict[str, Any]] = {
+    "Name": "m80-conf-connector",
+    "Configuration": {
+        "VpcEgressConfiguration": {
+            "AssociatedComputeResourceTypes": ["MicroVm"],
+            "NetworkProtocol": "IPv4",
+            "SecurityGroupIds": ["sg-f0e6979f"],
+            "SubnetIds": ["subnet-15c2f37d"],
+        }
+    },
+    "OperatorRole": "arn:aws:iam::123456789012:role/m80-conformance-connector-operator",
+}
+CONNECTOR: Final = {"Identifier": "m80-conf-connector"}
+MISSING: Final = {"Identifier": "nc-m80-does-not-exist"}
+#: As in the recording, members that the service itself requires are missing too.
+TOO_MANY: Final[dict[str, Any]] = {
+    "Name": "m80-conf-connector",
+    "Configuration": {
+        "VpcEgressConfiguration": {"SubnetIds": [f"subnet-{n:017}" for n in range(1, 18)]}
+    },
+}
+
+Answer: TypeAlias = tuple[int, str | None, Any]
+"""Status, error code and body of a response."""
+
+Call: TypeAlias = Callable[[str, dict[str, Any]], Awaitable[Answer]]
+"""Makes a call, and returns the answer as it was sent."""
 
 
 def recorded(name: str) -> Any:
     return json.loads((RECORDINGS / f"{name}.json").read_text())
 
 
-def configuration() -> VpcEgressConfiguration:
-    content = recorded("connectors-create")["Configuration"]["VpcEgressConfiguration"]
-    return from_dict(VpcEgressConfiguration, content)
-
-
-def with_words(data: Any) -> Any:
-    """Replace accounts, regions, UUIDs and timestamps, as the recordings do."""
+def in_words(data: Any) -> Any:
+    """Replace accounts, regions, UUIDs and timestamps with the words of the recordings."""
     text = json.dumps(data)
-    text = re.sub(r"nc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "nc-UUID", text)
-    text = text.replace("us-east-1", "REGION").replace("123456789012", "ACCOUNT")
-    return json.loads(re.sub(r'("LastModified": )("[^"]*"|[0-9.]+)', r'\1"TIMESTAMP"', text))
+    for pattern, word in (
+        (r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"),
+        (r"123456789012", "ACCOUNT"),
+        (r"us-east-1", "REGION"),
+        (r"\d{4}-\d\d-\d\dT[0-9:.]+(\+00:00|Z)", "TIMESTAMP"),
+    ):
+        text = re.sub(pattern, word, text)
+    return json.loads(text)
 
 
-def sent(operation: str, output: object) -> tuple[int, Any]:
-    response = OPERATIONS[operation].build_response(output)
-    return response.status, with_words(json.loads(response.body))
+async def play(call: Call, clock: Clock) -> None:
+    """Play what was recorded, and compare each answer."""
 
+    async def holds(name: str, operation: str, members: dict[str, Any]) -> None:
+        status, code, body = await call(operation, members)
+        meta = recorded(f"{name}.meta")
+        assert (status, code) == (meta["status"], meta.get("errorType")), name
+        assert in_words(body) == recorded(name), name
 
-def without_versions(content: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in content.items() if name not in VERSIONS}
-
-
-def status_of(name: str) -> int:
-    status: int = recorded(f"{name}.meta")["status"]
-    return status
-
-
-def test_a_connectors_life_matches_the_recordings(state: State, clock: Clock) -> None:
-    created = state.create_network_connector(NAME, configuration(), operator_role=ROLE)
-    assert sent("CreateNetworkConnector", created) == (
-        status_of("connectors-create"),
-        recorded("connectors-create"),
-    )
-
+    await holds("errors-not-found-get-connector-missing", "GetNetworkConnector", MISSING)
+    await holds("errors-validation-connector-too-many-subnets", "CreateNetworkConnector", TOO_MANY)
+    await holds("connectors-create", "CreateNetworkConnector", CREATE)
+    _, _, pending = await call("GetNetworkConnector", CONNECTOR)
+    assert (pending["State"], pending["StateReason"]) == ("PENDING", "Initial creation")
     clock.advance(60)
-    status, shown = sent("GetNetworkConnector", state.get_network_connector(NAME))
-    assert status == status_of("connectors-get-until-active")
-    assert without_versions(shown) == recorded("connectors-get-until-active")
-
-    status, listed = sent("ListNetworkConnectors", state.list_network_connectors())
-    assert status == status_of("connectors-list")
-    listed["NetworkConnectors"] = [without_versions(c) for c in listed["NetworkConnectors"]]
-    assert listed == recorded("connectors-list")
-
-    updated = state.update_network_connector(NAME, configuration=configuration())
-    status, content = sent("UpdateNetworkConnector", updated)
-    assert status == status_of("connectors-update")
-    assert without_versions(content) == recorded("connectors-update")
-
-    deleted = state.delete_network_connector(NAME)
-    assert sent("DeleteNetworkConnector", deleted) == (
-        status_of("connectors-delete"),
-        recorded("connectors-delete"),
-    )
-
-
-def test_a_missing_connector_matches_the_recording(state: State) -> None:
-    name = "errors-not-found-get-connector-missing"
-    with pytest.raises(ResourceNotFoundException) as raised:
-        state.get_network_connector("nc-m80-does-not-exist")
-
-    response = build_error(raised.value)
-
-    meta = recorded(f"{name}.meta")
-    assert (response.status, raised.value.code) == (meta["status"], meta["errorType"])
-    content = with_words(json.loads(response.body))
-    assert content["Message"] == recorded(name)["Message"]
-
-
-def test_a_connector_that_is_created_again_has_another_arn(state: State, clock: Clock) -> None:
-    first = state.create_network_connector(NAME, configuration(), operator_role=ROLE)
+    await holds("connectors-get-until-active", "GetNetworkConnector", CONNECTOR)
+    await holds("connectors-list", "ListNetworkConnectors", {})
+    unchanged = {**CONNECTOR, "Configuration": CREATE["Configuration"]}
+    await holds("connectors-update", "UpdateNetworkConnector", unchanged)
+    await holds("connectors-delete", "DeleteNetworkConnector", CONNECTOR)
     clock.advance(60)
-    state.delete_network_connector(NAME)
-    clock.advance(20)
-
-    second = state.create_network_connector(NAME, configuration(), operator_role=ROLE)
-
-    assert first.arn != second.arn
-    assert second.arn.endswith(f":network-connector:{second.id}")
+    status, code, _ = await call("GetNetworkConnector", CONNECTOR)
+    assert (status, code) == (404, "ResourceNotFoundException")
 
 
-@pytest.mark.parametrize("name", ["create", "delete", "get-until-active", "update"])
-def test_recorded_connectors_can_be_read(name: str) -> None:
-    content = recorded(f"connectors-{name}") | {"LastModified": "2026-07-29T10:00:00Z"}
+@pytest.fixture
+def answers(server: Server) -> Iterator[list[Response]]:
+    """The answers of the server, as they were sent."""
+    sent: list[Response] = []
+    answer = server.answer
 
-    connector = from_dict(NetworkConnector, content)
+    def keep(request: Request, **options: Any) -> Response:
+        sent.append(answer(request, **options))
+        return sent[-1]
 
-    assert (connector.name, connector.version, connector.version_arn) == (NAME, None, None)
-
-
-def test_a_recorded_summary_can_be_read() -> None:
-    (content,) = recorded("connectors-list")["NetworkConnectors"]
-
-    summary = from_dict(NetworkConnectorSummary, {**content, "LastModified": 1.7e9})
-
-    assert (summary.name, summary.type, summary.latest_version) == (NAME, "VPC_EGRESS", None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(server, "answer", keep)
+        yield sent
 
 
-def test_a_recorded_validation_error_tells_its_violation() -> None:
-    name = "errors-validation-connector-too-many-subnets"
+def last(answers: list[Response]) -> Answer:
+    response = answers[-1]
+    code = response.headers.get("x-amzn-errortype")
+    return response.status, code, json.loads(response.body)
+
+
+async def test_boto3_gets_the_answers_that_aws_gave(
+    boto3: Boto3, answers: list[Response], clock: Clock
+) -> None:
+    async def call(operation: str, members: dict[str, Any]) -> Answer:
+        with contextlib.suppress(boto3.client.exceptions.ClientError):
+            await boto3.call(operation, **members)
+        return last(answers)
+
+    await play(call, clock)
+
+
+async def test_the_client_gets_the_answers_that_aws_gave(
+    server: Server, answers: list[Response], clock: Clock
+) -> None:
+    (credentials,) = server.credentials.values()
+    async with LambdaCoreClient(
+        "us-east-1",
+        credentials=credentials,
+        endpoint_url=server.endpoint_url,
+    ) as client:
+
+        async def call(operation: str, members: dict[str, Any]) -> Answer:
+            arguments = {
+                member.name: from_dict(member.kind, members[member.wire])
+                if member.wire == "Configuration"
+                else members[member.wire]
+                for member in OPERATIONS[operation].members
+                if member.wire in members
+            }
+            if operation == "ListNetworkConnectors":
+                await anext(client.list_network_connectors().by_page())
+                return last(answers)
+            called = getattr(client, re.sub("(?<=[a-z])(?=[A-Z])", "_", operation).lower())
+            with contextlib.suppress(ApiError):
+                await called(**arguments)
+            return last(answers)
+
+        await play(call, clock)
+
+
+# The client reads what AWS sent
+
+
+def recorded_response(name: str) -> Response:
     meta = recorded(f"{name}.meta")
-    body = (RECORDINGS / f"{name}.json").read_bytes()
-    response = Response(meta["status"], {"x-amzn-errortype": meta["errorType"]}, body)
+    text = (RECORDINGS / f"{name}.json").read_text().replace("TIMESTAMP", "2026-07-30T08:00:00Z")
+    headers = {"x-amzn-errortype": meta["errorType"]} if "errorType" in meta else {}
+    return Response(meta["status"], headers, text.encode())
 
-    with pytest.raises(ValidationException) as raised:
-        OPERATIONS["CreateNetworkConnector"].parse_response(response)
 
-    (violation,) = raised.value.violations
-    assert violation.member == "configuration.vpcEgressConfiguration.subnetIds"
-    assert violation.value is not None
-    assert len(violation.value[1:-1].split(", ")) == 17
-    assert violation.constraint == "Member must have length less than or equal to 16"
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("connectors-create", "CreateNetworkConnector"),
+        ("connectors-get-until-active", "GetNetworkConnector"),
+        ("connectors-update", "UpdateNetworkConnector"),
+        ("connectors-delete", "DeleteNetworkConnector"),
+    ],
+)
+def test_the_client_reads_a_connector_as_aws_sent_it(name: str, operation: str) -> None:
+    response = recorded_response(name)
+    connector = OPERATIONS[operation].parse_response(response)
+    assert isinstance(connector, NetworkConnector)
+    sent = json.loads(response.body)
+    assert to_dict(connector) == sent
+    for attribute in fields(NetworkConnector):
+        present = wire_name(attribute.name) in sent or attribute.name == "response_metadata"
+        assert (getattr(connector, attribute.name) is not None) is present
+
+
+def test_the_client_reads_a_listing_as_aws_sent_it() -> None:
+    page = LIST_NETWORK_CONNECTORS.parse_response(recorded_response("connectors-list"))
+    assert page.next_token is None
+    (summary,) = page
+    assert (summary.name, summary.type, summary.state) == (
+        "m80-conf-connector",
+        "VPC_EGRESS",
+        "ACTIVE",
+    )
+    assert (summary.latest_version, summary.latest_version_arn) == (None, None)
+
+
+def test_the_client_reads_a_missing_connector_as_aws_sent_it() -> None:
+    response = recorded_response("errors-not-found-get-connector-missing")
+    with pytest.raises(ResourceNotFoundException) as error:
+        OPERATIONS["GetNetworkConnector"].parse_response(response)
+    assert error.value.message == json.loads(response.body)["Message"]
+    assert error.value.fault is None

@@ -96,10 +96,10 @@ async def test_an_error_response_has_the_format_of_the_service(
 ) -> None:
     response = await send(session, server, Request("GET", f"{CONNECTORS}/prod"))
     assert (response.status, response.code) == (404, "ResourceNotFoundException")
-    assert response.content["Message"] == (
-        "Network connector not found for: "
+    assert response.content == {
+        "Message": "Network connector not found for: "
         "arn:aws:lambda:us-east-1:123456789012:network-connector:prod"
-    )
+    }
     assert response.headers["content-type"] == "application/json"
     assert UUID(response.headers["x-amzn-requestid"])
 
@@ -143,11 +143,33 @@ async def test_a_request_that_matches_no_operation_is_unknown(
         (CONNECTORS, "POST", b"{", "SerializationException", "is not JSON"),
         (CONNECTORS, "POST", b"\xff", "SerializationException", "is not JSON"),
         (CONNECTORS, "POST", b"[]", "SerializationException", "is not a JSON object"),
-        (CONNECTORS, "POST", b"{}", "InvalidParameterValueException", "Name: required"),
-        (CONNECTORS, "POST", None, "InvalidParameterValueException", "Name: required"),
-        (CONNECTORS, "POST", b'{"Name": 1}', "InvalidParameterValueException", "Name: "),
+        (CONNECTORS, "POST", b"{}", "ValidationException", "Value null at 'name' failed"),
+        (CONNECTORS, "POST", None, "ValidationException", "2 validation errors detected: "),
+        (
+            CONNECTORS,
+            "POST",
+            b'{"Name": 1, "Configuration": {}}',
+            "InvalidParameterValueException",
+            "Name: ",
+        ),
+        (
+            CONNECTORS,
+            "POST",
+            b'{"Name": "a", "Configuration": {"VpcEgressConfiguration": {}}}',
+            "InvalidParameterValueException",
+            "ClientToken is a required field",
+        ),
         (f"{CONNECTORS}?MaxItems=x", "GET", None, "InvalidParameterValueException", "MaxItems: "),
-        (f"{CONNECTORS}?MaxItems=0", "GET", None, "InvalidParameterValueException", "MaxItems: "),
+        (
+            f"{CONNECTORS}?MaxItems=0",
+            "GET",
+            None,
+            "ValidationException",
+            (
+                "Value '0' at 'maxItems' failed to satisfy constraint: "
+                "Member must have value greater than or equal to 1"
+            ),
+        ),
     ],
 )
 async def test_a_request_that_cannot_be_parsed_is_rejected(

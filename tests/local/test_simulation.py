@@ -235,8 +235,8 @@ async def test_boto3_sees_the_simulation(clock: Clock) -> None:
         limits=limits,
     )
     state = State(account)
-    vpc_2 = {"VpcEgressConfiguration": {"SubnetIds": ["subnet-2"]}}
-    vpc_3 = {"VpcEgressConfiguration": {"SubnetIds": ["subnet-3"]}}
+    vpc_2 = {"VpcEgressConfiguration": {"SubnetIds": ["subnet-2"], "SecurityGroupIds": ["sg-1"]}}
+    vpc_3 = {"VpcEgressConfiguration": {"SubnetIds": ["subnet-3"], "SecurityGroupIds": ["sg-1"]}}
     async with Server(state, credentials=[CREDENTIALS]) as server:
         boto3 = await asyncio.to_thread(Boto3, server)
         new = {"Configuration": CONFIGURATION, "OperatorRole": ROLE}

@@ -42,6 +42,7 @@ from support.simulation import EventClock, World
 HOUR: Final = 3600.0
 VPC: Final = VpcEgressConfiguration(
     subnet_ids=("subnet-a",),
+    security_group_ids=("sg-a",),
     network_protocol=NetworkProtocol.IPV4,
     associated_compute_resource_types=(ComputeResourceType.MICRO_VM,),
 )

@@ -36,6 +36,7 @@ from lambdacore_async import (
     ResourceNotFoundException,
     TransportError,
     UnknownMember,
+    ValidationException,
     VpcEgressConfiguration,
     WaiterFailedError,
     WaiterTimeoutError,
@@ -369,7 +370,7 @@ async def test_a_role_is_given_no_more_time_than_there_is() -> None:
 
 async def test_any_other_refusal_is_final() -> None:
     here = world()
-    with pytest.raises(InvalidParameterValueException, match="SubnetIds"):
+    with pytest.raises(ValidationException, match="subnetIds"):
         await ensure(here.client(), configuration=evolve(VPC, subnet_ids=("nonsense",)))
     assert here.calls["CreateNetworkConnector"] == 1
 

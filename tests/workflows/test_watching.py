@@ -48,10 +48,11 @@ from support.simulation import EventClock, World
 
 VPC: Final = VpcEgressConfiguration(
     subnet_ids=("subnet-a",),
+    security_group_ids=("sg-a",),
     network_protocol=NetworkProtocol.IPV4,
     associated_compute_resource_types=(ComputeResourceType.MICRO_VM,),
 )
-OTHER_VPC: Final = VpcEgressConfiguration(subnet_ids=("subnet-b",))
+OTHER_VPC: Final = VpcEgressConfiguration(subnet_ids=("subnet-b",), security_group_ids=("sg-a",))
 
 
 async def take(watch: NetworkConnectorWatch, count: int) -> list[ConnectorChange]:
@@ -90,7 +91,7 @@ async def test_each_kind_of_change_has_its_class() -> None:
         here.state.update_network_connector("old", configuration=OTHER_VPC)
         (updated,) = await take(watch, 1)
         assert isinstance(updated, ConnectorUpdated)
-        assert updated.before.latest_version == 1
+        assert updated.before.latest_version is None
         assert updated.connector.latest_version == 2
         here.state.delete_network_connector("new")
         *_, deleted = await take(watch, 1)

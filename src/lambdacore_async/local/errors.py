@@ -17,6 +17,11 @@ def invalid(parameter: str, problem: str) -> InvalidParameterValueException:
     return InvalidParameterValueException(f"{parameter}: {problem}", status_code=400)
 
 
+def refused(message: str) -> InvalidParameterValueException:
+    """Return the error for a request that the service refuses, in the words of AWS."""
+    return InvalidParameterValueException(message, status_code=400)
+
+
 def conflict(message: str) -> ResourceConflictException:
     """Return the error for a resource in a state that does not permit the operation."""
     return ResourceConflictException(message, status_code=409)

@@ -30,7 +30,7 @@ from typing import Any, Final, Literal, Protocol, Self, TypeAlias, cast
 from attrs import Attribute, evolve, field, frozen
 
 from lambdacore_async.errors import ParameterError, ThrottleReason, TooManyRequestsException
-from lambdacore_async.local.errors import invalid, unmodelled
+from lambdacore_async.local.errors import refused, unmodelled
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import OPERATIONS
 from lambdacore_async.protocol.restjson import build_error
@@ -39,6 +39,7 @@ Sleep: TypeAlias = Callable[[float], Awaitable[object]]
 """A function that sleeps for a number of seconds."""
 
 _MAXIMUM_SECONDS: Final = 1e6
+_MAXIMUM_RATE: Final = 1e6
 _MAXIMUM_SIZE: Final = 256 * 1024 * 1024
 #: One mebibyte above the limit of this library's client.
 _OVERSIZE: Final = 17 * 1024 * 1024
@@ -435,6 +436,7 @@ class Faults:
         self._random: dict[str | None, _RandomFaults] = {}
         self._role_delay = timedelta()
         self._roles: dict[str, datetime] = {}
+        self._rate_limit: _RateLimit | None = None
 
     def script(self, *faults: Fault | None, operation: str | None = None) -> Self:
         """Apply these faults to the next requests, one each; further calls append.
@@ -495,12 +497,33 @@ class Faults:
         self._role_delay = timedelta(seconds=seconds)
         return self
 
+    def limit_rate(self, rate: float, *, burst: int | None = None) -> Self:
+        """Throttle all requests beyond a rate, by the service's clock.
+
+        AWS limits an account's control-plane requests in a region to 15 a second. Throttled
+        requests get TooManyRequestsException and count as `Throttle()` in `happened`.
+
+        Args:
+            rate: the requests per second, more than 0 to 1e6.
+            burst: the requests that may come at once, 1 to 1e6; defaults to `rate`, at least 1.
+
+        Raises:
+            ParameterError: if an argument is out of bounds.
+        """
+        if not 0 < rate <= _MAXIMUM_RATE:
+            raise ParameterError("rate", f"must be more than 0 to {_MAXIMUM_RATE:g}, got {rate!r}")
+        if burst is not None and not 1 <= burst <= _MAXIMUM_RATE:
+            raise ParameterError("burst", f"must be 1 to {_MAXIMUM_RATE:g}, got {burst!r}")
+        self._rate_limit = _RateLimit(rate, max(1.0, rate) if burst is None else burst)
+        return self
+
     def clear(self) -> Self:
-        """Inject no more faults; `happened` stays unchanged."""
+        """Inject no more faults, and lift the rate limit; `happened` stays unchanged."""
         self._scripts.clear()
         self._random.clear()
         self._role_delay = timedelta()
         self._roles.clear()
+        self._rate_limit = None
         return self
 
     def take(self, operation: str, request: Request) -> Fault | None:
@@ -509,6 +532,18 @@ class Faults:
         if fault is not None:
             self.happened[fault] += 1
         return fault
+
+    def check_rate(self, now: datetime) -> None:
+        """Check that a request is within the rate limit; see `limit_rate`.
+
+        Raises:
+            TooManyRequestsException: if it is not.
+        """
+        if self._rate_limit is not None and not self._rate_limit.admits(now):
+            self.happened[Throttle()] += 1
+            raise TooManyRequestsException(
+                "Rate exceeded", reason=ThrottleReason.CALLER_RATE_LIMIT_EXCEEDED
+            )
 
     def check_role(self, operation: str, arguments: Mapping[str, object], now: datetime) -> None:
         """Check that the operator role of a request is not too new; see `delay_roles`.
@@ -520,7 +555,7 @@ class Faults:
         if operation not in _WITH_ROLE or not isinstance(role, str):
             return
         if self._role_delay and now < self._roles.setdefault(role, now) + self._role_delay:
-            raise invalid("OperatorRole", f"The service is unable to assume the role {role[:2048]}")
+            raise refused("unable to assume the provided NetworkConnectorOperatorRole")
 
     def _next(self, operation: str, request: Request) -> Fault | None:
         for key in (operation, None):
@@ -530,6 +565,27 @@ class Faults:
             if key in self._random:
                 return self._random[key].draw(request)
         return None
+
+
+class _RateLimit:
+    """A token bucket, full at first."""
+
+    def __init__(self, rate: float, burst: float) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._tokens = burst
+        self._at: datetime | None = None
+
+    def admits(self, now: datetime) -> bool:
+        """Take a token if there is one; a clock that goes back adds none."""
+        if self._at is not None:
+            earned = max(0.0, (now - self._at).total_seconds()) * self._rate
+            self._tokens = min(self._burst, self._tokens + earned)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
 
 
 class _RandomFaults:

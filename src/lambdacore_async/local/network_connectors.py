@@ -12,7 +12,7 @@ from uuid import UUID
 
 from attrs import define, evolve, field, frozen
 
-from lambdacore_async.errors import InvalidParameterValueException, ResourceNotFoundException
+from lambdacore_async.errors import ResourceNotFoundException
 from lambdacore_async.local.account import (
     REASONS,
     Account,
@@ -21,7 +21,13 @@ from lambdacore_async.local.account import (
     constant,
     paginate,
 )
-from lambdacore_async.local.errors import conflict, connector_limit_exceeded, invalid, not_found
+from lambdacore_async.local.errors import (
+    conflict,
+    connector_limit_exceeded,
+    invalid,
+    not_found,
+    refused,
+)
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpType,
@@ -81,6 +87,10 @@ class _Status:
     state: NetworkConnectorState
     reason_code: NetworkConnectorStateReasonCode | None = None
     reason: str | None = None
+
+    @property
+    def is_active(self) -> bool:
+        return self.state is NetworkConnectorState.ACTIVE
 
     @property
     def is_deleting(self) -> bool:
@@ -163,6 +173,11 @@ class _Connector(_Record):
         factory=dict[str, tuple[object, NetworkConnector]]
     )
 
+    @property
+    def has_versions(self) -> bool:
+        """Whether answers tell versions: AWS's recorded answers about a first version do not."""
+        return max(self.versions) > 1
+
     def version_arn(self, version: _Version) -> str:
         return f"{self.arn}:{version.number}"
 
@@ -176,7 +191,7 @@ class _Connector(_Record):
         return (usable or versions)[-1]
 
     def latest_active(self, now: datetime) -> _Version | None:
-        active = [v for v in self.versions.values() if v.lifecycle.value(now) == _ACTIVE]
+        active = [v for v in self.versions.values() if v.status(now).is_active]
         return active[-1] if active else None
 
     def version_status(self, version: _Version, now: datetime) -> _Status:
@@ -299,7 +314,7 @@ class NetworkConnectors:
             earlier, connector = self._creations[client_token]
             if connector.exists(now):
                 _check_same(earlier, parameters)
-                return _describe_created(connector, connector.status(now), now)
+                return _describe(connector, connector.versions[1], connector.status(now), now)
         if self._existing(name, now) is not None:
             raise conflict(f"Network connector already exists: {name}")
         if sum(1 for _ in self._all_existing(now)) >= self._account.limits.network_connectors:
@@ -314,7 +329,7 @@ class NetworkConnectors:
         connector.tags.update(tags or {})
         if client_token is not None:
             self._creations[client_token] = (parameters, connector)
-        return _describe_created(connector, _PENDING, now)
+        return _describe(connector, connector.versions[1], _PENDING, now)
 
     def get_network_connector(self, identifier: str) -> NetworkConnector:
         """GetNetworkConnector: the current connector, or one of its versions."""
@@ -327,11 +342,10 @@ class NetworkConnectors:
         if version is None:
             return self._view(connector, now)
         if not version.exists(now):
-            raise not_found("Network connector version", identifier)
+            raise self._not_found(identifier)
         status = connector.version_status(version, now)
         return evolve(
-            _describe(connector, version, status, now),
-            version_arn=connector.version_arn(version),
+            _describe_version(connector, version, status, now),
             last_modified=version.modified,
             state_reason=status.reason,
             state_reason_code=status.reason_code,
@@ -341,12 +355,15 @@ class NetworkConnectors:
         """Return what reads show: the current connector, or a stale view of it."""
         stale_view = connector.stale_view.value(now)
         status = connector.status(now)
-        if stale_view is not None and status.state is NetworkConnectorState.ACTIVE:
+        if stale_view is not None and status.is_active:
             return stale_view
         current, latest = connector.current(now), connector.latest_active(now)
         update = connector.update.value(now)
+        if not connector.has_versions:
+            latest = None
         return evolve(
             _describe(connector, current, status, now),
+            version=current.number if connector.has_versions else None,
             latest_version_arn=None if latest is None else connector.version_arn(latest),
             latest_version=None if latest is None else latest.number,
             state_reason=status.reason,
@@ -391,14 +408,16 @@ class NetworkConnectors:
             raise conflict(f"Network connector {connector.name} is {state}, not ACTIVE")
         if connector.update.value(now).status is _IN_PROGRESS.status:
             raise conflict(f"An update of network connector {connector.name} is in progress")
-        version, update = current, _UNCHANGED
         if (vpc, role) == (current.configuration, current.role.value(now)):
-            connector.update = constant(_UNCHANGED)
+            update = _UNCHANGED
+            connector.update = constant(update)
+            response = _describe(connector, current, _ACTIVE, now)
         else:
-            version, update = self._start_update(connector, vpc, role, now), _IN_PROGRESS
+            update = _IN_PROGRESS
+            version = self._start_update(connector, vpc, role, now)
+            response = _describe_version(connector, version, _ACTIVE, now)
         response = evolve(
-            _describe(connector, version, _ACTIVE, now),
-            version_arn=connector.version_arn(version),
+            response,
             operator_role=role,
             last_update_status=update.status,
             last_update_status_reason=update.reason,
@@ -416,10 +435,7 @@ class NetworkConnectors:
         if version is not None:
             if connector.exists(now):
                 self._delete_version(connector, version, now)
-            return evolve(
-                _describe(connector, version, _DELETING, now),
-                version_arn=connector.version_arn(version),
-            )
+            return _describe_version(connector, version, _DELETING, now)
         status = connector.status(now)
         if not status.is_deleting:
             if status.state not in _DELETABLE:
@@ -433,7 +449,7 @@ class NetworkConnectors:
                 end = _failed(NetworkConnectorState.DELETE_FAILED, failure)
             at = self._account.deleted_at(connector.name, failure)
             connector.lifecycle = Transition(_DELETING, end, at)
-        return evolve(_describe(connector, connector.current(now), _DELETING, now), version=None)
+        return _describe(connector, connector.current(now), _DELETING, now)
 
     def list_network_connectors(
         self,
@@ -448,6 +464,7 @@ class NetworkConnectors:
 
         def summary(connector: _Connector) -> NetworkConnectorSummary:
             view = self._view(connector, now)
+            version = view.version
             return NetworkConnectorSummary(
                 connector.arn,
                 connector.name,
@@ -455,8 +472,8 @@ class NetworkConnectors:
                 NetworkConnectorType.VPC_EGRESS,
                 view.state,
                 view.last_modified,
-                f"{connector.arn}:{view.version}",
-                view.version,
+                None if version is None else f"{connector.arn}:{version}",
+                version,
             )
 
         return paginate(
@@ -559,7 +576,7 @@ class NetworkConnectors:
             raise self._not_found(identifier)
         version = connector.versions.get(int(qualifier))
         if version is None:
-            raise not_found("Network connector version", identifier)
+            raise self._not_found(identifier)
         return connector, version
 
     def _find_connector(self, identifier: str, now: datetime) -> _Connector:
@@ -573,10 +590,11 @@ class NetworkConnectors:
         return connector
 
     def _not_found(self, identifier: str) -> ResourceNotFoundException:
-        """Return AWS's error, which makes an ARN of whatever identifier was given."""
-        is_arn = identifier.startswith("arn:")
-        arn = identifier if is_arn else self._account.arn(f"network-connector:{identifier}")
-        return ResourceNotFoundException(f"Network connector not found for: {arn}", status_code=404)
+        """Return the error of AWS, which makes an ARN of any identifier."""
+        if not identifier.startswith("arn:"):
+            identifier = self._account.arn(f"network-connector:{identifier}")
+        message = f"Network connector not found for: {identifier}"
+        return ResourceNotFoundException(message, status_code=404)
 
     def _check_not_managed(self, identifier: str) -> None:
         if identifier in self._managed:
@@ -653,21 +671,26 @@ class NetworkConnectors:
 def _describe(
     connector: _Connector, version: _Version, status: _Status, now: datetime
 ) -> NetworkConnector:
-    """Return the members that every operation returns."""
+    """Return the six members that every operation returns."""
     return NetworkConnector(
         connector.arn,
         connector.name,
         connector.id,
-        version=version.number,
         configuration=version.configuration,
         operator_role=version.role.value(now),
         state=status.state,
     )
 
 
-def _describe_created(connector: _Connector, status: _Status, now: datetime) -> NetworkConnector:
-    """Return what a creation returns: AWS was seen to leave out the version."""
-    return evolve(_describe(connector, connector.versions[1], status, now), version=None)
+def _describe_version(
+    connector: _Connector, version: _Version, status: _Status, now: datetime
+) -> NetworkConnector:
+    """Return the members of an answer about one version."""
+    return evolve(
+        _describe(connector, version, status, now),
+        version_arn=connector.version_arn(version),
+        version=version.number,
+    )
 
 
 def _failed(state: NetworkConnectorState, failure: Failure) -> _Status:
@@ -684,11 +707,8 @@ def _check_name(name: str) -> None:
 
 
 def _check_role(role: str | None) -> str:
-    if role is None:
-        raise InvalidParameterValueException(
-            "NetworkConnectorOperatorRole is required for VPC_EGRESS connector type",
-            status_code=400,
-        )
+    if not role:
+        raise refused("NetworkConnectorOperatorRole is required for VPC_EGRESS connector type")
     if len(role) > _MAXIMUM_ROLE or not _ROLE.fullmatch(role):
         raise invalid("OperatorRole", f"{role[:200]!r} is not the ARN of an IAM role")
     return role
@@ -745,9 +765,16 @@ def _check_configuration(
         raise invalid("SecurityGroupIds", f"must be at most {_MAXIMUM_VPC_IDS} security groups")
     _check_vpc_ids("SubnetIds", subnets, _SUBNET)
     _check_vpc_ids("SecurityGroupIds", groups, _SECURITY_GROUP)
+    kinds = configuration.associated_compute_resource_types or ()
+    for member, value in (
+        ("NetworkProtocol", configuration.network_protocol),
+        ("AssociatedComputeResourceTypes", kinds),
+        ("SecurityGroupIds", groups),
+    ):
+        if not value:
+            raise refused(f"{member} cannot be null or empty")
     if not isinstance(configuration.network_protocol, NetworkProtocol):
         raise invalid("NetworkProtocol", "must be IPv4 or DualStack")
-    kinds = configuration.associated_compute_resource_types or ()
     if len(kinds) != 1 or not isinstance(kinds[0], ComputeResourceType):
         raise invalid("AssociatedComputeResourceTypes", "must be one of MicroVm, WebFunction")
     elastic_ip = configuration.elastic_ip_configuration

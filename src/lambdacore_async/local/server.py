@@ -18,7 +18,8 @@ from attrs import evolve
 from lambdacore_async.errors import ApiError, ConfigurationError, ParameterError
 from lambdacore_async.local.account import Clock, utc_now
 from lambdacore_async.local.authentication import authenticate
-from lambdacore_async.local.errors import invalid, unmodelled
+from lambdacore_async.local.constraints import check
+from lambdacore_async.local.errors import invalid, refused, unmodelled
 from lambdacore_async.local.faults import EMPTY, Fault, Faults, SkewedClock, perform, reset
 from lambdacore_async.local.state import State
 from lambdacore_async.protocol.messages import Request, Response
@@ -199,7 +200,13 @@ class Server:
         )
         if operation is None:
             raise unmodelled("UnknownOperationException", "", status_code=404)
-        arguments = operation.parse_request(request)
+        self.faults.check_rate(self.state.account.clock())
+        members = operation.read_members(request)
+        check(operation, members)
+        arguments = operation.parse_members(members)
+        if operation.token is not None and operation.token not in arguments:
+            # AWS's model has it optional, because SDKs fill it in.
+            raise refused("ClientToken is a required field")
         self.faults.check_role(operation.name, arguments, self.state.account.clock())
         return operation.build_response(self._method(operation)(**arguments))
 

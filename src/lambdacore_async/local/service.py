@@ -82,6 +82,8 @@ class LocalLambdaCore:
         limits: the maximum numbers of resources; 1000 connectors, and 100 of everything else, by
             default.
         faults: the faults to inject; none by default, and `faults` can be changed at any time.
+        rate_limit: the requests per second, and the requests that may come at once, as for
+            `Faults.limit_rate`; `(15, 15)` is the limit of AWS. Defaults to no limit.
 
     Raises:
         ParameterError: if an argument is out of bounds.
@@ -104,6 +106,7 @@ class LocalLambdaCore:
         seed: int = 0,
         limits: Limits | None = None,
         faults: Faults | None = None,
+        rate_limit: tuple[float, int] | None = None,
     ) -> None:
         self.credentials = _random_credentials() if credentials is None else credentials
         """The credentials that requests are signed with."""
@@ -129,6 +132,9 @@ class LocalLambdaCore:
             clock=signature_clock,
             faults=faults,
         )
+        if rate_limit is not None:
+            rate, burst = rate_limit
+            self.faults.limit_rate(rate, burst=burst)
 
     @property
     def region(self) -> str:

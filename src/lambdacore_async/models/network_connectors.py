@@ -159,7 +159,7 @@ class NetworkConnector:
     state: NetworkConnectorState | UnknownValue | None = None
     """The state in the connector's lifecycle."""
     state_reason: str | None = None
-    """The reason for the state in words; after a failure."""
+    """The reason for the state in words; after a failure, and in a get after creation."""
     state_reason_code: NetworkConnectorStateReasonCode | UnknownValue | None = None
     """The reason for the state; after a failure."""
     last_update_status: NetworkConnectorLastUpdateStatus | UnknownValue | None = None

@@ -362,13 +362,21 @@ class Operation(Generic[Output]):
         Raises:
             ParameterError: if a member is missing or has the wrong type.
         """
+        return self.parse_members(self.read_members(request))
+
+    def read_members(self, request: Request) -> dict[str, Any]:
+        """Return the members of a request that `match` accepts, as JSON, by parameter name.
+
+        Raises:
+            ParameterError: if the body is not a JSON object, or a number is not one.
+        """
         raw_path, _, raw_query = request.target.partition("?")
         queries: dict[str, list[str]] = {}
         for key, value in _query_pairs(raw_query):
             queries.setdefault(key, []).append(value)
         labels = self.match(request.method, raw_path) or {}
         content = self._read_content(request)
-        arguments: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         for member in self.members:
             data: object
             match member.location:
@@ -382,6 +390,19 @@ class Operation(Generic[Output]):
                     data = _from_text(request.headers.get(member.wire), member)
                 case _:  # the body
                     data = content.get(member.wire)
+            if data is not None:
+                members[member.name] = data
+        return members
+
+    def parse_members(self, members: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of a request from its members.
+
+        Raises:
+            ParameterError: if a member is missing or has the wrong type.
+        """
+        arguments: dict[str, Any] = {}
+        for member in self.members:
+            data = members.get(member.name)
             if data is not None:
                 arguments[member.name] = reading.structure_argument(member.kind, data, member.wire)
             elif member.required:
@@ -514,8 +535,9 @@ class ListOperation(Operation[Page[Item]]):
 def build_error(error: ApiError) -> Response:
     """Return the response of a failed call."""
     message_key = _MESSAGE_KEYS[error.code in _CAPITAL_MESSAGE]
-    fault = error.fault or ("Service" if error.status_code >= 500 else "User")
-    content: dict[str, JSONValue] = {"Type": fault, message_key: error.message}
+    content: dict[str, JSONValue] = {message_key: error.message}
+    if error.fault is not None:
+        content["Type"] = error.fault
     if error.reason is not None:
         content["Reason"] = str(error.reason)
     headers = {"x-amzn-errortype": error.code}
