@@ -20,7 +20,11 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambdacore_async.errors import InvalidParameterValueException, ParameterError
+from lambdacore_async.errors import (
+    InvalidParameterValueException,
+    ParameterError,
+    TooManyRequestsException,
+)
 from lambdacore_async.local import Faults, LocalLambdaCore, State
 from lambdacore_async.local.faults import (
     ClosedAfter,
@@ -97,6 +101,97 @@ ALL: tuple[Fault, ...] = (
 )
 
 Ending = Literal["kept", "closed", "reset"]
+
+
+# The rate limit
+
+
+def _accepted(faults: Faults, clock: Clock) -> bool:
+    try:
+        faults.check_rate(clock())
+    except TooManyRequestsException:
+        return False
+    return True
+
+
+def test_a_burst_is_accepted_before_the_limit_applies(clock: Clock) -> None:
+    faults = Faults().limit_rate(15, burst=20)
+    assert [_accepted(faults, clock) for _ in range(22)] == [True] * 20 + [False] * 2
+    assert faults.happened == {Throttle(): 2}
+
+
+@given(
+    rate=st.floats(0.1, 1000),
+    burst=st.floats(1, 1000),
+    pauses=st.lists(st.floats(0, 10), max_size=50),
+)
+def test_no_period_has_more_requests_than_rate_and_burst_allow(
+    rate: float, burst: float, pauses: list[float]
+) -> None:
+    clock, accepted = Clock(), 0
+    start = clock()
+    faults = Faults().limit_rate(rate, burst=burst)
+    for pause in pauses:
+        clock.advance(pause)
+        accepted += sum(_accepted(faults, clock) for _ in range(40))
+        # A microsecond is the resolution of the clock.
+        seconds = (clock() - start).total_seconds() + 1e-6 * len(pauses)
+        assert accepted <= burst + rate * seconds + 1e-6
+
+
+def test_tokens_come_back_at_the_rate(clock: Clock) -> None:
+    faults = Faults().limit_rate(10, burst=1)
+    accepted = 0
+    for _ in range(100):
+        clock.advance(0.1)
+        accepted += _accepted(faults, clock)
+    assert accepted == 100
+
+
+def test_a_clock_that_is_set_back_adds_no_tokens(clock: Clock) -> None:
+    faults = Faults().limit_rate(1, burst=1)
+    assert _accepted(faults, clock)
+    clock.advance(-3600)
+    assert not _accepted(faults, clock)
+    clock.advance(1)
+    assert _accepted(faults, clock)
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(3, 3), (0.5, 1)])
+def test_the_burst_defaults_to_one_second_of_the_rate(
+    rate: float, burst: int, clock: Clock
+) -> None:
+    faults = Faults().limit_rate(rate)
+    assert [_accepted(faults, clock) for _ in range(burst + 1)] == [True] * burst + [False]
+
+
+@pytest.mark.parametrize("how", ["limit_rate", "clear"])
+def test_the_limit_can_be_lifted(how: str, clock: Clock) -> None:
+    faults = Faults().limit_rate(1)
+    assert [_accepted(faults, clock) for _ in range(2)] == [True, False]
+    faults.limit_rate(None) if how == "limit_rate" else faults.clear()
+    assert all(_accepted(faults, clock) for _ in range(100))
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "parameter"),
+    [
+        (0, None, "rate"),
+        (-1, None, "rate"),
+        (math.nan, None, "rate"),
+        (math.inf, None, "rate"),
+        (1, 0, "burst"),
+        (1, 0.5, "burst"),
+        (1, math.nan, "burst"),
+        (None, 5, "burst"),
+    ],
+)
+def test_limits_out_of_bounds_are_refused(
+    rate: float | None, burst: float | None, parameter: str
+) -> None:
+    with pytest.raises(ParameterError) as raised:
+        Faults().limit_rate(rate, burst=burst)
+    assert raised.value.parameter == parameter
 
 
 @frozen

@@ -39,6 +39,7 @@ Sleep: TypeAlias = Callable[[float], Awaitable[object]]
 """A function that sleeps for a number of seconds."""
 
 _MAXIMUM_SECONDS: Final = 1e6
+_MAXIMUM_RATE: Final = 1e6
 _MAXIMUM_SIZE: Final = 256 * 1024 * 1024
 #: One mebibyte above the limit of this library's client.
 _OVERSIZE: Final = 17 * 1024 * 1024
@@ -156,10 +157,12 @@ class Throttle(_NotExecuted):
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        yield build_error(
-            TooManyRequestsException(
-                "Rate exceeded", reason=self.reason, retry_after=self.retry_after
-            )
+        yield build_error(self.error())
+
+    def error(self) -> TooManyRequestsException:
+        """Return the error that the client receives."""
+        return TooManyRequestsException(
+            "Rate exceeded", reason=self.reason, retry_after=self.retry_after
         )
 
 
@@ -417,7 +420,7 @@ class SkewedClock(_Executed):
 
 
 class Faults:
-    """The faults to inject: scripted ones first, then random ones, otherwise none.
+    """The faults to inject: scripted ones first, then random ones, then the rate limit.
 
     Faults for one operation come before faults for any operation. Methods return the object, so
     that calls can be chained.
@@ -435,6 +438,7 @@ class Faults:
         self._random: dict[str | None, _RandomFaults] = {}
         self._role_delay = timedelta()
         self._roles: dict[str, datetime] = {}
+        self._bucket: _TokenBucket | None = None
 
     def script(self, *faults: Fault | None, operation: str | None = None) -> Self:
         """Apply these faults to the next requests, one each; further calls append.
@@ -495,10 +499,41 @@ class Faults:
         self._role_delay = timedelta(seconds=seconds)
         return self
 
+    def limit_rate(self, rate: float | None, *, burst: float | None = None) -> Self:
+        """Limit the rate of requests from now on, or lift the limit.
+
+        All clients of the service share the limit, as all callers of an account and region share
+        AWS's. It is a token bucket, full at first, that fills by the service's clock. The service
+        returns TooManyRequestsException to a request that finds no token, and `happened` counts it
+        as `Throttle()`. Requests with a wrong signature, and requests that another fault replaces,
+        take no token.
+
+        Args:
+            rate: the tokens that are added per second, more than 0 to 1e6; `None` for no limit.
+            burst: the maximum number of tokens, 1 to 1e6; defaults to `rate`, or to 1 if `rate` is
+                less than 1.
+
+        Raises:
+            ParameterError: if an argument is out of bounds.
+        """
+        if rate is None:
+            if burst is not None:
+                raise ParameterError("burst", f"needs a rate, got {burst!r} without one")
+            self._bucket = None
+            return self
+        if not 0 < rate <= _MAXIMUM_RATE:
+            raise ParameterError("rate", f"must be more than 0 to {_MAXIMUM_RATE:g}, got {rate!r}")
+        size = max(rate, 1.0) if burst is None else burst
+        if not 1 <= size <= _MAXIMUM_RATE:
+            raise ParameterError("burst", f"must be 1 to {_MAXIMUM_RATE:g}, got {size!r}")
+        self._bucket = _TokenBucket(rate, size)
+        return self
+
     def clear(self) -> Self:
-        """Inject no more faults; `happened` stays unchanged."""
+        """Inject no more faults and lift the rate limit; `happened` stays unchanged."""
         self._scripts.clear()
         self._random.clear()
+        self._bucket = None
         self._role_delay = timedelta()
         self._roles.clear()
         return self
@@ -509,6 +544,17 @@ class Faults:
         if fault is not None:
             self.happened[fault] += 1
         return fault
+
+    def check_rate(self, now: datetime) -> None:
+        """Take a token for a request; see `limit_rate`.
+
+        Raises:
+            TooManyRequestsException: if there is none.
+        """
+        bucket = self._bucket
+        if bucket is not None and not bucket.take(now):
+            self.happened[_RATE_EXCEEDED] += 1
+            raise _RATE_EXCEEDED.error()
 
     def check_role(self, operation: str, arguments: Mapping[str, object], now: datetime) -> None:
         """Check that the operator role of a request is not too new; see `delay_roles`.
@@ -530,6 +576,32 @@ class Faults:
             if key in self._random:
                 return self._random[key].draw(request)
         return None
+
+
+_RATE_EXCEEDED: Final = Throttle()
+
+
+class _TokenBucket:
+    """Tokens that requests take, added at a constant rate up to a maximum."""
+
+    def __init__(self, rate: float, size: float) -> None:
+        self._rate = rate
+        self._size = size
+        self._tokens = size
+        self._updated: datetime | None = None
+
+    def take(self, now: datetime) -> bool:
+        """Take a token, and return whether there was one."""
+        passed = timedelta() if self._updated is None else now - self._updated
+        # A clock that was set back adds no tokens.
+        added = self._rate * max(passed.total_seconds(), 0.0)
+        self._tokens = min(self._tokens + added, self._size)
+        self._updated = now
+        # The tolerance allows for rounding: ten additions of 0.1 tokens are less than 1 token.
+        if self._tokens < 1 - 1e-9:
+            return False
+        self._tokens -= 1
+        return True
 
 
 class _RandomFaults:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Self, TypedDict, Unpack
 
 import aiohttp
@@ -14,8 +15,9 @@ from yarl import URL
 from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, Timeout
 from lambdacore_async.local.account import Account, Clock, Limits, Seconds, utc_now
 from lambdacore_async.local.faults import Faults
-from lambdacore_async.local.server import Server
+from lambdacore_async.local.server import LOOPBACK, AnsweredRequest, Server
 from lambdacore_async.local.state import State
+from lambdacore_async.local.threads import LoopThread
 from lambdacore_async.protocol.sigv4 import Credentials
 
 
@@ -43,8 +45,11 @@ class ClientOptions(TypedDict, total=False):
 class LocalLambdaCore:
     """An embedded AWS Lambda Core service. Use it in `async with`; the constructor does no I/O.
 
+    Synchronous code uses `with LocalLambdaCore().in_thread() as aws:` instead.
+
     The state outlives the server: fill it before the service starts, read it after the service has
     stopped, and start the service again. Do not use one instance on several event loops at once.
+    Any thread may read and change `state` and `faults`.
 
     Durations are a number of seconds, or a function that draws one for each piece of work:
     `lambda random: random.lognormvariate(4, 0.6)`. The function gets a `random.Random` that depends
@@ -57,7 +62,10 @@ class LocalLambdaCore:
         region: the AWS region of the service.
         account_id: the 12-digit account ID.
         port: the TCP port, 1 to 65535; 0 for any free port.
+        host: the address to listen on; defaults to 127.0.0.1. Other machines and containers reach
+            the service on `0.0.0.0`, over plain HTTP.
         credentials: the credentials that requests are signed with; random by default.
+        verify_signatures: whether to refuse requests that are not signed with known credentials.
         clock: returns the time by which resources change, as an aware `datetime`; defaults to real
             time.
         signature_clock: returns the time by which signatures are verified, which is also the `Date`
@@ -75,6 +83,11 @@ class LocalLambdaCore:
         limits: the maximum numbers of resources; 1000 connectors, and 100 of everything else, by
             default.
         faults: the faults to inject; none by default, and `faults` can be changed at any time.
+        rate_limit: the rate of requests per second that all clients share, and the burst, as in
+            `(15, 15)`; see `Faults.limit_rate`. Defaults to no limit. AWS documents 15 per second
+            for an account and region.
+        on_request: a plain function, called with an `AnsweredRequest` for each response, for
+            an access log. It runs on the service's event loop.
 
     Raises:
         ParameterError: if an argument is out of bounds.
@@ -86,7 +99,9 @@ class LocalLambdaCore:
         region: str = "us-east-1",
         account_id: str = "123456789012",
         port: int = 0,
+        host: str = LOOPBACK,
         credentials: Credentials | None = None,
+        verify_signatures: bool = True,
         clock: Clock = utc_now,
         signature_clock: Clock = utc_now,
         provisioning_seconds: Seconds = 0.1,
@@ -97,6 +112,8 @@ class LocalLambdaCore:
         seed: int = 0,
         limits: Limits | None = None,
         faults: Faults | None = None,
+        rate_limit: tuple[float, float] | None = None,
+        on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
         self.credentials = _random_credentials() if credentials is None else credentials
         """The credentials that requests are signed with."""
@@ -119,9 +136,15 @@ class LocalLambdaCore:
             self.state,
             credentials=[self.credentials],
             port=port,
+            host=host,
             clock=signature_clock,
             faults=faults,
+            verifies=verify_signatures,
+            on_request=on_request,
         )
+        if rate_limit is not None:
+            rate, burst = rate_limit
+            self.faults.limit_rate(rate, burst=burst)
 
     @property
     def region(self) -> str:
@@ -130,7 +153,7 @@ class LocalLambdaCore:
 
     @property
     def endpoint_url(self) -> str:
-        """The URL of the service.
+        """The URL of the service, for programs on this machine.
 
         Raises:
             ConfigurationError: if the service is not running.
@@ -180,6 +203,30 @@ class LocalLambdaCore:
         }
         merged.update(options)
         return LambdaCoreClient(**merged)
+
+    @contextmanager
+    def in_thread(self) -> Generator[Self]:
+        """Run the service in a thread, for code that does not use asyncio, or uses several loops.
+
+            with LocalLambdaCore().in_thread() as aws:
+                client = boto3.client("lambda-core", endpoint_url=aws.endpoint_url, ...)
+
+        Clients of `client()` can be used on any event loop.
+
+        Returns:
+            A context manager that returns this service.
+
+        Raises:
+            ConfigurationError: if the service is already running.
+            OSError: if the port is in use.
+        """
+        with LoopThread() as thread:
+            thread.wait_for(self._server.start())
+            try:
+                yield self
+            finally:
+                thread.release()  # the server waits for requests in real time
+                thread.wait_for(self._server.stop())
 
     async def __aenter__(self) -> Self:
         await self._server.start()
