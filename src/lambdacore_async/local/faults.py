@@ -440,6 +440,13 @@ class Faults:
         self._roles: dict[str, datetime] = {}
         self._bucket: _TokenBucket | None = None
 
+    @property
+    def pending(self) -> tuple[Fault, ...]:
+        """The scripted faults that were not injected yet."""
+        return tuple(
+            fault for script in self._scripts.values() for fault in script if fault is not None
+        )
+
     def script(self, *faults: Fault | None, operation: str | None = None) -> Self:
         """Apply these faults to the next requests, one each; further calls append.
 

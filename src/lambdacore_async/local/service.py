@@ -161,6 +161,24 @@ class LocalLambdaCore:
         return self._server.endpoint_url
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that point AWS SDKs and `LambdaCoreClient` to the service.
+
+        Raises:
+            ConfigurationError: if the service is not running.
+        """
+        variables = {
+            "AWS_ENDPOINT_URL_LAMBDA_CORE": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.credentials.secret_access_key,
+        }
+        if self.credentials.session_token is not None:
+            variables["AWS_SESSION_TOKEN"] = self.credentials.session_token
+        return variables
+
+    @property
     def faults(self) -> Faults:
         """The faults to inject: throttling, latency, broken responses, dead connections."""
         return self._server.faults

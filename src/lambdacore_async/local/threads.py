@@ -23,24 +23,29 @@ class LoopThread:
     def __init__(self) -> None:
         self.loop: Final = asyncio.SelectorEventLoop()
         """The event loop."""
-        self.release: Callable[[], None] = lambda: None
+        self.on_stop: Callable[[], None] | None = None
         """Called before the loop stops; simulated time sets it while it controls the loop."""
         self._thread = threading.Thread(target=self._run, name="lambdacore-local", daemon=True)
+
+    def release(self) -> None:
+        """Give the loop real time back."""
+        if self.on_stop is not None:
+            self.on_stop()
 
     def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine on the loop, block until it ends, and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def __enter__(self) -> Self:
+        RUNNING.add(self)  # before it starts, because simulated time asks which loops are services
         self._thread.start()
-        RUNNING.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        RUNNING.discard(self)
         self.release()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
+        RUNNING.discard(self)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
