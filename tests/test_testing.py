@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
@@ -374,3 +376,20 @@ async def test_an_autospec_checks_calls_and_returns_models() -> None:
         client.get_network_connector()
     with pytest.raises(AttributeError):
         _ = client.get_network_conector
+
+
+def test_vcrpy_replays_a_recorded_response(tmp_path: Path) -> None:
+    vcr: Any = importlib.import_module("vcr")
+    cassette = tmp_path / "cassette.yaml"
+    recorder = vcr.VCR(filter_headers=["authorization", "x-amz-security-token"])
+    with LocalLambdaCore().in_thread() as aws:
+        aws.state.put_network_connector("prod")
+
+        async def get() -> str:
+            with recorder.use_cassette(str(cassette)):
+                async with aws.client() as client:
+                    return (await client.get_network_connector("prod")).name
+
+        assert [asyncio.run(get()) for _ in range(2)] == ["prod", "prod"]
+        assert aws.calls == {"GetNetworkConnector": 1}
+        assert aws.credentials.access_key_id not in cassette.read_text(encoding="utf-8")
