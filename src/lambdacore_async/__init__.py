@@ -57,6 +57,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import (
     JSONValue,
+    Model,
     Page,
     ResponseMetadata,
     UnknownMember,
@@ -165,6 +166,7 @@ __all__ = [
     "LookupReport",
     "Lookups",
     "MissingAuthenticationTokenException",
+    "Model",
     "MultiTargetRun",
     "NetworkConnector",
     "NetworkConnectorConfiguration",
