@@ -19,7 +19,13 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.runtimes import Compatibility, Platform, Runtime, RuntimeVersion
-from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
+from lambdacore_async.models.shared import (
+    Model,
+    Page,
+    ResponseMetadata,
+    UnknownMember,
+    UnknownValue,
+)
 from lambdacore_async.protocol.reading import from_dict
 from lambdacore_async.protocol.writing import to_dict
 from support.generation import json_values, thorough
@@ -92,13 +98,13 @@ def test_response_metadata_is_neither_compared_nor_hashed_nor_shown_nor_written(
 @thorough
 @given(data=st.data(), value=json_values.filter(lambda value: value is not None))
 def test_extra_members_are_kept_and_written_but_neither_compared_nor_shown(
-    kind: type, data: st.DataObject, value: Any
+    kind: Any, data: st.DataObject, value: Any
 ) -> None:
-    bare: Any = from_dict(kind, to_dict(data.draw(instances(kind))))
+    bare: Model = from_dict(kind, to_dict(data.draw(instances(kind))))
     extra = {"AddedLater": value}
     sent = {**to_dict(bare), **extra}
 
-    model: Any = from_dict(kind, {**sent, "AddedAndNull": None})
+    model: Model = from_dict(kind, {**sent, "AddedAndNull": None})
 
     assert model.extra == extra
     assert to_dict(model) == sent

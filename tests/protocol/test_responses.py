@@ -92,15 +92,14 @@ def as_json(parsed: Any) -> Any:
 
 def as_botocore_sees(model: Any) -> Any:
     """Return the model without unknown members, which botocore drops."""
-    if isinstance(model, tuple):
+    if is_array(model):
         return tuple(as_botocore_sees(item) for item in model)
     if isinstance(model, UnknownMember):
         return UnknownMember(model.tag)
     if isinstance(model, Model):
-        members = {
-            f.name: as_botocore_sees(getattr(model, f.name)) for f in attrs.fields(type(model))
-        }
-        return type(model)(**{**members, "extra": {}})
+        members = [field.name for field in attrs.fields(type(model)) if field.name != "extra"]
+        seen = {name: as_botocore_sees(getattr(model, name)) for name in members}
+        return attrs.evolve(model, **seen, extra={})
     return model
 
 
