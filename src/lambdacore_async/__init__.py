@@ -7,7 +7,7 @@ from lambdacore_async._version import VERSION as __version__  # noqa: N811 - its
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
-from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.observation import Attempt, Call, CallKind, OnCall
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -125,6 +125,8 @@ __all__ = [
     "AccessDeniedException",
     "ApiError",
     "Attempt",
+    "Call",
+    "CallKind",
     "Cause",
     "Check",
     "CheckStatus",
@@ -179,6 +181,7 @@ __all__ = [
     "NetworkConnectorVersionSummary",
     "NetworkConnectorWatch",
     "NetworkProtocol",
+    "OnCall",
     "Page",
     "Pager",
     "ParameterError",

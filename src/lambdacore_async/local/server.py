@@ -117,6 +117,11 @@ class Server:
         host = _REACHABLE.get(bound, bound)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server listens."""
+        return self._runner is not None
+
     async def start(self) -> None:
         """Start to listen.
 
