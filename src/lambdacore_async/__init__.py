@@ -8,7 +8,7 @@ from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.configuration import ClientOptions
 from lambdacore_async.engine.identity.providers import CredentialsLike, CredentialsRecipe
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
-from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.observation import Attempt, Call, CallKind, OnCall
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -58,6 +58,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import (
     JSONValue,
+    Model,
     Page,
     ResponseMetadata,
     UnknownMember,
@@ -128,6 +129,8 @@ __all__ = [
     "ApiError",
     "AssumeRole",
     "Attempt",
+    "Call",
+    "CallKind",
     "Cause",
     "Check",
     "CheckStatus",
@@ -171,6 +174,7 @@ __all__ = [
     "LookupReport",
     "Lookups",
     "MissingAuthenticationTokenException",
+    "Model",
     "MultiTargetRun",
     "NetworkConnector",
     "NetworkConnectorConfiguration",
@@ -183,6 +187,7 @@ __all__ = [
     "NetworkConnectorVersionSummary",
     "NetworkConnectorWatch",
     "NetworkProtocol",
+    "OnCall",
     "Page",
     "Pager",
     "ParameterError",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import (
     AsyncIterable,
     Callable,
@@ -28,7 +29,7 @@ from lambdacore_async import models, workflows
 from lambdacore_async.engine.configuration import ClientOptions, as_timeout, check_flag
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.identity.providers import CredentialsLike
-from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.observation import Attempt, OnCall
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
@@ -106,6 +107,9 @@ class LambdaCoreClient:
         user_agent_extra: text to append to the `User-Agent` header.
         on_attempt: a plain function, called with an `Attempt` after each request, for metrics and
             tracing. It must not be async, because it is never awaited.
+        on_call: a plain function, called with a `Call` when a call, a run of lookups or a refresh
+            of credentials starts. It may return a context manager, which is left when the work
+            ends, with its error if it fails.
 
     Raises:
         ParameterError: if an argument has a wrong type or is out of bounds.
@@ -131,6 +135,7 @@ class LambdaCoreClient:
         http_session: aiohttp.ClientSession | None = None,
         user_agent_extra: str | None = None,
         on_attempt: Callable[[Attempt], None] | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         self._core = Core.of_client(
             ClientOptions(
@@ -151,6 +156,7 @@ class LambdaCoreClient:
                 http_session=http_session,
                 user_agent_extra=user_agent_extra,
                 on_attempt=on_attempt,
+                on_call=on_call,
             )
         )
         self._is_view = False
@@ -209,6 +215,15 @@ class LambdaCoreClient:
     ) -> None:
         await self.close()
 
+    def __repr__(self) -> str:
+        kind = f"view of {type(self).__name__}" if self._is_view else type(self).__name__
+        return f"<{kind} {self._core}>"
+
+    def __del__(self) -> None:
+        # The event loop closes the connections that the client has left open.
+        if not getattr(self, "_is_view", True) and self._core.has_open_session:
+            warnings.warn(f"unclosed client {self!r}", ResourceWarning, source=self, stacklevel=1)
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client cannot be pickled: it holds secrets and connections")
 
@@ -225,6 +240,7 @@ class LambdaCoreClient:
         timeout: float | timedelta | Timeout | None = None,
         retry_mode: str | None = None,
         max_attempts: int | None = None,
+        label: str | None = None,
     ) -> Self:
         """Return a view of the client: other options, the same connections.
 
@@ -241,6 +257,8 @@ class LambdaCoreClient:
                 `Timeout` that sets each limit.
             retry_mode: `standard` or `adaptive`.
             max_attempts: the maximum number of requests per call, at least 1.
+            label: a label for your own use, such as the name of an account. Logs, `Attempt` and
+                `Call` have it.
 
         Raises:
             ParameterError: if an argument has a wrong type or is out of bounds.
@@ -253,6 +271,7 @@ class LambdaCoreClient:
             timeout=old.timeout if timeout is None else as_timeout(timeout),
             retry_mode=old.retry_mode if retry_mode is None else retry_mode,
             max_attempts=old.max_attempts if max_attempts is None else max_attempts,
+            label=old.label if label is None else label,
         )
         return self.of_core(self._core.view(options), is_view=True)
 
@@ -265,7 +284,9 @@ class LambdaCoreClient:
         return self._core.stats()
 
     def _view_of(self, target: Target) -> Self:
-        return self.with_options(region=target.region, credentials=target.credentials)
+        return self.with_options(
+            region=target.region, credentials=target.credentials, label=target.label
+        )
 
     # Network connectors
 

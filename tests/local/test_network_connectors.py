@@ -655,6 +655,12 @@ def test_every_identifier_is_found_or_rejected(identifier: str) -> None:
             assert error.status_code in (400, 404)  # noqa: PT017 - success is valid too
 
 
+def test_only_arns_have_tags(state: State) -> None:
+    state.put_network_connector("prod")
+    with pytest.raises(InvalidParameterValueException, match="Resource: 'prod' is not the ARN"):
+        state.list_tags("prod")
+
+
 def test_a_resource_has_at_most_50_tags(state: State) -> None:
     arn = state.put_network_connector("prod").arn
     state.tag_resource(arn, {str(number): "x" for number in range(50)})

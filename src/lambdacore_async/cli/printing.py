@@ -93,6 +93,11 @@ def error(*words: str) -> None:
     _Stream(stderr=True).print(*map(printable, ("lambdacore:", *words)), soft_wrap=True)
 
 
+def log(*words: str) -> None:
+    """Print one line to standard error, without the program's name."""
+    print(*map(printable, words), file=sys.stderr, flush=True)
+
+
 def json_line(value: JSONValue) -> None:
     """Print a value as one line of JSON."""
     print(_json(value), flush=True)

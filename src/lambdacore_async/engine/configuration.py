@@ -27,7 +27,8 @@ from lambdacore_async.engine.identity.providers import (
     shown,
 )
 from lambdacore_async.engine.locks import LoopLock
-from lambdacore_async.engine.pipeline import Attempt, Settings
+from lambdacore_async.engine.observation import Attempt, OnCall
+from lambdacore_async.engine.pipeline import Settings
 from lambdacore_async.engine.profiles import Profile, SharedConfig
 from lambdacore_async.engine.rate_limit import as_max_rate
 from lambdacore_async.engine.retry import MAX_ATTEMPTS, MODES, RetryPolicy
@@ -198,9 +199,11 @@ class ClientOptions:
     http_session: aiohttp.ClientSession | None = field(default=None, repr=shown)
     user_agent_extra: str | None = None
     on_attempt: Callable[[Attempt], None] | None = field(default=None, repr=shown)
+    on_call: OnCall | None = field(default=None, repr=shown)
+    label: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        for name in ("region", "profile", "endpoint_url", "retry_mode"):
+        for name in ("region", "profile", "endpoint_url", "retry_mode", "label"):
             object.__setattr__(self, name, as_plain_str(name, getattr(self, name)))
         if self.region and not endpoints.is_region(self.region):
             raise ParameterError("region", f"{self.region[:64]!r} is not a valid region name")
@@ -223,6 +226,7 @@ class ClientOptions:
         )
         UserAgent(self.user_agent_extra)
         _check_hook("on_attempt", self.on_attempt)
+        _check_hook("on_call", self.on_call)
 
     def __reduce__(self) -> tuple[object, ...]:
         if self.http_session is not None:
@@ -231,6 +235,7 @@ class ClientOptions:
             )
         check_picklable(self.credentials)
         check_picklable_hook("on_attempt", self.on_attempt)
+        check_picklable_hook("on_call", self.on_call)
         # By name and only what differs, so that other versions can read it.
         defaults = ClientOptions()
         given = {
@@ -319,6 +324,7 @@ class Configuration:
             ),
             timeout=options.timeout,
             app_id=(await sources.find(_APP_ID, read_files=False))[1],
+            label=options.label,
         )
 
     async def home_region(self, options: ClientOptions) -> str | None:

@@ -59,7 +59,9 @@ class Core:
     ) -> None:
         self.options = options
         self.pipeline = Pipeline(
-            shared, Settings(timeout=options.timeout), partial(configuration.resolve, options)
+            shared,
+            Settings(timeout=options.timeout, label=options.label),
+            partial(configuration.resolve, options),
         )
         self._configuration = configuration
         self._accounts = accounts
@@ -112,13 +114,14 @@ class Core:
                 trust_env=options.trust_env,
                 ssl_context=lambda: configuration.ssl_context,
             ),
-            credentials=RefreshingCredentials(provider, clock=clock),
+            credentials=RefreshingCredentials(provider, clock=clock, on_call=options.on_call),
             clock=clock,
             jitter=jitter,
             user_agent=UserAgent(options.user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
             max_in_flight=options.max_connections,
             max_rate=options.max_rate,
             on_attempt=options.on_attempt,
+            on_call=options.on_call,
         )
         accounts = Accounts()
         accounts.get(provider, lambda: shared)
@@ -169,7 +172,12 @@ class Core:
             provider, mine = as_provider(credentials), shared
             shared = self._accounts.get(
                 provider,
-                lambda: evolve(mine, credentials=RefreshingCredentials(provider, clock=mine.clock)),
+                lambda: evolve(
+                    mine,
+                    credentials=RefreshingCredentials(
+                        provider, clock=mine.clock, on_call=mine.on_call
+                    ),
+                ),
             )
         return type(self)(shared, options, self._configuration, self._accounts)
 
@@ -266,14 +274,33 @@ class Core:
         """Return whether a resource was created or updated in the last minute."""
         return self.clock.monotonic() - self.shared.written.get(key, -math.inf) <= LAG
 
-    def stats(self) -> ClientStats:
-        """Return the figures of the view's account in the view's region."""
-        shared = self.shared
-        region = (
+    @property
+    def region(self) -> str | None:
+        """The AWS region; `None` before the first call, if the environment or profile has it."""
+        return (
             self.pipeline.settings.region
             or self.options.region
             or self._configuration.default_region
         )
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The URL of the endpoint; `None` before the first call, unless it is an option."""
+        return self.options.endpoint_url or self.shared.endpoint_urls.get(self.region or "")
+
+    def __str__(self) -> str:
+        state = "closed" if self._accounts.closed else "open"
+        return f"region={self.region!r} endpoint={self.endpoint_url!r} {state}"
+
+    @property
+    def has_open_session(self) -> bool:
+        """Whether a session of the client's own is open."""
+        transport = self.shared.transport
+        return isinstance(transport, AiohttpTransport) and transport.is_open
+
+    def stats(self) -> ClientStats:
+        """Return the figures of the view's account in the view's region."""
+        shared, region = self.shared, self.region
         url = None if region is None else shared.endpoint_urls.get(region)
         # One for each retry mode in use.
         limiters = [each for (its_url, _), each in shared.rate_limiters.items() if its_url == url]
@@ -300,9 +327,13 @@ class Accounts:
     """Shared state of each account that a client uses; equal credentials are one account.
 
     The 1,000 most recently used accounts are kept even without a view, with their credentials.
+
+    Attributes:
+        closed: whether the client is closed.
     """
 
     def __init__(self) -> None:
+        self.closed = False
         self._latest: dict[object, Shared] = {}
         self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
         self._credentials: WeakSet[RefreshingCredentials] = WeakSet()
@@ -323,6 +354,7 @@ class Accounts:
 
     async def close(self) -> None:
         """Cancel all refreshes, and forget all credentials."""
+        self.closed = True
         self._latest.clear()
         self._known.clear()
         await asyncio.gather(*[credentials.close() for credentials in self._credentials])

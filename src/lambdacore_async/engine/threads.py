@@ -6,9 +6,12 @@ import asyncio
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Final, TypeVar
 
 Result = TypeVar("Result")
+
+#: The name of the threads. Simulated time waits for them.
+THREAD_NAME: Final = "lambdacore-async"
 
 
 async def run_in_thread(work: Callable[[], Result]) -> Result:
@@ -45,5 +48,5 @@ async def run_in_thread(work: Callable[[], Result]) -> Result:
         with suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(deliver, value, error)
 
-    threading.Thread(target=run, name="lambdacore-async", daemon=True).start()
+    threading.Thread(target=run, name=THREAD_NAME, daemon=True).start()
     return await result

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from random import Random
 from types import MappingProxyType
@@ -78,9 +79,13 @@ _PAGE_SIZE: Final = 50
 _MAXIMUM_PAGE_SIZE: Final = 100
 
 
+#: Reads the clock of this machine; simulated time replaces it.
+time_of_day: Clock = partial(datetime.now, UTC)
+
+
 def utc_now() -> datetime:
     """Return the current time in UTC."""
-    return datetime.now(UTC)
+    return time_of_day()
 
 
 def _check_limit(_: object, attribute: Attribute[int], value: int) -> None:

@@ -157,10 +157,12 @@ class Throttle(_NotExecuted):
 
     def steps(self, _: Response, /) -> Iterator[Step]:
         """See `Fault.steps`."""
-        yield build_error(
-            TooManyRequestsException(
-                "Rate exceeded", reason=self.reason, retry_after=self.retry_after
-            )
+        yield build_error(self.error())
+
+    def error(self) -> TooManyRequestsException:
+        """Return the error that the client receives."""
+        return TooManyRequestsException(
+            "Rate exceeded", reason=self.reason, retry_after=self.retry_after
         )
 
 
@@ -418,7 +420,7 @@ class SkewedClock(_Executed):
 
 
 class Faults:
-    """The faults to inject: scripted ones first, then random ones, otherwise none.
+    """The faults to inject: scripted ones first, then random ones, then the rate limit.
 
     Faults for one operation come before faults for any operation. Methods return the object, so
     that calls can be chained.
@@ -436,7 +438,14 @@ class Faults:
         self._random: dict[str | None, _RandomFaults] = {}
         self._role_delay = timedelta()
         self._roles: dict[str, datetime] = {}
-        self._rate_limit: _RateLimit | None = None
+        self._bucket: _TokenBucket | None = None
+
+    @property
+    def pending(self) -> tuple[Fault, ...]:
+        """The scripted faults that were not injected yet."""
+        return tuple(
+            fault for script in self._scripts.values() for fault in script if fault is not None
+        )
 
     def script(self, *faults: Fault | None, operation: str | None = None) -> Self:
         """Apply these faults to the next requests, one each; further calls append.
@@ -497,33 +506,43 @@ class Faults:
         self._role_delay = timedelta(seconds=seconds)
         return self
 
-    def limit_rate(self, rate: float, *, burst: int | None = None) -> Self:
-        """Throttle all requests beyond a rate, by the service's clock.
+    def limit_rate(self, rate: float | None, *, burst: float | None = None) -> Self:
+        """Limit the rate of requests from now on, or lift the limit.
 
-        AWS limits an account's control-plane requests in a region to 15 a second. Throttled
-        requests get TooManyRequestsException and count as `Throttle()` in `happened`.
+        All clients of the service share the limit, as all callers of an account and region share
+        AWS's. It is a token bucket, full at first, that fills by the service's clock. The service
+        returns TooManyRequestsException to a request that finds no token, and `happened` counts it
+        as `Throttle()`. Requests with a wrong signature, and requests that another fault replaces,
+        take no token.
 
         Args:
-            rate: the requests per second, more than 0 to 1e6.
-            burst: the requests that may come at once, 1 to 1e6; defaults to `rate`, at least 1.
+            rate: the tokens that are added per second, more than 0 to 1e6; `None` for no limit.
+            burst: the maximum number of tokens, 1 to 1e6; defaults to `rate`, or to 1 if `rate` is
+                less than 1.
 
         Raises:
             ParameterError: if an argument is out of bounds.
         """
+        if rate is None:
+            if burst is not None:
+                raise ParameterError("burst", f"needs a rate, got {burst!r} without one")
+            self._bucket = None
+            return self
         if not 0 < rate <= _MAXIMUM_RATE:
             raise ParameterError("rate", f"must be more than 0 to {_MAXIMUM_RATE:g}, got {rate!r}")
-        if burst is not None and not 1 <= burst <= _MAXIMUM_RATE:
-            raise ParameterError("burst", f"must be 1 to {_MAXIMUM_RATE:g}, got {burst!r}")
-        self._rate_limit = _RateLimit(rate, max(1.0, rate) if burst is None else burst)
+        size = max(rate, 1.0) if burst is None else burst
+        if not 1 <= size <= _MAXIMUM_RATE:
+            raise ParameterError("burst", f"must be 1 to {_MAXIMUM_RATE:g}, got {size!r}")
+        self._bucket = _TokenBucket(rate, size)
         return self
 
     def clear(self) -> Self:
-        """Inject no more faults, and lift the rate limit; `happened` stays unchanged."""
+        """Inject no more faults and lift the rate limit; `happened` stays unchanged."""
         self._scripts.clear()
         self._random.clear()
+        self._bucket = None
         self._role_delay = timedelta()
         self._roles.clear()
-        self._rate_limit = None
         return self
 
     def take(self, operation: str, request: Request) -> Fault | None:
@@ -534,16 +553,15 @@ class Faults:
         return fault
 
     def check_rate(self, now: datetime) -> None:
-        """Check that a request is within the rate limit; see `limit_rate`.
+        """Take a token for a request; see `limit_rate`.
 
         Raises:
-            TooManyRequestsException: if it is not.
+            TooManyRequestsException: if there is none.
         """
-        if self._rate_limit is not None and not self._rate_limit.admits(now):
-            self.happened[Throttle()] += 1
-            raise TooManyRequestsException(
-                "Rate exceeded", reason=ThrottleReason.CALLER_RATE_LIMIT_EXCEEDED
-            )
+        bucket = self._bucket
+        if bucket is not None and not bucket.take(now):
+            self.happened[_RATE_EXCEEDED] += 1
+            raise _RATE_EXCEEDED.error()
 
     def check_role(self, operation: str, arguments: Mapping[str, object], now: datetime) -> None:
         """Check that the operator role of a request is not too new; see `delay_roles`.
@@ -567,22 +585,27 @@ class Faults:
         return None
 
 
-class _RateLimit:
-    """A token bucket, full at first."""
+_RATE_EXCEEDED: Final = Throttle()
 
-    def __init__(self, rate: float, burst: float) -> None:
+
+class _TokenBucket:
+    """Tokens that requests take, added at a constant rate up to a maximum."""
+
+    def __init__(self, rate: float, size: float) -> None:
         self._rate = rate
-        self._burst = burst
-        self._tokens = burst
-        self._at: datetime | None = None
+        self._size = size
+        self._tokens = size
+        self._updated: datetime | None = None
 
-    def admits(self, now: datetime) -> bool:
-        """Take a token if there is one; a clock that goes back adds none."""
-        if self._at is not None:
-            earned = max(0.0, (now - self._at).total_seconds()) * self._rate
-            self._tokens = min(self._burst, self._tokens + earned)
-        self._at = now
-        if self._tokens < 1:
+    def take(self, now: datetime) -> bool:
+        """Take a token, and return whether there was one."""
+        passed = timedelta() if self._updated is None else now - self._updated
+        # A clock that was set back adds no tokens.
+        added = self._rate * max(passed.total_seconds(), 0.0)
+        self._tokens = min(self._tokens + added, self._size)
+        self._updated = now
+        # The tolerance allows for rounding: ten additions of 0.1 tokens are less than 1 token.
+        if self._tokens < 1 - 1e-9:
             return False
         self._tokens -= 1
         return True

@@ -1,4 +1,4 @@
-"""HTTP server on the loopback interface that serves a `State`."""
+"""HTTP server that serves a `State`, by default on the loopback interface."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import UTC, timedelta
 from email.utils import format_datetime
-from typing import Any, Self, cast
+from typing import Any, Final, Self, cast
 from uuid import uuid4
 from weakref import WeakSet
 
 from aiohttp import web
-from attrs import evolve
+from attrs import evolve, frozen
 
 from lambdacore_async.errors import ApiError, ConfigurationError, ParameterError
+from lambdacore_async.local import users
 from lambdacore_async.local.account import Clock, utc_now
 from lambdacore_async.local.authentication import authenticate
 from lambdacore_async.local.constraints import check
@@ -27,22 +28,45 @@ from lambdacore_async.protocol.operations import OPERATIONS
 from lambdacore_async.protocol.restjson import Operation, build_error
 from lambdacore_async.protocol.sigv4 import Credentials
 
-_HOST = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
+#: The path that load balancers and containers ask whether the service is running.
+HEALTH: Final = "/_health"
+#: The addresses to connect to a server on all interfaces.
+_REACHABLE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - not an address to bind to
 #: Seconds that active requests get to finish when the server stops.
 _SHUTDOWN_TIMEOUT = 1.0
 _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
+@frozen
+class AnsweredRequest:
+    """A request that the embedded service has answered, for access logs."""
+
+    method: str
+    """The HTTP method."""
+    target: str
+    """The path and query as received: text from a client, which may be hostile."""
+    operation: str
+    """The operation's name, or `UnknownOperation`."""
+    status: int | None
+    """The status of the response; `None` if a fault broke the response or the connection."""
+    fault: Fault | None
+    """The fault that was injected, if any; the rate limit is not one."""
+
+
 class Server:
-    """Serves a state on the loopback interface. Use it in `async with`, or `start` and `stop` it.
+    """Serves a state over HTTP. Use it in `async with`, or `start` and `stop` it.
 
     Args:
         state: the state to serve.
         credentials: the credentials that requests may be signed with.
         port: the TCP port; 0 for any free port.
+        host: the address to listen on.
         clock: returns the time by which signatures are verified, which is also the `Date` of
             responses.
         faults: the faults to inject; none by default.
+        verifies: whether to verify signatures.
+        on_request: called for each response.
 
     Attributes:
         state: the state to serve.
@@ -58,14 +82,20 @@ class Server:
         *,
         credentials: Iterable[Credentials],
         port: int = 0,
+        host: str = LOOPBACK,
         clock: Clock = utc_now,
         faults: Faults | None = None,
+        verifies: bool = True,
+        on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
         self.state = state
         self.credentials = {known.access_key_id: known for known in credentials}
         self.faults = Faults() if faults is None else faults
         self.calls: Counter[str] = Counter()
         self._port = port
+        self._host = host
+        self._verifies = verifies
+        self._on_request = on_request
         self._clock = clock
         self._runner: web.ServerRunner | None = None
         #: Connections to reset at their next request.
@@ -82,8 +112,15 @@ class Server:
         """
         if self._runner is None:
             raise ConfigurationError("the embedded service is not running: use it in `async with`")
-        host, port = self._runner.addresses[0][:2]
-        return f"http://{host}:{port}"
+        bound: str = self._runner.addresses[0][0]
+        port: int = self._runner.addresses[0][1]
+        host = _REACHABLE.get(bound, bound)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server listens."""
+        return self._runner is not None
 
     async def start(self) -> None:
         """Start to listen.
@@ -102,7 +139,7 @@ class Server:
         runner = web.ServerRunner(server, shutdown_timeout=_SHUTDOWN_TIMEOUT)
         await runner.setup()
         try:
-            await web.TCPSite(runner, _HOST, self._port).start()
+            await web.TCPSite(runner, self._host, self._port).start()
         except OSError:
             await runner.cleanup()
             raise
@@ -134,19 +171,31 @@ class Server:
         except web.HTTPRequestEntityTooLarge:
             error = unmodelled("RequestTooLargeException", "The body is too large", status_code=413)
             return self._convert(build_error(error))
-        fault = self.faults.take(_name(_find_operation(request)), request)
-        if fault is None:
-            return self._convert(self.answer(request))
-        return await self._apply(fault, request, transport)
+        if request.target == HEALTH:
+            return web.json_response({"status": "running"})
+        operation = _name_of(request)
+        fault = self.faults.take(operation, request)
+        response = (
+            self.answer(request) if fault is None else await self._apply(fault, request, transport)
+        )
+        if self._on_request is not None:
+            status = None if response is None else response.status
+            self._on_request(
+                AnsweredRequest(request.method, request.target, operation, status, fault)
+            )
+        if response is None:
+            return web.Response()  # is not sent: the connection is closed
+        return self._convert(response)
 
     async def _apply(
         self, fault: Fault, request: Request, transport: asyncio.Transport
-    ) -> web.StreamResponse:
+    ) -> Response | None:
+        """Return the response to send as usual; `None` if the fault ended the connection."""
         skew = timedelta(seconds=fault.seconds if isinstance(fault, SkewedClock) else 0)
         if fault.executed:
             response = self.answer(request, skew=skew)
         else:
-            self.calls[_name(_find_operation(request))] += 1
+            self.calls[_name_of(request)] += 1
             response = EMPTY
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._faulty.add(task)
@@ -155,11 +204,9 @@ class Server:
             remaining, stale = await perform(steps, transport, self.faults.sleep)
         finally:
             self._faulty.discard(task)
-        if remaining is None:
-            return web.Response()  # is not sent: the connection is closed
         if stale:
             self._stale.add(transport)
-        return self._convert(remaining)
+        return remaining
 
     def _add_metadata(self, response: Response, skew: timedelta = timedelta()) -> Response:
         """Add a request ID and a date, unless the response has them."""
@@ -180,10 +227,9 @@ class Server:
             request: the request as received.
             skew: how far the clock that verifies the signature is ahead of the server's.
         """
-        operation = _find_operation(request)
-        self.calls[_name(operation)] += 1
+        self.calls[_name_of(request)] += 1
         try:
-            return self._execute(operation, request, skew)
+            return self._execute(_find_operation(request), request, skew)
         except ApiError as error:
             return build_error(error)
         except ParameterError as error:
@@ -192,15 +238,19 @@ class Server:
     def _execute(
         self, operation: Operation[Any] | None, request: Request, skew: timedelta
     ) -> Response:
-        authenticate(
-            request,
-            credentials=self.credentials,
-            region=self.state.account.region,
-            now=self._clock() + skew,
-        )
+        if self._verifies:
+            authenticate(
+                request,
+                credentials=self.credentials,
+                region=self.state.account.region,
+                now=self._clock() + skew,
+            )
+        self.faults.check_rate(self.state.account.clock())
+        neighbour = users.operation_of(request)
+        if neighbour is not None:
+            return self.state.answer_neighbour(neighbour, request)
         if operation is None:
             raise unmodelled("UnknownOperationException", "", status_code=404)
-        self.faults.check_rate(self.state.account.clock())
         members = operation.read_members(request)
         check(operation, members)
         arguments = operation.parse_members(members)
@@ -218,8 +268,11 @@ class Server:
         return method
 
 
-def _name(operation: Operation[Any] | None) -> str:
-    return "UnknownOperation" if operation is None else operation.name
+def _name_of(request: Request) -> str:
+    operation = _find_operation(request)
+    if operation is not None:
+        return operation.name
+    return users.operation_of(request) or "UnknownOperation"
 
 
 def _find_operation(request: Request) -> Operation[Any] | None:

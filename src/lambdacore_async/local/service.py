@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import threading
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -13,8 +11,9 @@ from typing import Any, Concatenate, ParamSpec, Self
 from lambdacore_async import LambdaCoreClient
 from lambdacore_async.local.account import Account, Clock, Limits, Seconds, utc_now
 from lambdacore_async.local.faults import Faults
-from lambdacore_async.local.server import Server
+from lambdacore_async.local.server import LOOPBACK, AnsweredRequest, Server
 from lambdacore_async.local.state import State
+from lambdacore_async.local.threads import LoopThread
 from lambdacore_async.protocol.sigv4 import Credentials
 
 Options = ParamSpec("Options")
@@ -33,10 +32,11 @@ def _with_options_of(
 class LocalLambdaCore:
     """An embedded AWS Lambda Core service. Use it in `async with`; the constructor does no I/O.
 
-    Synchronous code uses it in `with service.in_thread():`.
+    Synchronous code uses `with LocalLambdaCore().in_thread() as aws:` instead.
 
     The state outlives the server: fill it before the service starts, read it after the service has
     stopped, and start the service again. Do not use one instance on several event loops at once.
+    Any thread may read and change `state` and `faults`.
 
     Durations are a number of seconds, or a function that draws one for each piece of work:
     `lambda random: random.lognormvariate(4, 0.6)`. The function gets a `random.Random` that depends
@@ -49,7 +49,10 @@ class LocalLambdaCore:
         region: the AWS region of the service.
         account_id: the 12-digit account ID.
         port: the TCP port, 1 to 65535; 0 for any free port.
+        host: the address to listen on; defaults to 127.0.0.1. Other machines and containers reach
+            the service on `0.0.0.0`, over plain HTTP.
         credentials: the credentials that requests are signed with; random by default.
+        verify_signatures: whether to refuse requests that are not signed with known credentials.
         clock: returns the time by which resources change, as an aware `datetime`; defaults to real
             time.
         signature_clock: returns the time by which signatures are verified, which is also the `Date`
@@ -67,8 +70,11 @@ class LocalLambdaCore:
         limits: the maximum numbers of resources; 1000 connectors, and 100 of everything else, by
             default.
         faults: the faults to inject; none by default, and `faults` can be changed at any time.
-        rate_limit: the requests per second, and the requests that may come at once, as for
-            `Faults.limit_rate`; `(15, 15)` is the limit of AWS. Defaults to no limit.
+        rate_limit: the rate of requests per second that all clients share, and the burst, as in
+            `(15, 15)`; see `Faults.limit_rate`. Defaults to no limit. AWS documents 15 per second
+            for an account and region.
+        on_request: a plain function, called with an `AnsweredRequest` for each response, for
+            an access log. It runs on the service's event loop.
 
     Raises:
         ParameterError: if an argument is out of bounds.
@@ -80,7 +86,9 @@ class LocalLambdaCore:
         region: str = "us-east-1",
         account_id: str = "123456789012",
         port: int = 0,
+        host: str = LOOPBACK,
         credentials: Credentials | None = None,
+        verify_signatures: bool = True,
         clock: Clock = utc_now,
         signature_clock: Clock = utc_now,
         provisioning_seconds: Seconds = 0.1,
@@ -91,7 +99,8 @@ class LocalLambdaCore:
         seed: int = 0,
         limits: Limits | None = None,
         faults: Faults | None = None,
-        rate_limit: tuple[float, int] | None = None,
+        rate_limit: tuple[float, float] | None = None,
+        on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
         self.credentials = _random_credentials() if credentials is None else credentials
         """The credentials that requests are signed with."""
@@ -114,8 +123,11 @@ class LocalLambdaCore:
             self.state,
             credentials=[self.credentials],
             port=port,
+            host=host,
             clock=signature_clock,
             faults=faults,
+            verifies=verify_signatures,
+            on_request=on_request,
         )
         if rate_limit is not None:
             rate, burst = rate_limit
@@ -128,12 +140,30 @@ class LocalLambdaCore:
 
     @property
     def endpoint_url(self) -> str:
-        """The URL of the service.
+        """The URL of the service, for programs on this machine.
 
         Raises:
             ConfigurationError: if the service is not running.
         """
         return self._server.endpoint_url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables that point AWS SDKs and `LambdaCoreClient` to the service.
+
+        Raises:
+            ConfigurationError: if the service is not running.
+        """
+        variables = {
+            "AWS_ENDPOINT_URL_LAMBDA_CORE": self.endpoint_url,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": self.credentials.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.credentials.secret_access_key,
+        }
+        if self.credentials.session_token is not None:
+            variables["AWS_SESSION_TOKEN"] = self.credentials.session_token
+        return variables
 
     @property
     def faults(self) -> Faults:
@@ -181,29 +211,33 @@ class LocalLambdaCore:
 
     @contextmanager
     def in_thread(self) -> Generator[Self]:
-        """Run the service in a thread of its own, for synchronous code such as boto3 and Django.
+        """Run the service in a thread, for code that does not use asyncio, or uses several loops.
 
-        Clients on any event loop and in any thread can use it. Script faults, and read or change
-        the state, only while no request is in progress.
+            with LocalLambdaCore().in_thread() as aws:
+                client = boto3.client("lambda-core", endpoint_url=aws.endpoint_url, ...)
+
+        Clients of `client()` can be used on any event loop.
+
+        Returns:
+            A context manager that returns this service.
 
         Raises:
             ConfigurationError: if the service is already running.
             OSError: if the port is in use.
         """
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="lambda-core", daemon=True)
-        thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self._server.start(), loop).result()
+        with LoopThread() as thread:
+            thread.wait_for(self._server.start())
             try:
                 yield self
             finally:
-                asyncio.run_coroutine_threadsafe(self._server.stop(), loop).result()
-        finally:
-            asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+                thread.release()  # the server waits for requests in real time
+                thread.wait_for(self._server.stop())
+
+    def __repr__(self) -> str:
+        account = self.state.account
+        place = f"region={account.region!r} account_id={account.account_id!r}"
+        state = f"endpoint={self.endpoint_url!r}" if self._server.is_running else "stopped"
+        return f"<{type(self).__name__} {place} {state}>"
 
     async def __aenter__(self) -> Self:
         await self._server.start()

@@ -1,13 +1,17 @@
 """State of the embedded service: the resources of one account, and how they change over time.
 
 This module does no I/O. The clock is injected, and every read computes what has changed since.
+Methods take a lock, because tests may use a state while a service in another thread serves it.
 Each operation of the API is a method with the name and parameters of the client's. It returns the
 model of the response, or raises the error of the response.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import threading
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.local.account import (
@@ -24,6 +28,8 @@ from lambdacore_async.local.network_connectors import NetworkConnectors
 from lambdacore_async.local.runtimes import Runtimes
 from lambdacore_async.models.network_connectors import NetworkConnectorStateReasonCode
 
+Result = TypeVar("Result")
+
 
 class State(NetworkConnectors, Runtimes):
     """The network connectors and runtimes of an account.
@@ -36,6 +42,7 @@ class State(NetworkConnectors, Runtimes):
     """
 
     def __init__(self, account: Account | None = None) -> None:
+        self._lock = threading.RLock()
         account = Account() if account is None else account
         NetworkConnectors.__init__(self, account)
         Runtimes.__init__(self, account)
@@ -108,3 +115,20 @@ class State(NetworkConnectors, Runtimes):
         if not failures:
             raise ParameterError("reason_codes", "must have at least one reason code, got none")
         self._account.failure_rates[operation] = FailureRate(probability, failures)
+
+
+def _locked(method: Callable[..., Result]) -> Callable[..., Result]:
+    """Return a method that holds the lock of its state."""
+
+    @functools.wraps(method)
+    def locked(self: State, *args: object, **options: object) -> Result:
+        with self._lock:
+            return method(self, *args, **options)
+
+    return locked
+
+
+for _class in reversed(State.__mro__[:-1]):  # the most derived method is set last
+    for _method_name, _method in list(vars(_class).items()):
+        if callable(_method) and not _method_name.startswith("_"):
+            setattr(State, _method_name, _locked(_method))

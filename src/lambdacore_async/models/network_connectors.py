@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+# `typing.get_type_hints` looks here for the names in the type of `Model.extra`.
+from collections.abc import Callable, Iterable, Mapping, Sequence  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -10,6 +11,8 @@ from typing import TypeAlias
 from attrs import field, frozen
 
 from lambdacore_async.models.shared import (
+    JSONValue,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    Model,
     ResponseMetadata,
     UnknownMember,
     UnknownValue,
@@ -81,7 +84,7 @@ class ElasticIpType(StrEnum):
 
 
 @frozen
-class ElasticIpConfiguration:
+class ElasticIpConfiguration(Model):
     """Elastic IP addresses of a connector's network interfaces."""
 
     type: ElasticIpType | UnknownValue
@@ -107,7 +110,7 @@ def _compute_resource_types(
 
 
 @frozen
-class VpcEgressConfiguration:
+class VpcEgressConfiguration(Model):
     """The VPC that a connector sends traffic to.
 
     Lists accept any iterable and are stored as tuples.
@@ -132,7 +135,7 @@ NetworkConnectorConfiguration: TypeAlias = VpcEgressConfiguration | UnknownMembe
 
 
 @frozen
-class NetworkConnector:
+class NetworkConnector(Model):
     """A network connector.
 
     All operations that return a connector use this class; each leaves some members out.
@@ -179,7 +182,7 @@ OnChange: TypeAlias = Callable[[NetworkConnector], object]
 
 
 @frozen
-class NetworkConnectorSummary:
+class NetworkConnectorSummary(Model):
     """A network connector in a listing."""
 
     arn: str
@@ -201,7 +204,7 @@ class NetworkConnectorSummary:
 
 
 @frozen
-class NetworkConnectorVersionSummary:
+class NetworkConnectorVersionSummary(Model):
     """A version of a network connector in a listing."""
 
     arn: str

@@ -5,12 +5,19 @@ Timestamps of this family are text on the wire and remain text; dates are `YYYY-
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+# `typing.get_type_hints` looks here for the names in the type of `Model.extra`.
+from collections.abc import Iterable, Mapping, Sequence  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from enum import StrEnum
 
 from attrs import field, frozen
 
-from lambdacore_async.models.shared import ResponseMetadata, UnknownValue, as_tuple
+from lambdacore_async.models.shared import (
+    JSONValue,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    Model,
+    ResponseMetadata,
+    UnknownValue,
+    as_tuple,
+)
 
 
 class RuntimeState(StrEnum):
@@ -71,7 +78,7 @@ class CompatibilityPolicy(StrEnum):
 
 
 @frozen
-class RuntimeReleaseLifecycle:
+class RuntimeReleaseLifecycle(Model):
     """When a runtime or alias is deprecated and blocked.
 
     An update with an empty lifecycle, or with none, removes the current one.
@@ -101,7 +108,7 @@ def _architectures(
 
 
 @frozen
-class Compatibility:
+class Compatibility(Model):
     """The features that a runtime version supports."""
 
     integration_models: tuple[IntegrationModel | UnknownValue, ...] | None = field(
@@ -117,7 +124,7 @@ class Compatibility:
 
 
 @frozen
-class Platform:
+class Platform(Model):
     """An image of a runtime version."""
 
     architecture: str
@@ -133,7 +140,7 @@ def _platforms(values: Iterable[Platform] | None) -> tuple[Platform, ...] | None
 
 
 @frozen
-class Runtime:
+class Runtime(Model):
     """A customer-managed runtime, the parent of its versions and aliases."""
 
     arn: str
@@ -161,7 +168,7 @@ class Runtime:
 
 
 @frozen
-class RuntimeVersion:
+class RuntimeVersion(Model):
     """An immutable version of a runtime: one container image."""
 
     arn: str
@@ -189,7 +196,7 @@ class RuntimeVersion:
 
 
 @frozen
-class RuntimeAlias:
+class RuntimeAlias(Model):
     """A named pointer to a runtime version, through which functions use the runtime."""
 
     arn: str
@@ -221,7 +228,7 @@ class RuntimeAlias:
 
 
 @frozen
-class RestoredRuntime:
+class RestoredRuntime(Model):
     """The result of a restore: a runtime, or one of its versions or aliases."""
 
     runtime_name: str

@@ -30,6 +30,7 @@ class Pager(Generic[Item]):
         operation: the list operation.
         arguments: values by parameter name.
         prefetch: whether to request the next page while the current one is consumed.
+        client: its text is in the `repr`.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -42,6 +43,7 @@ class Pager(Generic[Item]):
         arguments: Mapping[str, object],
         *,
         prefetch: bool = False,
+        client: object = "",
     ) -> None:
         if not isinstance(prefetch, bool):
             raise ParameterError("prefetch", f"expected bool, got {type(prefetch).__name__}")
@@ -50,6 +52,14 @@ class Pager(Generic[Item]):
         self._operation = operation
         self._arguments = arguments
         self._prefetch = prefetch
+        self._client = client
+
+    def __repr__(self) -> str:
+        given = (
+            f"{name}={value!r}" for name, value in self._arguments.items() if value is not None
+        )
+        what = f"{self._operation.name}({', '.join(given)})"
+        return f"<{type(self).__name__} of {what} {self._client}>"
 
     async def __aiter__(self) -> AsyncGenerator[Item]:
         """Iterate over all items, in the service's order.
