@@ -354,18 +354,27 @@ class LambdaCoreClient:
         self,
         *,
         state: NetworkConnectorState | UnknownValue | None = None,
-        max_items: int | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
         prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[NetworkConnectorSummary]:
         """List the network connectors of the account in the region.
 
         Args:
             state: list only connectors in this state.
-            max_items: connectors per page, 1 to 100. The service returns at most 50.
+            page_size: connectors per page, 1 to 100. The service returns at most 50.
+            limit: the maximum number of connectors in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
         """
         return self._workflows.pager(
-            operations.LIST_NETWORK_CONNECTORS, prefetch=prefetch, state=state, max_items=max_items
+            operations.LIST_NETWORK_CONNECTORS,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            max_items=max_items,
+            state=state,
         )
 
     def list_network_connector_versions(
@@ -373,26 +382,32 @@ class LambdaCoreClient:
         identifier: str,
         *,
         state: NetworkConnectorState | UnknownValue | None = None,
-        max_items: int | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
         prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[NetworkConnectorVersionSummary]:
         """List the versions of a network connector.
 
         Args:
             identifier: the connector's ID, name or ARN.
             state: list only versions in this state.
-            max_items: versions per page, 1 to 100.
+            page_size: versions per page, 1 to 100.
+            limit: the maximum number of versions in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the connector does not exist.
         """
         return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTOR_VERSIONS,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             identifier=identifier,
             state=state,
-            max_items=max_items,
         )
 
     async def list_tags(self, resource: str) -> dict[str, str]:
@@ -1030,16 +1045,27 @@ class LambdaCoreClient:
         )
 
     def list_runtimes(
-        self, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.Runtime]:
         """List the runtimes of the account in the region.
 
         Args:
-            max_items: runtimes per page, 1 to 100.
+            page_size: runtimes per page, 1 to 100.
+            limit: the maximum number of runtimes in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
         """
         return self._workflows.pager(
-            operations.LIST_RUNTIMES, prefetch=prefetch, max_results=max_items
+            operations.LIST_RUNTIMES,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            max_items=max_items,
         )
 
     # Runtime versions
@@ -1140,23 +1166,33 @@ class LambdaCoreClient:
         )
 
     def list_runtime_versions(
-        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        runtime_name: str,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.RuntimeVersion]:
         """List the versions of a runtime.
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: versions per page, 1 to 100.
+            page_size: versions per page, 1 to 100.
+            limit: the maximum number of versions in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_VERSIONS,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             runtime_name=runtime_name,
-            max_results=max_items,
         )
 
     # Runtime aliases
@@ -1265,23 +1301,33 @@ class LambdaCoreClient:
         )
 
     def list_runtime_aliases(
-        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        runtime_name: str,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.RuntimeAlias]:
         """List the aliases of a runtime.
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: aliases per page, 1 to 100.
+            page_size: aliases per page, 1 to 100.
+            limit: the maximum number of aliases in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_ALIASES,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             runtime_name=runtime_name,
-            max_results=max_items,
         )
 
     # Other operations

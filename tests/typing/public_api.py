@@ -189,7 +189,7 @@ async def runtimes(client: LambdaCoreClient, lifecycle: RuntimeReleaseLifecycle)
 
 async def listings(client: LambdaCoreClient) -> None:
     connectors = client.list_network_connectors(
-        state=NetworkConnectorState.ACTIVE, max_items=10, prefetch=True
+        state=NetworkConnectorState.ACTIVE, page_size=10, limit=100, prefetch=True
     )
     assert_type(connectors, Pager[NetworkConnectorSummary])
     async for summary in connectors:
@@ -364,7 +364,7 @@ async def many_accounts(client: LambdaCoreClient) -> None:
             assert_type(lookup, Found | Failed)
     listing = client.list_across(targets, LambdaCoreClient.list_network_connectors)
     assert_type(listing, MultiTargetRun[NetworkConnectorSummary | LambdaCoreError])
-    async with client.list_across(targets, lambda view: view.list_runtimes(max_items=1)) as items:
+    async with client.list_across(targets, lambda view: view.list_runtimes(page_size=1)) as items:
         assert_type(items, MultiTargetRun[Runtime | LambdaCoreError])
 
 
