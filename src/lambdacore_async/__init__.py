@@ -8,6 +8,7 @@ from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -42,17 +43,21 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
+    ComputeResourceTypeLiteral,
     ElasticIpConfiguration,
     ElasticIpType,
+    ElasticIpTypeLiteral,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
+    NetworkConnectorStateLiteral,
     NetworkConnectorStateReasonCode,
     NetworkConnectorSummary,
     NetworkConnectorType,
     NetworkConnectorVersionSummary,
     NetworkProtocol,
+    NetworkProtocolLiteral,
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.shared import (
@@ -81,6 +86,7 @@ if TYPE_CHECKING:
         RuntimeArchitecture,
         RuntimeReleaseLifecycle,
         RuntimeReleaseState,
+        RuntimeReleaseStateLiteral,
         RuntimeState,
         RuntimeVersion,
         RuntimeVersionState,
@@ -132,6 +138,7 @@ __all__ = [
     "Compatibility",
     "CompatibilityPolicy",
     "ComputeResourceType",
+    "ComputeResourceTypeLiteral",
     "ConfigurationError",
     "ConnectorAdded",
     "ConnectorChange",
@@ -150,6 +157,7 @@ __all__ = [
     "DriftValue",
     "ElasticIpConfiguration",
     "ElasticIpType",
+    "ElasticIpTypeLiteral",
     "ExpiredTokenException",
     "Failed",
     "Found",
@@ -171,12 +179,14 @@ __all__ = [
     "NetworkConnectorLastUpdateStatus",
     "NetworkConnectorLimitExceededException",
     "NetworkConnectorState",
+    "NetworkConnectorStateLiteral",
     "NetworkConnectorStateReasonCode",
     "NetworkConnectorSummary",
     "NetworkConnectorType",
     "NetworkConnectorVersionSummary",
     "NetworkConnectorWatch",
     "NetworkProtocol",
+    "NetworkProtocolLiteral",
     "Page",
     "Pager",
     "ParameterError",
@@ -188,12 +198,14 @@ __all__ = [
     "ResponseError",
     "ResponseMetadata",
     "RestoredRuntime",
+    "RetryMode",
     "Runtime",
     "RuntimeAlias",
     "RuntimeAliasState",
     "RuntimeArchitecture",
     "RuntimeReleaseLifecycle",
     "RuntimeReleaseState",
+    "RuntimeReleaseStateLiteral",
     "RuntimeState",
     "RuntimeVersion",
     "RuntimeVersionState",

@@ -18,7 +18,7 @@ from collections.abc import (
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Union
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import aiohttp
 from attrs import evolve
@@ -29,6 +29,7 @@ from lambdacore_async.engine.configuration import Options, as_plain_str, as_url,
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
 from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
@@ -38,6 +39,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorState,
+    NetworkConnectorStateLiteral,
     NetworkConnectorSummary,
     NetworkConnectorVersionSummary,
     OnChange,
@@ -121,7 +123,7 @@ class LambdaCoreClient:
         allow_plain_http: bool = False,
         use_fips_endpoint: bool | None = None,
         use_dualstack_endpoint: bool | None = None,
-        retry_mode: str | None = None,
+        retry_mode: RetryMode | None = None,
         max_attempts: int | None = None,
         timeout: float | timedelta | Timeout = Timeout(),
         max_connections: int = 100,
@@ -201,7 +203,7 @@ class LambdaCoreClient:
         region: str | None = None,
         credentials: CredentialsLike | None = None,
         timeout: float | timedelta | Timeout | None = None,
-        retry_mode: str | None = None,
+        retry_mode: RetryMode | None = None,
         max_attempts: int | None = None,
     ) -> Self:
         """Return a view of the client: other options, the same connections.
@@ -353,7 +355,7 @@ class LambdaCoreClient:
     def list_network_connectors(
         self,
         *,
-        state: NetworkConnectorState | UnknownValue | None = None,
+        state: NetworkConnectorState | UnknownValue | NetworkConnectorStateLiteral | None = None,
         page_size: int | None = None,
         limit: int | None = None,
         prefetch: bool = False,
@@ -381,7 +383,7 @@ class LambdaCoreClient:
         self,
         identifier: str,
         *,
-        state: NetworkConnectorState | UnknownValue | None = None,
+        state: NetworkConnectorState | UnknownValue | NetworkConnectorStateLiteral | None = None,
         page_size: int | None = None,
         limit: int | None = None,
         prefetch: bool = False,
@@ -1338,7 +1340,7 @@ class LambdaCoreClient:
         path: str,
         *,
         query: Mapping[str, str | Sequence[str]] | None = None,
-        body: Union[JSONValue, bytes] = None,  # noqa: UP007 - JSONValue is a str at run time
+        body: JSONValue | bytes = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool = False,
     ) -> workflows.RawResponse:

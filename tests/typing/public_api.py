@@ -191,6 +191,13 @@ async def listings(client: LambdaCoreClient) -> None:
     connectors = client.list_network_connectors(
         state=NetworkConnectorState.ACTIVE, page_size=10, limit=100, prefetch=True
     )
+    assert_type(client.list_network_connectors(state="ACTIVE"), Pager[NetworkConnectorSummary])
+    client.list_network_connectors(state="ASLEEP")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    configuration = VpcEgressConfiguration(
+        network_protocol="IPv4", associated_compute_resource_types=["MicroVm"]
+    )
+    assert_type(configuration.network_protocol, NetworkProtocol | UnknownValue | None)
+    VpcEgressConfiguration(network_protocol="IPv9")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     assert_type(connectors, Pager[NetworkConnectorSummary])
     async for summary in connectors:
         assert_type(summary, NetworkConnectorSummary)

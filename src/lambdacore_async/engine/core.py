@@ -56,7 +56,7 @@ class Core:
         self, shared: Shared, options: Options, configuration: Configuration, accounts: Accounts
     ) -> None:
         self.options = options
-        self.pipeline = Pipeline(
+        self.pipeline: Pipeline = Pipeline(
             shared, Settings(timeout=options.timeout), partial(configuration.resolve, options)
         )
         self._configuration = configuration

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from lambdacore_async.models.shared import ResponseMetadata, UnknownValue, as_tuple
+from lambdacore_async.models.shared import ResponseMetadata, UnknownValue, as_enum, as_tuple
 
 
 class RuntimeState(StrEnum):
@@ -70,14 +71,28 @@ class CompatibilityPolicy(StrEnum):
     NOT_SUPPORTED = "NotSupported"
 
 
+RuntimeReleaseStateLiteral: TypeAlias = Literal["PREVIEW", "GA", "DEPRECATED"]
+"""A `RuntimeReleaseState` as a string."""
+
+
+def _release_state(
+    value: RuntimeReleaseState | UnknownValue | RuntimeReleaseStateLiteral | None,
+) -> RuntimeReleaseState | UnknownValue | None:
+    return None if value is None else as_enum("release_state", RuntimeReleaseState, value)
+
+
 @frozen
 class RuntimeReleaseLifecycle:
     """When a runtime or alias is deprecated and blocked.
 
+    The state may be given as a string, and is stored as an enum member.
+
     An update with an empty lifecycle, or with none, removes the current one.
     """
 
-    release_state: RuntimeReleaseState | UnknownValue | None = None
+    release_state: RuntimeReleaseState | UnknownValue | None = field(
+        default=None, converter=_release_state
+    )
     """The maturity. `DEPRECATED` requires a deprecation date up to today (UTC); the other states
     require a later one, or none."""
     deprecation_date: str | None = None

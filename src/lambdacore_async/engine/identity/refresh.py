@@ -52,7 +52,7 @@ class RefreshingCredentials:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self.signer = Signer()
+        self.signer: Signer = Signer()
         self._clock = clock or Clock()
         self._jitter = jitter
         self._credentials = provider if isinstance(provider, Credentials) else None
