@@ -188,6 +188,9 @@ async def test_type_hints_resolve_before_their_modules_are_imported() -> None:
 import sys, typing
 from lambdacore_async import LambdaCoreClient
 assert "lambdacore_async.workflows.lookups" not in sys.modules
+for name, method in vars(LambdaCoreClient).items():
+    if callable(method) and not name.startswith("_"):
+        typing.get_type_hints(method)
 hints = typing.get_type_hints(LambdaCoreClient.lookup_network_connectors)
 from lambdacore_async.workflows.lookups import Lookups
 assert hints["return"] is Lookups

@@ -8,6 +8,7 @@ from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.observation import Attempt, Call, CallKind, OnCall
+from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -42,17 +43,21 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
+    ComputeResourceTypeLiteral,
     ElasticIpConfiguration,
     ElasticIpType,
+    ElasticIpTypeLiteral,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
+    NetworkConnectorStateLiteral,
     NetworkConnectorStateReasonCode,
     NetworkConnectorSummary,
     NetworkConnectorType,
     NetworkConnectorVersionSummary,
     NetworkProtocol,
+    NetworkProtocolLiteral,
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.shared import (
@@ -82,6 +87,7 @@ if TYPE_CHECKING:
         RuntimeArchitecture,
         RuntimeReleaseLifecycle,
         RuntimeReleaseState,
+        RuntimeReleaseStateLiteral,
         RuntimeState,
         RuntimeVersion,
         RuntimeVersionState,
@@ -135,6 +141,7 @@ __all__ = [
     "Compatibility",
     "CompatibilityPolicy",
     "ComputeResourceType",
+    "ComputeResourceTypeLiteral",
     "ConfigurationError",
     "ConnectorAdded",
     "ConnectorChange",
@@ -153,6 +160,7 @@ __all__ = [
     "DriftValue",
     "ElasticIpConfiguration",
     "ElasticIpType",
+    "ElasticIpTypeLiteral",
     "ExpiredTokenException",
     "Failed",
     "Found",
@@ -175,12 +183,14 @@ __all__ = [
     "NetworkConnectorLastUpdateStatus",
     "NetworkConnectorLimitExceededException",
     "NetworkConnectorState",
+    "NetworkConnectorStateLiteral",
     "NetworkConnectorStateReasonCode",
     "NetworkConnectorSummary",
     "NetworkConnectorType",
     "NetworkConnectorVersionSummary",
     "NetworkConnectorWatch",
     "NetworkProtocol",
+    "NetworkProtocolLiteral",
     "OnCall",
     "Page",
     "Pager",
@@ -193,12 +203,14 @@ __all__ = [
     "ResponseError",
     "ResponseMetadata",
     "RestoredRuntime",
+    "RetryMode",
     "Runtime",
     "RuntimeAlias",
     "RuntimeAliasState",
     "RuntimeArchitecture",
     "RuntimeReleaseLifecycle",
     "RuntimeReleaseState",
+    "RuntimeReleaseStateLiteral",
     "RuntimeState",
     "RuntimeVersion",
     "RuntimeVersionState",

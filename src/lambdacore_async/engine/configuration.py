@@ -196,7 +196,7 @@ class Configuration:
         verifies: bool = True,
     ) -> None:
         self.ssl_context: ssl.SSLContext | None = None
-        self.ca_bundle = _as_path("ca_bundle", ca_bundle)
+        self.ca_bundle: str | None = _as_path("ca_bundle", ca_bundle)
         self._environ = environ
         self._shared_config = shared_config
         self.default_region: str | None = None

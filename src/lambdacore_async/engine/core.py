@@ -57,7 +57,7 @@ class Core:
         self, shared: Shared, options: Options, configuration: Configuration, accounts: Accounts
     ) -> None:
         self.options = options
-        self.pipeline = Pipeline(
+        self.pipeline: Pipeline = Pipeline(
             shared,
             Settings(timeout=options.timeout, label=options.label),
             partial(configuration.resolve, options),

@@ -13,7 +13,14 @@ from typing import Self, TypedDict, Unpack
 import aiohttp
 from yarl import URL
 
-from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, OnCall, Timeout
+from lambdacore_async import (
+    Attempt,
+    CredentialsLike,
+    LambdaCoreClient,
+    OnCall,
+    RetryMode,
+    Timeout,
+)
 from lambdacore_async.local.account import Account, Clock, Limits, Seconds, utc_now
 from lambdacore_async.local.faults import Faults
 from lambdacore_async.local.server import LOOPBACK, AnsweredRequest, Server
@@ -32,7 +39,7 @@ class ClientOptions(TypedDict, total=False):
     allow_plain_http: bool
     use_fips_endpoint: bool | None
     use_dualstack_endpoint: bool | None
-    retry_mode: str | None
+    retry_mode: RetryMode | None
     max_attempts: int | None
     timeout: float | timedelta | Timeout
     max_connections: int
@@ -118,9 +125,11 @@ class LocalLambdaCore:
         rate_limit: tuple[float, float] | None = None,
         on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
-        self.credentials = _random_credentials() if credentials is None else credentials
+        self.credentials: Credentials = (
+            _random_credentials() if credentials is None else credentials
+        )
         """The credentials that requests are signed with."""
-        self.state = State(
+        self.state: State = State(
             Account(
                 region=region,
                 account_id=account_id,
