@@ -361,7 +361,7 @@ class Accounts:
     """
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._latest: dict[object, Shared] = {}
         self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
         self._credentials: WeakSet[RefreshingCredentials] = WeakSet()
