@@ -7,7 +7,7 @@ from lambdacore_async._version import VERSION as __version__  # noqa: N811 - its
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
-from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.observation import Attempt, Call, CallKind, OnCall
 from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
@@ -62,6 +62,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import (
     JSONValue,
+    Model,
     Page,
     ResponseMetadata,
     UnknownMember,
@@ -130,6 +131,8 @@ __all__ = [
     "AccessDeniedException",
     "ApiError",
     "Attempt",
+    "Call",
+    "CallKind",
     "Cause",
     "Check",
     "CheckStatus",
@@ -173,6 +176,7 @@ __all__ = [
     "LookupReport",
     "Lookups",
     "MissingAuthenticationTokenException",
+    "Model",
     "MultiTargetRun",
     "NetworkConnector",
     "NetworkConnectorConfiguration",
@@ -187,6 +191,7 @@ __all__ = [
     "NetworkConnectorWatch",
     "NetworkProtocol",
     "NetworkProtocolLiteral",
+    "OnCall",
     "Page",
     "Pager",
     "ParameterError",

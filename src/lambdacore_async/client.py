@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import (
     AsyncIterable,
     Callable,
@@ -28,7 +29,7 @@ from lambdacore_async import models, workflows
 from lambdacore_async.engine.configuration import Options, as_plain_str, as_url, check_flag
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
-from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.observation import Attempt, OnCall
 from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
@@ -108,6 +109,9 @@ class LambdaCoreClient:
         user_agent_extra: text to append to the `User-Agent` header.
         on_attempt: a plain function, called with an `Attempt` after each request, for metrics and
             tracing. It must not be async, because it is never awaited.
+        on_call: a plain function, called with a `Call` when a call, a run of lookups or a refresh
+            of credentials starts. It may return a context manager, which is left when the work
+            ends, with its error if it fails.
 
     Raises:
         ParameterError: if an argument has a wrong type or is out of bounds.
@@ -133,9 +137,11 @@ class LambdaCoreClient:
         http_session: aiohttp.ClientSession | None = None,
         user_agent_extra: str | None = None,
         on_attempt: Callable[[Attempt], None] | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
         check_flag("trust_env", trust_env, optional=False)
-        _check_listener(on_attempt)
+        _check_listener("on_attempt", on_attempt)
+        _check_listener("on_call", on_call)
         self._core = Core.of_client(
             Options(
                 region=region,
@@ -156,6 +162,7 @@ class LambdaCoreClient:
             http_session=http_session,
             user_agent_extra=user_agent_extra,
             on_attempt=on_attempt,
+            on_call=on_call,
         )
         self._is_view = False
 
@@ -189,6 +196,15 @@ class LambdaCoreClient:
     ) -> None:
         await self.close()
 
+    def __repr__(self) -> str:
+        kind = f"view of {type(self).__name__}" if self._is_view else type(self).__name__
+        return f"<{kind} {self._core}>"
+
+    def __del__(self) -> None:
+        # The event loop closes the connections that the client has left open.
+        if not getattr(self, "_is_view", True) and self._core.has_open_session:
+            warnings.warn(f"unclosed client {self!r}", ResourceWarning, source=self, stacklevel=1)
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client cannot be pickled: it holds secrets and connections")
 
@@ -205,6 +221,7 @@ class LambdaCoreClient:
         timeout: float | timedelta | Timeout | None = None,
         retry_mode: RetryMode | None = None,
         max_attempts: int | None = None,
+        label: str | None = None,
     ) -> Self:
         """Return a view of the client: other options, the same connections.
 
@@ -221,6 +238,8 @@ class LambdaCoreClient:
                 `Timeout` that sets each limit.
             retry_mode: `standard` or `adaptive`.
             max_attempts: the maximum number of requests per call, at least 1.
+            label: a label for your own use, such as the name of an account. Logs, `Attempt` and
+                `Call` have it.
 
         Raises:
             ParameterError: if an argument has a wrong type or is out of bounds.
@@ -232,6 +251,7 @@ class LambdaCoreClient:
             timeout=old.timeout if timeout is None else _as_timeout(timeout),
             retry_mode=old.retry_mode if retry_mode is None else retry_mode,
             max_attempts=old.max_attempts if max_attempts is None else max_attempts,
+            label=old.label if label is None else label,
         )
         return self.of_core(self._core.view(options, credentials), is_view=True)
 
@@ -244,7 +264,9 @@ class LambdaCoreClient:
         return self._core.stats()
 
     def _view_of(self, target: Target) -> Self:
-        return self.with_options(region=target.region, credentials=target.credentials)
+        return self.with_options(
+            region=target.region, credentials=target.credentials, label=target.label
+        )
 
     # Network connectors
 
@@ -1398,8 +1420,8 @@ def _as_timeout(timeout: float | timedelta | Timeout | None) -> Timeout:
     return Timeout(total=timeout)
 
 
-def _check_listener(listener: object) -> None:
+def _check_listener(parameter: str, listener: object) -> None:
     if listener is not None and not callable(listener):
-        raise ParameterError("on_attempt", f"must be a function, got {type(listener).__name__}")
+        raise ParameterError(parameter, f"must be a function, got {type(listener).__name__}")
     if is_async_callable(listener):
-        raise ParameterError("on_attempt", "must not be async: it is called and never awaited")
+        raise ParameterError(parameter, "must not be async: it is called and never awaited")

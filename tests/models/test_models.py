@@ -19,10 +19,16 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.runtimes import Compatibility, Platform, Runtime, RuntimeVersion
-from lambdacore_async.models.shared import Page, ResponseMetadata, UnknownMember, UnknownValue
+from lambdacore_async.models.shared import (
+    Model,
+    Page,
+    ResponseMetadata,
+    UnknownMember,
+    UnknownValue,
+)
 from lambdacore_async.protocol.reading import from_dict
 from lambdacore_async.protocol.writing import to_dict
-from support.generation import thorough
+from support.generation import json_values, thorough
 from support.models import CLASSES, ENUMS, SHARED, instances
 from support.pickled import through_pickle
 
@@ -69,7 +75,7 @@ def test_an_instance_is_an_immutable_value(kind: type, data: st.DataObject) -> N
 def test_no_attribute_can_be_set_or_added(kind: type) -> None:
     model = kind(**required(kind))
 
-    for name in (attrs.fields(kind)[0].name, "added"):
+    for name in (attrs.fields(kind)[-1].name, "added"):
         with pytest.raises(attrs.exceptions.FrozenInstanceError):
             setattr(model, name, "y")
     assert not hasattr(model, "__dict__")
@@ -86,6 +92,58 @@ def test_response_metadata_is_neither_compared_nor_hashed_nor_shown_nor_written(
     assert to_dict(model) == to_dict(bare)
     assert model.response_metadata == METADATA
     assert through_pickle(model).response_metadata == METADATA
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+@thorough
+@given(data=st.data(), value=json_values.filter(lambda value: value is not None))
+def test_extra_members_are_kept_and_written_but_neither_compared_nor_shown(
+    kind: Any, data: st.DataObject, value: Any
+) -> None:
+    bare: Model = from_dict(kind, to_dict(data.draw(instances(kind))))
+    extra = {"AddedLater": value}
+    sent = {**to_dict(bare), **extra}
+
+    model: Model = from_dict(kind, {**sent, "AddedAndNull": None})
+
+    assert model.extra == extra
+    assert to_dict(model) == sent
+    assert (model, hash(model), repr(model)) == (bare, hash(bare), repr(bare))
+    assert through_pickle(model).extra == copy.deepcopy(model).extra == extra
+
+
+def test_extra_members_of_a_member_are_its_own() -> None:
+    connector = from_dict(
+        NetworkConnector,
+        {
+            "Arn": "a", "Name": "n", "Id": "i", "Extra": 1, "__type": "x", "ResponseMetadata": {},
+            "Configuration": {"VpcEgressConfiguration": {"SubnetIds": ["s"], "Ipam": {"Pool": 1}}},
+        },
+    )  # fmt: skip
+
+    assert connector.extra == {"Extra": 1}
+    assert isinstance(connector.configuration, VpcEgressConfiguration)
+    assert connector.configuration.extra == {"Ipam": {"Pool": 1}}
+
+
+def test_unknown_members_that_are_no_json_are_ignored() -> None:
+    deep: Any = []
+    for _ in range(100):
+        deep = [deep]
+    data: Any = {"SubnetIds": ["s"], "A": object(), "B": float("nan"), "C": deep, 7: 1, "D": [1]}
+
+    assert from_dict(VpcEgressConfiguration, data).extra == {"D": [1]}
+
+
+def test_a_known_member_comes_before_an_extra_one_of_its_name() -> None:
+    model = VpcEgressConfiguration(subnet_ids=["a"], extra={"SubnetIds": ["b"], "New": 1})
+
+    assert to_dict(model) == {"SubnetIds": ["a"], "New": 1}
+
+
+def test_extra_members_that_are_no_json_are_refused() -> None:
+    with pytest.raises(ParameterError, match="model"):
+        to_dict(VpcEgressConfiguration(extra={"New": object()}))  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -129,6 +187,8 @@ def test_other_values_are_refused_for_a_list(kind: type, name: str, value: objec
 def test_an_optional_member_defaults_to_none_by_value_and_type(kind: type) -> None:
     hints = get_type_hints(kind)
     for field in attrs.fields(kind):
+        if field.name == "extra":
+            continue
         optional = type(None) in get_args(hints[field.name])
         assert optional == (field.default is None)
         assert optional or field.default is attrs.NOTHING

@@ -29,11 +29,17 @@ class SdkError(Exception):
 
 
 class Sdk:
-    """A boto3 client for `lambda-core` that never retries."""
+    """A boto3 client that never retries."""
 
-    def __init__(self, endpoint_url: str, credentials: Credentials, region: str) -> None:
+    def __init__(
+        self,
+        endpoint_url: str,
+        credentials: Credentials,
+        region: str,
+        service: str = "lambda-core",
+    ) -> None:
         self.client: Any = _boto3.session.Session(botocore_session=isolated_session()).client(
-            "lambda-core",
+            service,
             region_name=region,
             endpoint_url=endpoint_url,
             aws_access_key_id=credentials.access_key_id,

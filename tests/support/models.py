@@ -65,5 +65,5 @@ def _option(kind: Any) -> st.SearchStrategy[Any]:
     if issubclass(kind, StrEnum):
         return st.sampled_from(kind)
     hints = get_type_hints(kind)
-    fields = [field.name for field in attrs.fields(kind)]
+    fields = [field.name for field in attrs.fields(kind) if field.name != "extra"]
     return st.builds(kind, **{name: instances(hints[name]) for name in fields})

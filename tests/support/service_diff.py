@@ -50,7 +50,7 @@ _ENUM_NAMES: Final = {
     "NetworkConnectorLastUpdateStatusReasonCode": "NetworkConnectorStateReasonCode",
 }
 #: Fields of output classes that are not in the model, and why.
-_OWN_FIELDS: Final = frozenset({"response_metadata"})  # botocore's ResponseMetadata key
+_OWN_FIELDS: Final = frozenset({"response_metadata", "extra"})  # of the library alone
 #: Attributes of the library's exceptions, by member of the error.
 _ERROR_FIELDS: Final = {
     "Type": "fault",

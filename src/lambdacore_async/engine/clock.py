@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from lambdacore_async.engine.observation import logger
+
 #: Minimum offset of the machine's clock that is corrected by the service's time.
 _TOLERANCE: Final = timedelta(minutes=5)
 #: Years that are accepted in a service's `Date`. The machine's own clock may be at 1970.
@@ -71,13 +73,15 @@ class ServiceClock:
     Args:
         clock: the machine's clock.
         known: the clock of another endpoint, whose offset is the initial one.
+        host: the endpoint's host, for logs.
 
     Attributes:
         offset: is added to the machine's time.
         untried: a correction that the rejected call had no attempt left to try.
     """
 
-    def __init__(self, clock: Clock, known: ServiceClock | None = None) -> None:
+    def __init__(self, clock: Clock, known: ServiceClock | None = None, *, host: str = "") -> None:
+        self._host = host
         self.untried: Correction | None = None
         self._clock = clock
         self.offset: timedelta = timedelta() if known is None else known.offset
@@ -127,8 +131,12 @@ class ServiceClock:
         """
         if correction is None:
             self._accepted += 1
-        elif correction.accepted == self._accepted:
+        elif correction.accepted == self._accepted and self.offset != correction.offset:
             self.offset = correction.offset
+            logger.warning(
+                "the clock of this machine is wrong: requests are signed with the service's time",
+                extra={"host": self._host, "offset_seconds": self.offset.total_seconds()},
+            )
 
     def take_untried(self) -> Correction | None:
         """Return the untried correction to one call, and clear it."""

@@ -96,9 +96,10 @@ class Options:
     retry_mode: str | None = None
     max_attempts: int | None = None
     timeout: Timeout = field(factory=Timeout)
+    label: str | None = None
 
     def __attrs_post_init__(self) -> None:
-        for name in ("region", "endpoint_url", "retry_mode"):
+        for name in ("region", "endpoint_url", "retry_mode", "label"):
             object.__setattr__(self, name, as_plain_str(name, getattr(self, name)))
         if self.region and not endpoints.is_region(self.region):
             raise ParameterError("region", f"{self.region[:64]!r} is not a valid region name")
@@ -236,6 +237,7 @@ class Configuration:
             ),
             timeout=options.timeout,
             app_id=(await sources.find(_APP_ID, read_files=False))[1],
+            label=options.label,
         )
 
     async def home_region(self, options: Options) -> str | None:

@@ -19,7 +19,8 @@ from lambdacore_async.engine.configuration import Configuration, Options
 from lambdacore_async.engine.identity.chain import DefaultChain
 from lambdacore_async.engine.identity.providers import CredentialsLike, as_provider
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
-from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.observation import Attempt, OnCall
+from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
 from lambdacore_async.engine.rate_limit import as_max_rate
 from lambdacore_async.engine.stats import ClientStats
@@ -57,7 +58,9 @@ class Core:
     ) -> None:
         self.options = options
         self.pipeline: Pipeline = Pipeline(
-            shared, Settings(timeout=options.timeout), partial(configuration.resolve, options)
+            shared,
+            Settings(timeout=options.timeout, label=options.label),
+            partial(configuration.resolve, options),
         )
         self._configuration = configuration
         self._accounts = accounts
@@ -77,6 +80,7 @@ class Core:
         http_session: aiohttp.ClientSession | None = None,
         user_agent_extra: str | None = None,
         on_attempt: Callable[[Attempt], None] | None = None,
+        on_call: OnCall | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
@@ -96,6 +100,7 @@ class Core:
             http_session: an aiohttp session to send requests with.
             user_agent_extra: text to append to the `User-Agent` header.
             on_attempt: called after each request.
+            on_call: called when a call, a run or a refresh starts.
             transport: sends requests; defaults to connections that the core makes.
             clock: tells the time and sleeps; defaults to the clock of this machine.
             jitter: returns a random number from 0 to 1.
@@ -134,13 +139,14 @@ class Core:
                 trust_env=trust_env,
                 ssl_context=lambda: configuration.ssl_context,
             ),
-            credentials=RefreshingCredentials(provider, clock=clock),
+            credentials=RefreshingCredentials(provider, clock=clock, on_call=on_call),
             clock=clock,
             jitter=jitter,
             user_agent=UserAgent(user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
             max_in_flight=max_connections,
             max_rate=as_max_rate(max_rate),
             on_attempt=on_attempt,
+            on_call=on_call,
         )
         accounts = Accounts()
         accounts.get(provider, lambda: shared)
@@ -194,7 +200,12 @@ class Core:
             provider, mine = as_provider(credentials), shared
             shared = self._accounts.get(
                 provider,
-                lambda: evolve(mine, credentials=RefreshingCredentials(provider, clock=mine.clock)),
+                lambda: evolve(
+                    mine,
+                    credentials=RefreshingCredentials(
+                        provider, clock=mine.clock, on_call=mine.on_call
+                    ),
+                ),
             )
         return type(self)(shared, options, self._configuration, self._accounts)
 
@@ -291,14 +302,33 @@ class Core:
         """Return whether a resource was created or updated in the last minute."""
         return self.clock.monotonic() - self.shared.written.get(key, -math.inf) <= LAG
 
-    def stats(self) -> ClientStats:
-        """Return the figures of the view's account in the view's region."""
-        shared = self.shared
-        region = (
+    @property
+    def region(self) -> str | None:
+        """The AWS region; `None` before the first call, if the environment or profile has it."""
+        return (
             self.pipeline.settings.region
             or self.options.region
             or self._configuration.default_region
         )
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The URL of the endpoint; `None` before the first call, unless it is an option."""
+        return self.options.endpoint_url or self.shared.endpoint_urls.get(self.region or "")
+
+    def __str__(self) -> str:
+        state = "closed" if self._accounts.closed else "open"
+        return f"region={self.region!r} endpoint={self.endpoint_url!r} {state}"
+
+    @property
+    def has_open_session(self) -> bool:
+        """Whether a session of the client's own is open."""
+        transport = self.shared.transport
+        return isinstance(transport, AiohttpTransport) and transport.is_open
+
+    def stats(self) -> ClientStats:
+        """Return the figures of the view's account in the view's region."""
+        shared, region = self.shared, self.region
         url = None if region is None else shared.endpoint_urls.get(region)
         # One for each retry mode in use.
         limiters = [each for (its_url, _), each in shared.rate_limiters.items() if its_url == url]
@@ -325,9 +355,13 @@ class Accounts:
     """Shared state of each account that a client uses; equal credentials are one account.
 
     The 1,000 most recently used accounts are kept even without a view, with their credentials.
+
+    Attributes:
+        closed: whether the client is closed.
     """
 
     def __init__(self) -> None:
+        self.closed: bool = False
         self._latest: dict[object, Shared] = {}
         self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
         self._credentials: WeakSet[RefreshingCredentials] = WeakSet()
@@ -348,6 +382,7 @@ class Accounts:
 
     async def close(self) -> None:
         """Cancel all refreshes, and forget all credentials."""
+        self.closed = True
         self._latest.clear()
         self._known.clear()
         await asyncio.gather(*[credentials.close() for credentials in self._credentials])

@@ -28,7 +28,6 @@ were chosen for that.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections import deque
 from enum import Enum, auto
@@ -36,9 +35,8 @@ from typing import Final, Protocol
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.locks import LoopLock
+from lambdacore_async.engine.observation import logger
 from lambdacore_async.errors import ParameterError
-
-logger: Final = logging.getLogger("lambdacore_async")
 
 #: The number of requests in flight that a service gets before it has proved to take more: enough
 #: for 50 lookups in 3 round trips, and fewer than the burst of a limit that AWS publishes.

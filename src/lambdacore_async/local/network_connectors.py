@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -13,6 +13,7 @@ from uuid import UUID
 from attrs import define, evolve, field, frozen
 
 from lambdacore_async.errors import ResourceNotFoundException
+from lambdacore_async.local import users
 from lambdacore_async.local.account import (
     REASONS,
     Account,
@@ -28,6 +29,7 @@ from lambdacore_async.local.errors import (
     not_found,
     refused,
 )
+from lambdacore_async.local.users import ConnectorUsers
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpType,
@@ -44,6 +46,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.shared import Page, UnknownValue
 from lambdacore_async.protocol.endpoints import partition_of
+from lambdacore_async.protocol.messages import Request, Response
 
 #: Connectors that AWS manages: every account can read them by ARN, and none can change them.
 MANAGED_CONNECTORS: Final = (
@@ -205,6 +208,7 @@ class NetworkConnectors:
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._users = ConnectorUsers(account)
         self._connectors: list[_Connector] = []
         #: Connectors by ID, name and ARN. A name refers to its newest connector.
         self._identifiers: dict[str, _Connector] = {}
@@ -408,6 +412,8 @@ class NetworkConnectors:
             raise conflict(f"Network connector {connector.name} is {state}, not ACTIVE")
         if connector.update.value(now).status is _IN_PROGRESS.status:
             raise conflict(f"An update of network connector {connector.name} is in progress")
+        if self._users.has_microvm(connector.arn):
+            raise conflict(f"Network connector {connector.name} is in use by MicroVMs")
         if (vpc, role) == (current.configuration, current.role.value(now)):
             update = _UNCHANGED
             connector.update = constant(update)
@@ -562,6 +568,57 @@ class NetworkConnectors:
         if connector is None or not connector.exists(self._account.clock()):
             raise not_found("Resource", arn)
         return connector
+
+    def put_microvm(self, name: str, connectors: Iterable[str]) -> None:
+        """Put a running MicroVM that uses connectors; updates of these connectors are refused.
+
+        Args:
+            name: the MicroVM's ID.
+            connectors: the names, IDs or ARNs of the connectors; none to terminate the MicroVM.
+
+        Raises:
+            ResourceNotFoundException: if a connector does not exist.
+        """
+        self._put_user(users.MICROVM, name, connectors)
+
+    def put_microvm_image(self, name: str, connectors: Iterable[str]) -> None:
+        """Put a MicroVM image whose version 1 uses connectors.
+
+        Args:
+            name: the image's name.
+            connectors: the names, IDs or ARNs of the connectors; none to delete the image.
+
+        Raises:
+            ResourceNotFoundException: if a connector does not exist.
+        """
+        self._put_user(users.IMAGE, name, connectors)
+
+    def put_web_function(self, name: str, connector: str | None) -> None:
+        """Put a Web Function whose revision 1 uses a connector.
+
+        Args:
+            name: the function's name.
+            connector: the name, ID or ARN of the connector; `None` to delete the function.
+
+        Raises:
+            ResourceNotFoundException: if the connector does not exist.
+        """
+        self._put_user(users.FUNCTION, name, () if connector is None else (connector,))
+
+    def answer_neighbour(self, operation: str, request: Request) -> Response:
+        """Return the response to a read of MicroVMs, images or Web Functions."""
+        return self._users.answer(operation, request)
+
+    def _put_user(self, kind: str, name: str, identifiers: Iterable[str]) -> None:
+        found = [self._find(identifier) for identifier in identifiers]
+        arns = [
+            connector.arn if version is None else connector.version_arn(version)
+            for connector, version in found
+        ]
+        if arns:
+            self._users.put(kind, name, arns)
+        else:
+            self._users.remove(kind, name)
 
     def _find(self, identifier: str) -> tuple[_Connector, _Version | None]:
         """Return the connector, deleted or not, and the version if the identifier has one."""

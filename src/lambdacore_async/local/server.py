@@ -16,6 +16,7 @@ from aiohttp import web
 from attrs import evolve, frozen
 
 from lambdacore_async.errors import ApiError, ConfigurationError, ParameterError
+from lambdacore_async.local import users
 from lambdacore_async.local.account import Clock, utc_now
 from lambdacore_async.local.authentication import authenticate
 from lambdacore_async.local.constraints import check
@@ -118,6 +119,11 @@ class Server:
         host = _REACHABLE.get(bound, bound)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server listens."""
+        return self._runner is not None
+
     async def start(self) -> None:
         """Start to listen.
 
@@ -169,7 +175,7 @@ class Server:
             return self._convert(build_error(error))
         if request.target == HEALTH:
             return web.json_response({"status": "running"})
-        operation = _name(_find_operation(request))
+        operation = _name_of(request)
         fault = self.faults.take(operation, request)
         response = (
             self.answer(request) if fault is None else await self._apply(fault, request, transport)
@@ -191,7 +197,7 @@ class Server:
         if fault.executed:
             response = self.answer(request, skew=skew)
         else:
-            self.calls[_name(_find_operation(request))] += 1
+            self.calls[_name_of(request)] += 1
             response = EMPTY
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._faulty.add(task)
@@ -223,10 +229,9 @@ class Server:
             request: the request as received.
             skew: how far the clock that verifies the signature is ahead of the server's.
         """
-        operation = _find_operation(request)
-        self.calls[_name(operation)] += 1
+        self.calls[_name_of(request)] += 1
         try:
-            return self._execute(operation, request, skew)
+            return self._execute(_find_operation(request), request, skew)
         except ApiError as error:
             return build_error(error)
         except ParameterError as error:
@@ -243,6 +248,9 @@ class Server:
                 now=self._clock() + skew,
             )
         self.faults.check_rate(self.state.account.clock())
+        neighbour = users.operation_of(request)
+        if neighbour is not None:
+            return self.state.answer_neighbour(neighbour, request)
         if operation is None:
             raise unmodelled("UnknownOperationException", "", status_code=404)
         members = operation.read_members(request)
@@ -262,8 +270,11 @@ class Server:
         return method
 
 
-def _name(operation: Operation[Any] | None) -> str:
-    return "UnknownOperation" if operation is None else operation.name
+def _name_of(request: Request) -> str:
+    operation = _find_operation(request)
+    if operation is not None:
+        return operation.name
+    return users.operation_of(request) or "UnknownOperation"
 
 
 def _find_operation(request: Request) -> Operation[Any] | None:

@@ -13,7 +13,14 @@ from typing import Self, TypedDict, Unpack
 import aiohttp
 from yarl import URL
 
-from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, RetryMode, Timeout
+from lambdacore_async import (
+    Attempt,
+    CredentialsLike,
+    LambdaCoreClient,
+    OnCall,
+    RetryMode,
+    Timeout,
+)
 from lambdacore_async.local.account import Account, Clock, Limits, Seconds, utc_now
 from lambdacore_async.local.faults import Faults
 from lambdacore_async.local.server import LOOPBACK, AnsweredRequest, Server
@@ -42,6 +49,7 @@ class ClientOptions(TypedDict, total=False):
     http_session: aiohttp.ClientSession | None
     user_agent_extra: str | None
     on_attempt: Callable[[Attempt], None] | None
+    on_call: OnCall | None
 
 
 class LocalLambdaCore:
@@ -249,6 +257,12 @@ class LocalLambdaCore:
             finally:
                 thread.release()  # the server waits for requests in real time
                 thread.wait_for(self._server.stop())
+
+    def __repr__(self) -> str:
+        account = self.state.account
+        place = f"region={account.region!r} account_id={account.account_id!r}"
+        state = f"endpoint={self.endpoint_url!r}" if self._server.is_running else "stopped"
+        return f"<{type(self).__name__} {place} {state}>"
 
     async def __aenter__(self) -> Self:
         await self._server.start()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+# `typing.get_type_hints` looks here for the names in the type of `Model.extra`.
+from collections.abc import Callable, Iterable, Mapping  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, TypeAlias
@@ -10,6 +11,8 @@ from typing import Literal, TypeAlias
 from attrs import field, frozen
 
 from lambdacore_async.models.shared import (
+    JSONValue,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    Model,
     ResponseMetadata,
     UnknownMember,
     UnknownValue,
@@ -100,7 +103,7 @@ def _elastic_ip_type(
 
 
 @frozen
-class ElasticIpConfiguration:
+class ElasticIpConfiguration(Model):
     """Elastic IP addresses of a connector's network interfaces.
 
     Enum values may be given as strings, and are stored as enum members.
@@ -137,7 +140,7 @@ def _compute_resource_types(
 
 
 @frozen
-class VpcEgressConfiguration:
+class VpcEgressConfiguration(Model):
     """The VPC that a connector sends traffic to.
 
     Lists accept any iterable and are stored as tuples. Enum values may be given as strings, and are
@@ -165,7 +168,7 @@ NetworkConnectorConfiguration: TypeAlias = VpcEgressConfiguration | UnknownMembe
 
 
 @frozen
-class NetworkConnector:
+class NetworkConnector(Model):
     """A network connector.
 
     All operations that return a connector use this class; each leaves some members out.
@@ -212,7 +215,7 @@ OnChange: TypeAlias = Callable[[NetworkConnector], object]
 
 
 @frozen
-class NetworkConnectorSummary:
+class NetworkConnectorSummary(Model):
     """A network connector in a listing."""
 
     arn: str
@@ -234,7 +237,7 @@ class NetworkConnectorSummary:
 
 
 @frozen
-class NetworkConnectorVersionSummary:
+class NetworkConnectorVersionSummary(Model):
     """A version of a network connector in a listing."""
 
     arn: str

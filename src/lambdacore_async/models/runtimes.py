@@ -5,13 +5,21 @@ Timestamps of this family are text on the wire and remain text; dates are `YYYY-
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+# `typing.get_type_hints` looks here for the names in the type of `Model.extra`.
+from collections.abc import Iterable, Mapping  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
-from lambdacore_async.models.shared import ResponseMetadata, UnknownValue, as_enum, as_tuple
+from lambdacore_async.models.shared import (
+    JSONValue,  # noqa: F401 # pyright: ignore[reportUnusedImport]
+    Model,
+    ResponseMetadata,
+    UnknownValue,
+    as_enum,
+    as_tuple,
+)
 
 
 class RuntimeState(StrEnum):
@@ -82,7 +90,7 @@ def _release_state(
 
 
 @frozen
-class RuntimeReleaseLifecycle:
+class RuntimeReleaseLifecycle(Model):
     """When a runtime or alias is deprecated and blocked.
 
     The state may be given as a string, and is stored as an enum member.
@@ -116,7 +124,7 @@ def _architectures(
 
 
 @frozen
-class Compatibility:
+class Compatibility(Model):
     """The features that a runtime version supports."""
 
     integration_models: tuple[IntegrationModel | UnknownValue, ...] | None = field(
@@ -132,7 +140,7 @@ class Compatibility:
 
 
 @frozen
-class Platform:
+class Platform(Model):
     """An image of a runtime version."""
 
     architecture: str
@@ -148,7 +156,7 @@ def _platforms(values: Iterable[Platform] | None) -> tuple[Platform, ...] | None
 
 
 @frozen
-class Runtime:
+class Runtime(Model):
     """A customer-managed runtime, the parent of its versions and aliases."""
 
     arn: str
@@ -176,7 +184,7 @@ class Runtime:
 
 
 @frozen
-class RuntimeVersion:
+class RuntimeVersion(Model):
     """An immutable version of a runtime: one container image."""
 
     arn: str
@@ -204,7 +212,7 @@ class RuntimeVersion:
 
 
 @frozen
-class RuntimeAlias:
+class RuntimeAlias(Model):
     """A named pointer to a runtime version, through which functions use the runtime."""
 
     arn: str
@@ -236,7 +244,7 @@ class RuntimeAlias:
 
 
 @frozen
-class RestoredRuntime:
+class RestoredRuntime(Model):
     """The result of a restore: a runtime, or one of its versions or aliases."""
 
     runtime_name: str

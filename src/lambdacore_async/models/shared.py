@@ -33,6 +33,19 @@ class UnknownValue(str):
         return f"UnknownValue({str(self)!r})"
 
 
+def _no_members() -> dict[str, JSONValue]:
+    return {}  # `dict[str, JSONValue]` as a factory takes five times as long
+
+
+@frozen
+class Model:
+    """A structure of the API."""
+
+    extra: Mapping[str, JSONValue] = field(factory=_no_members, eq=False, repr=False, kw_only=True)
+    """The members, by wire name, that the service sent and that this version of the library does
+    not know; counts for neither equality nor `repr`. Requests and `to_dict` include them."""
+
+
 @frozen
 class UnknownMember:
     """A member of a tagged union that this version of the library does not know."""

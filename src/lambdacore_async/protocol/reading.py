@@ -2,7 +2,7 @@
 
 Responses are read leniently and fast; only if that fails, a second pass explains every fault. A
 field's wire name is its Python name in Pascal case. Absent and `null` members mean the same.
-Unknown members are ignored; unknown enum values and union members are kept.
+Unknown members, enum values and union members are kept.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -32,16 +33,21 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.escaping import escaped
-from lambdacore_async.models import shared
 from lambdacore_async.models.network_connectors import NetworkConnectorConfiguration
-from lambdacore_async.models.shared import ResponseMetadata, UnknownMember, UnknownValue
+from lambdacore_async.models.shared import (
+    JSONValue,
+    Model,
+    ResponseMetadata,
+    UnknownMember,
+    UnknownValue,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
 else:
     TypeForm = type  # for code that reads the annotations at run time
 
-Model = TypeVar("Model")
+Read = TypeVar("Read")
 StructureHook = Callable[[Any, Any], Any]
 
 #: The tag with which boto3 replaces a union member that it does not know.
@@ -51,6 +57,8 @@ MISMATCHES: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowEr
 #: Bounds of an explanation: the number of faults, and the characters of each quoted value.
 _MAX_FAULTS: Final = 10
 _MAX_QUOTED: Final = 100
+#: Keys of a structure that are no members: its type's name, and the metadata that boto3 adds.
+_NO_MEMBERS: Final = frozenset({"__type", "ResponseMetadata"})
 #: Bound on the nesting of an unknown member, so that it can be compared, copied and written.
 _MAX_DEPTH: Final = 64
 
@@ -90,8 +98,8 @@ def wire_name(name: str) -> str:
 
 @overload
 def from_dict(  # type: ignore[overload-overlap] # a member of the union gives that member
-    kind: type[Model], data: Mapping[str, object]
-) -> Model: ...
+    kind: type[Read], data: Mapping[str, object]
+) -> Read: ...
 @overload
 def from_dict(
     kind: TypeForm[NetworkConnectorConfiguration], data: Mapping[str, object]
@@ -103,13 +111,13 @@ def from_dict(kind: Any, data: Mapping[str, object]) -> object:
 
     Args:
         kind: a model class, or `NetworkConnectorConfiguration`.
-        data: the dict; unknown members are ignored.
+        data: the dict. Unknown members are kept as `extra` if they are JSON values.
 
     Raises:
         ParameterError: if `kind` is neither, if the dict lacks a required member, or if a member
             has the wrong type.
     """
-    if kind != NetworkConnectorConfiguration and not _is_model(kind):
+    if kind != NetworkConnectorConfiguration and not is_model(kind):
         raise ParameterError("kind", f"expected a model class, got {escaped(repr(kind), 100)}")
     try:
         refuse_surrogates(data)
@@ -136,14 +144,9 @@ def _as_json(value: object) -> object:
     return dict(value) if is_object(value) else None
 
 
-def _is_model(kind: object) -> bool:
-    package, _, _ = shared.__name__.rpartition(".")
-    return (
-        isinstance(kind, type)
-        and attrs.has(kind)
-        and kind.__module__.startswith(package)
-        and kind.__module__ != shared.__name__
-    )
+def is_model(kind: object) -> bool:
+    """Whether this is a class of models."""
+    return isinstance(kind, type) and issubclass(kind, Model) and kind is not Model
 
 
 def is_object(data: object) -> TypeGuard[Mapping[str, Any]]:
@@ -156,14 +159,14 @@ def is_array(data: object) -> TypeGuard[Sequence[Any]]:
     return isinstance(data, list | tuple)
 
 
-def structure(kind: type[Model], data: object) -> Model:
+def structure(kind: type[Read], data: object) -> Read:
     """Return the model that a response's data describes.
 
     Raises:
         ValueError: if members are missing or have the wrong type; the text names the first ten.
     """
     try:
-        model: Model = _reader(kind)(data, kind)  # type: ignore[arg-type] # a class is hashable
+        model: Read = _reader(kind)(data, kind)  # type: ignore[arg-type] # a class is hashable
     except MISMATCHES:
         pass
     else:
@@ -249,13 +252,17 @@ def _converter(*, strict: bool) -> Converter:
     converter = Converter(detailed_validation=strict)
     read_str = _read_strict_str if strict else _read_str
 
-    def class_hook(kind: type[attrs.AttrsInstance]) -> StructureHook:
+    def class_hook(kind: type[Model]) -> StructureHook:
         hook = make_dict_structure_fn(kind, converter, **renamed(kind))
+        known = _NO_MEMBERS | {wire_name(name) for name in attrs.fields_dict(kind)} - {"Extra"}
 
         def read(data: Any, wanted: Any) -> Any:
-            if data.__class__ is dict or is_object(data):
-                return hook(data, kind)
-            return _none(data, wanted, "an object")
+            if data.__class__ is not dict and not is_object(data):
+                return _none(data, wanted, "an object")
+            model = hook(data, kind)
+            if strict or known.issuperset(data):
+                return model
+            return attrs.evolve(model, extra=_extra(data, known))
 
         return read
 
@@ -290,7 +297,7 @@ def _converter(*, strict: bool) -> Converter:
                 return hook(data[tag], member)
             if tag == BOTO3_UNKNOWN_MEMBER:
                 return UnknownMember(_checked_tag(data[tag]["name"]))
-            return UnknownMember(_checked_tag(tag), _checked(data[tag]))
+            return UnknownMember(_checked_tag(tag), checked(data[tag]))
 
         return read
 
@@ -316,7 +323,7 @@ def _converter(*, strict: bool) -> Converter:
     converter.register_structure_hook(int, _read_strict_int if strict else _read_int)
     converter.register_structure_hook(datetime, _read_timestamp)
     converter.register_structure_hook(ResponseMetadata, _read_metadata)
-    converter.register_structure_hook_factory(attrs.has, class_hook)
+    converter.register_structure_hook_factory(is_model, class_hook)
     converter.register_structure_hook_factory(is_list, tuple_hook)
     converter.register_structure_hook_factory(is_open_enum, open_enum_hook)
     converter.register_structure_hook_factory(is_open_union, union_hook)
@@ -340,9 +347,20 @@ def _check_items(data: Sequence[Any], kind: Any, read_item: StructureHook) -> No
         raise _ListError(found)
 
 
-def renamed(kind: type[attrs.AttrsInstance]) -> dict[str, Any]:
-    """Return cattrs' overrides that give each field of a class its wire name."""
-    return {name: override(rename=wire_name(name)) for name in attrs.fields_dict(kind)}
+def renamed(kind: type[Model]) -> dict[str, Any]:
+    """Return cattrs' overrides that give each member of a class its wire name."""
+    names = {name: override(rename=wire_name(name)) for name in attrs.fields_dict(kind)}
+    return {**names, "extra": override(omit=True)}
+
+
+def _extra(data: Mapping[Any, Any], known: frozenset[str]) -> dict[str, JSONValue]:
+    """Return the members that are not known, without those that are no JSON values."""
+    found: dict[str, JSONValue] = {}
+    for name, value in data.items():
+        if isinstance(name, str) and name not in known and value is not None:
+            with suppress(*MISMATCHES):
+                found[name] = checked(value)
+    return found
 
 
 def _is_union(kind: Any) -> bool:
@@ -461,7 +479,7 @@ def _checked_tag(tag: object) -> str:
     return tag
 
 
-def _checked(value: Any) -> Any:
+def checked(value: Any) -> Any:
     """Return the value of an unknown member; raise if it cannot be compared, copied or written."""
     level = [value]
     for _ in range(_MAX_DEPTH + 1):

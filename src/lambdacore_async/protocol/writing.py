@@ -7,19 +7,20 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, get_args, get_origin
 
-import attrs
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from lambdacore_async.errors import ParameterError
-from lambdacore_async.models.shared import JSONValue, UnknownMember
+from lambdacore_async.models.shared import JSONValue, Model, UnknownMember
 from lambdacore_async.protocol.reading import (
     BOTO3_UNKNOWN_MEMBER,
     MISMATCHES,
+    checked,
     explanation,
     faults,
     is_array,
     is_list,
+    is_model,
     is_object,
     is_open_enum,
     is_open_union,
@@ -39,7 +40,7 @@ def to_dict(model: object) -> dict[str, JSONValue]:
     Raises:
         ParameterError: if it is not a model, or if a member has the wrong type.
     """
-    if not attrs.has(type(model)):
+    if not isinstance(model, Model):
         raise ParameterError("model", f"expected a model, got {type(model).__name__}")
     try:
         data: dict[str, JSONValue] = _converter().unstructure(model)
@@ -73,14 +74,17 @@ def unstructure(kind: Any, value: object, parameter: str) -> JSONValue:
 def _converter() -> Converter:
     converter = Converter()
 
-    def write_class(kind: type[attrs.AttrsInstance]) -> Callable[[Any], Any]:
+    def write_class(kind: type[Model]) -> Callable[[Any], Any]:
         members: dict[str, Any] = {**renamed(kind), "response_metadata": override(omit=True)}
         hook = make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True, **members)
 
         def write(model: Any) -> Any:
             if not isinstance(model, kind):
                 raise TypeError(f"expected {kind.__name__}, got {type(model).__name__}")
-            return hook(model)
+            data: dict[str, JSONValue] = hook(model)
+            for name, value in model.extra.items():
+                data.setdefault(name, checked(value))
+            return data
 
         return write
 
@@ -113,7 +117,7 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(datetime, _write_timestamp)
     converter.register_unstructure_hook_func(_is_text_map, _write_text_map)
     converter.register_unstructure_hook_factory(is_list, write_list)
-    converter.register_unstructure_hook_factory(attrs.has, write_class)
+    converter.register_unstructure_hook_factory(is_model, write_class)
     converter.register_unstructure_hook(UnknownMember, _write_unknown_member)
     converter.register_unstructure_hook_factory(is_open_union, write_union)
     return converter

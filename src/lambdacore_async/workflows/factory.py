@@ -11,12 +11,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
 from warnings import warn
 
 from lambdacore_async.engine.core import Core
+from lambdacore_async.engine.observation import Call, CallKind, Observed
 from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.errors import (
     LambdaCoreError,
@@ -93,6 +95,7 @@ class Workflows:
             page_size=page_size,
             limit=limit,
             prefetch=prefetch,
+            client=self._core,
         )
 
     async def request(
@@ -148,7 +151,17 @@ class Workflows:
             is_elsewhere=self._core.is_elsewhere,
             fail_fast=fail_fast,
             first_workers=lambda: self._core.pipeline.proven,
+            observe=partial(self._observe, "lookup_network_connectors"),
+            client=self._core,
         )
+
+    def _observe(self, method: str) -> AbstractContextManager[object]:
+        """Return a context manager that shows a run to the client's `on_call`."""
+        hook, options = self._core.shared.on_call, self._core.options
+        if hook is None:
+            return nullcontext()
+        run = Call(method, CallKind.RUN, label=options.label, region=options.region)
+        return Observed(hook, run, self._core.clock.monotonic)
 
     def lookup_across(
         self,
@@ -187,7 +200,13 @@ class Workflows:
                 async for lookup in run:
                     yield lookup
 
-        return MultiTargetRun(targets, look_up, targets_at_once=targets_at_once)
+        return MultiTargetRun(
+            targets,
+            look_up,
+            targets_at_once=targets_at_once,
+            observe=partial(self._observe, "lookup_across"),
+            client=self._core,
+        )
 
     def list_across(
         self,
@@ -224,7 +243,13 @@ class Workflows:
             except LambdaCoreError as error:
                 yield error
 
-        return MultiTargetRun(targets, list_there, targets_at_once=targets_at_once)
+        return MultiTargetRun(
+            targets,
+            list_there,
+            targets_at_once=targets_at_once,
+            observe=partial(self._observe, "list_across"),
+            client=self._core,
+        )
 
     @staticmethod
     def wanted(

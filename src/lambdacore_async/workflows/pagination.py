@@ -38,6 +38,7 @@ class Pager(Generic[Item]):
         page_size: the maximum number of items per page, 1 to 100. Defaults to the service's.
         limit: the maximum number of items of each iteration, at least 1. Defaults to no limit.
         prefetch: whether to request the next page while the current one is consumed.
+        client: its text is in the `repr`.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -52,6 +53,7 @@ class Pager(Generic[Item]):
         page_size: int | None = None,
         limit: int | None = None,
         prefetch: bool = False,
+        client: object = "",
     ) -> None:
         for name, count in (("page_size", page_size), ("limit", limit)):
             if count is not None:
@@ -67,6 +69,14 @@ class Pager(Generic[Item]):
         self._page_size = page_size
         self._limit = limit
         self._prefetch = prefetch
+        self._client = client
+
+    def __repr__(self) -> str:
+        given = (
+            f"{name}={value!r}" for name, value in self._arguments.items() if value is not None
+        )
+        what = f"{self._operation.name}({', '.join(given)})"
+        return f"<{type(self).__name__} of {what} {self._client}>"
 
     async def __aiter__(self) -> AsyncGenerator[Item]:
         """Iterate over the items, in the service's order, up to the limit.

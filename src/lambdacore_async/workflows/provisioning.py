@@ -141,6 +141,7 @@ def _configuration_drifts(
     pairs = (
         (member.name, getattr(actual, member.name), getattr(wanted, member.name))
         for member in fields(VpcEgressConfiguration)
+        if member.eq
     )
     return [
         Drift(name, value, desired)
@@ -202,7 +203,7 @@ class Wanted:
         ):
             names = [member.name for member in fields(VpcEgressConfiguration)]
             kept = {name: getattr(actual, name) for name in names if getattr(wanted, name) is None}
-            wanted = evolve(wanted, **kept)
+            wanted = evolve(wanted, **kept, extra={**actual.extra, **wanted.extra})
         return wanted, role
 
 
