@@ -359,7 +359,7 @@ async def test_listings_across_targets_yield_items_and_one_error_a_target(
     async with aws.client() as client:
         run = client.list_across(
             targets(aws),
-            lambda view: view.list_network_connectors(max_items=3, prefetch=True),
+            lambda view: view.list_network_connectors(page_size=3, prefetch=True),
             targets_at_once=2,
         )
         async with run:

@@ -9,6 +9,7 @@ from lambdacore_async.engine.configuration import ClientOptions
 from lambdacore_async.engine.identity.providers import CredentialsLike, CredentialsRecipe
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.observation import Attempt, Call, CallKind, OnCall
+from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -43,17 +44,21 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
+    ComputeResourceTypeLiteral,
     ElasticIpConfiguration,
     ElasticIpType,
+    ElasticIpTypeLiteral,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
+    NetworkConnectorStateLiteral,
     NetworkConnectorStateReasonCode,
     NetworkConnectorSummary,
     NetworkConnectorType,
     NetworkConnectorVersionSummary,
     NetworkProtocol,
+    NetworkProtocolLiteral,
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.shared import (
@@ -84,6 +89,7 @@ if TYPE_CHECKING:
         RuntimeArchitecture,
         RuntimeReleaseLifecycle,
         RuntimeReleaseState,
+        RuntimeReleaseStateLiteral,
         RuntimeState,
         RuntimeVersion,
         RuntimeVersionState,
@@ -141,6 +147,7 @@ __all__ = [
     "Compatibility",
     "CompatibilityPolicy",
     "ComputeResourceType",
+    "ComputeResourceTypeLiteral",
     "ConfigurationError",
     "ConnectorAdded",
     "ConnectorChange",
@@ -160,6 +167,7 @@ __all__ = [
     "DriftValue",
     "ElasticIpConfiguration",
     "ElasticIpType",
+    "ElasticIpTypeLiteral",
     "ExpiredTokenException",
     "Failed",
     "Found",
@@ -182,12 +190,14 @@ __all__ = [
     "NetworkConnectorLastUpdateStatus",
     "NetworkConnectorLimitExceededException",
     "NetworkConnectorState",
+    "NetworkConnectorStateLiteral",
     "NetworkConnectorStateReasonCode",
     "NetworkConnectorSummary",
     "NetworkConnectorType",
     "NetworkConnectorVersionSummary",
     "NetworkConnectorWatch",
     "NetworkProtocol",
+    "NetworkProtocolLiteral",
     "OnCall",
     "Page",
     "Pager",
@@ -200,12 +210,14 @@ __all__ = [
     "ResponseError",
     "ResponseMetadata",
     "RestoredRuntime",
+    "RetryMode",
     "Runtime",
     "RuntimeAlias",
     "RuntimeAliasState",
     "RuntimeArchitecture",
     "RuntimeReleaseLifecycle",
     "RuntimeReleaseState",
+    "RuntimeReleaseStateLiteral",
     "RuntimeState",
     "RuntimeVersion",
     "RuntimeVersionState",

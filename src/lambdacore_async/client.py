@@ -19,7 +19,7 @@ from collections.abc import (
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Union
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import aiohttp
 from attrs import evolve
@@ -30,6 +30,7 @@ from lambdacore_async.engine.configuration import ClientOptions, as_timeout, che
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.observation import Attempt, OnCall
+from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
@@ -39,6 +40,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorState,
+    NetworkConnectorStateLiteral,
     NetworkConnectorSummary,
     NetworkConnectorVersionSummary,
     OnChange,
@@ -125,7 +127,7 @@ class LambdaCoreClient:
         allow_plain_http: bool = False,
         use_fips_endpoint: bool | None = None,
         use_dualstack_endpoint: bool | None = None,
-        retry_mode: str | None = None,
+        retry_mode: RetryMode | None = None,
         max_attempts: int | None = None,
         timeout: float | timedelta | Timeout = Timeout(),
         max_connections: int = 100,
@@ -238,7 +240,7 @@ class LambdaCoreClient:
         region: str | None = None,
         credentials: CredentialsLike | None = None,
         timeout: float | timedelta | Timeout | None = None,
-        retry_mode: str | None = None,
+        retry_mode: RetryMode | None = None,
         max_attempts: int | None = None,
         label: str | None = None,
     ) -> Self:
@@ -397,46 +399,61 @@ class LambdaCoreClient:
     def list_network_connectors(
         self,
         *,
-        state: NetworkConnectorState | UnknownValue | None = None,
-        max_items: int | None = None,
+        state: NetworkConnectorState | UnknownValue | NetworkConnectorStateLiteral | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
         prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[NetworkConnectorSummary]:
         """List the network connectors of the account in the region.
 
         Args:
             state: list only connectors in this state.
-            max_items: connectors per page, 1 to 100. The service returns at most 50.
+            page_size: connectors per page, 1 to 100. The service returns at most 50.
+            limit: the maximum number of connectors in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
         """
         return self._workflows.pager(
-            operations.LIST_NETWORK_CONNECTORS, prefetch=prefetch, state=state, max_items=max_items
+            operations.LIST_NETWORK_CONNECTORS,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            max_items=max_items,
+            state=state,
         )
 
     def list_network_connector_versions(
         self,
         identifier: str,
         *,
-        state: NetworkConnectorState | UnknownValue | None = None,
-        max_items: int | None = None,
+        state: NetworkConnectorState | UnknownValue | NetworkConnectorStateLiteral | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
         prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[NetworkConnectorVersionSummary]:
         """List the versions of a network connector.
 
         Args:
             identifier: the connector's ID, name or ARN.
             state: list only versions in this state.
-            max_items: versions per page, 1 to 100.
+            page_size: versions per page, 1 to 100.
+            limit: the maximum number of versions in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the connector does not exist.
         """
         return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTOR_VERSIONS,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             identifier=identifier,
             state=state,
-            max_items=max_items,
         )
 
     async def list_tags(self, resource: str) -> dict[str, str]:
@@ -1080,16 +1097,27 @@ class LambdaCoreClient:
         )
 
     def list_runtimes(
-        self, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.Runtime]:
         """List the runtimes of the account in the region.
 
         Args:
-            max_items: runtimes per page, 1 to 100.
+            page_size: runtimes per page, 1 to 100.
+            limit: the maximum number of runtimes in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
         """
         return self._workflows.pager(
-            operations.LIST_RUNTIMES, prefetch=prefetch, max_results=max_items
+            operations.LIST_RUNTIMES,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            max_items=max_items,
         )
 
     # Runtime versions
@@ -1190,23 +1218,33 @@ class LambdaCoreClient:
         )
 
     def list_runtime_versions(
-        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        runtime_name: str,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.RuntimeVersion]:
         """List the versions of a runtime.
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: versions per page, 1 to 100.
+            page_size: versions per page, 1 to 100.
+            limit: the maximum number of versions in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_VERSIONS,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             runtime_name=runtime_name,
-            max_results=max_items,
         )
 
     # Runtime aliases
@@ -1315,23 +1353,33 @@ class LambdaCoreClient:
         )
 
     def list_runtime_aliases(
-        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        runtime_name: str,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.RuntimeAlias]:
         """List the aliases of a runtime.
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: aliases per page, 1 to 100.
+            page_size: aliases per page, 1 to 100.
+            limit: the maximum number of aliases in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_ALIASES,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             runtime_name=runtime_name,
-            max_results=max_items,
         )
 
     # Other operations
@@ -1342,7 +1390,7 @@ class LambdaCoreClient:
         path: str,
         *,
         query: Mapping[str, str | Sequence[str]] | None = None,
-        body: Union[JSONValue, bytes] = None,  # noqa: UP007 - JSONValue is a str at run time
+        body: JSONValue | bytes = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool = False,
     ) -> workflows.RawResponse:

@@ -12,6 +12,7 @@ from lambdacore_async import (
     Credentials,
     LambdaCoreClient,
     ParameterError,
+    RetryMode,
     Target,
 )
 from lambdacore_async.engine.configuration import ClientOptions
@@ -163,7 +164,7 @@ async def test_the_statistics_name_the_region_of_the_environment_after_the_first
 
 
 @pytest.mark.parametrize("mode", ["standard", "adaptive"])
-async def test_all_calls_in_a_region_share_the_maximum_rate(mode: str) -> None:
+async def test_all_calls_in_a_region_share_the_maximum_rate(mode: RetryMode) -> None:
     transport = FakeTransport(*[CONNECTOR] * 40)
     client = client_of(transport, "us-east-1", max_rate=2)
     views = [client, client.with_options(retry_mode=mode), client.with_options(max_attempts=1)]

@@ -195,8 +195,15 @@ async def runtimes(client: LambdaCoreClient, lifecycle: RuntimeReleaseLifecycle)
 
 async def listings(client: LambdaCoreClient) -> None:
     connectors = client.list_network_connectors(
-        state=NetworkConnectorState.ACTIVE, max_items=10, prefetch=True
+        state=NetworkConnectorState.ACTIVE, page_size=10, limit=100, prefetch=True
     )
+    assert_type(client.list_network_connectors(state="ACTIVE"), Pager[NetworkConnectorSummary])
+    client.list_network_connectors(state="ASLEEP")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    configuration = VpcEgressConfiguration(
+        network_protocol="IPv4", associated_compute_resource_types=["MicroVm"]
+    )
+    assert_type(configuration.network_protocol, NetworkProtocol | UnknownValue | None)
+    VpcEgressConfiguration(network_protocol="IPv9")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     assert_type(connectors, Pager[NetworkConnectorSummary])
     async for summary in connectors:
         assert_type(summary, NetworkConnectorSummary)
@@ -371,7 +378,7 @@ async def many_accounts(client: LambdaCoreClient) -> None:
             assert_type(lookup, Found | Failed)
     listing = client.list_across(targets, LambdaCoreClient.list_network_connectors)
     assert_type(listing, MultiTargetRun[NetworkConnectorSummary | LambdaCoreError])
-    async with client.list_across(targets, lambda view: view.list_runtimes(max_items=1)) as items:
+    async with client.list_across(targets, lambda view: view.list_runtimes(page_size=1)) as items:
         assert_type(items, MultiTargetRun[Runtime | LambdaCoreError])
 
 

@@ -51,7 +51,7 @@ def _escaped_usage_errors() -> Generator[None]:
         raise
 
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     cls=_Commands,
     help="Look up, provision and watch AWS Lambda Core network connectors; run a local emulator.",
     no_args_is_help=True,

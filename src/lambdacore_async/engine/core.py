@@ -58,7 +58,7 @@ class Core:
         accounts: Accounts,
     ) -> None:
         self.options = options
-        self.pipeline = Pipeline(
+        self.pipeline: Pipeline = Pipeline(
             shared,
             Settings(timeout=options.timeout, label=options.label),
             partial(configuration.resolve, options),
@@ -333,7 +333,7 @@ class Accounts:
     """
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._latest: dict[object, Shared] = {}
         self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
         self._credentials: WeakSet[RefreshingCredentials] = WeakSet()

@@ -249,7 +249,7 @@ class Pipeline:
         configure: Callable[[], Awaitable[Settings]] | None = None,
     ) -> None:
         self.shared = shared
-        self.settings = settings
+        self.settings: Settings = settings
         self._configure = configure
         self._route: _Route | None = None
 

@@ -134,7 +134,7 @@ class ProbingRate:
 
     def __init__(self) -> None:
         self.rate: float | None = None
-        self.active = False
+        self.active: bool = False
         self._due = self._latency = 0.0
         #: The send time of a throttled request that may be the first to find the bucket empty.
         self._suspect: float | None = None
@@ -289,9 +289,9 @@ class AdaptiveRate:
 
     def __init__(self, now: float) -> None:
         self.rate: float | None = None
-        self.active = False
-        self.fill_rate = 1.0
-        self.measured = 0.0
+        self.active: bool = False
+        self.fill_rate: float = 1.0
+        self.measured: float = 0.0
         self._count = 0
         self._bucket = float(math.floor(now))
         self._max_rate = 0.0
@@ -462,7 +462,7 @@ class RateLimiter:
         max_rate: MaxRate | None = None,
         region: str = "",
     ) -> None:
-        self.proven = FIRST_IN_FLIGHT
+        self.proven: int = FIRST_IN_FLIGHT
         self._counted_since = -math.inf
         self._served = 0
         self._clock = clock
@@ -472,7 +472,8 @@ class RateLimiter:
         self._region = region
         self._logged: float | None = None
         self._logged_at = -math.inf
-        self.requests = self.throttles = 0
+        self.requests: int = 0
+        self.throttles: int = 0
         self._max_in_flight = max_in_flight
         self._free = max_in_flight
         self._not_before = -math.inf

@@ -89,8 +89,10 @@ class Server:
         on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
         self.state = state
-        self.credentials = {known.access_key_id: known for known in credentials}
-        self.faults = Faults() if faults is None else faults
+        self.credentials: dict[str, Credentials] = {
+            known.access_key_id: known for known in credentials
+        }
+        self.faults: Faults = Faults() if faults is None else faults
         self.calls: Counter[str] = Counter()
         self._port = port
         self._host = host

@@ -102,9 +102,11 @@ class LocalLambdaCore:
         rate_limit: tuple[float, float] | None = None,
         on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
-        self.credentials = _random_credentials() if credentials is None else credentials
+        self.credentials: Credentials = (
+            _random_credentials() if credentials is None else credentials
+        )
         """The credentials that requests are signed with."""
-        self.state = State(
+        self.state: State = State(
             Account(
                 region=region,
                 account_id=account_id,

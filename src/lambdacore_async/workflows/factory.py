@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, TypeVar
+from warnings import warn
 
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.observation import Call, CallKind, Observed
@@ -77,10 +78,35 @@ class Workflows:
         self._pollers: dict[Pipeline, Poller] = {}
 
     def pager(
-        self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
+        self,
+        operation: ListOperation[Item],
+        *,
+        page_size: int | None,
+        limit: int | None,
+        prefetch: bool,
+        max_items: int | None,
+        **arguments: object,
     ) -> Pager[Item]:
-        """Return a listing."""
-        return Pager(self._core.call, operation, arguments, prefetch=prefetch, client=self._core)
+        """Return a listing for a method of the client, whose caller a warning points to."""
+        if max_items is not None:
+            warn(
+                "max_items is deprecated and will be removed in 1.0: pass page_size for the size "
+                "of a page, or limit for the total",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            if page_size is not None:
+                raise ParameterError("max_items", "is the old name of page_size; pass one of them")
+            page_size = max_items
+        return Pager(
+            self._core.call,
+            operation,
+            arguments,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            client=self._core,
+        )
 
     async def request(
         self,
@@ -532,7 +558,7 @@ class Workflows:
                 lambda identifier: call(
                     operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
                 ),
-                Pager(call, operations.LIST_NETWORK_CONNECTORS, {"max_items": 100}),
+                Pager(call, operations.LIST_NETWORK_CONNECTORS, {}, page_size=100),
                 shared.clock,
                 phase=3600 * shared.jitter(),  # so that clients do not poll simultaneously
             )

@@ -73,7 +73,7 @@ class FanOut(Generic[Result]):
         self._tasks: list[asyncio.Task[None]] = []
         self._started = self._working = self._results_made = 0
         self._entered = False
-        self.running = False
+        self.running: bool = False
         self.error: Exception | None = None
 
     @property

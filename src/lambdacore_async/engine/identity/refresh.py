@@ -52,7 +52,7 @@ class RefreshingCredentials:
         jitter: Callable[[], float] = random.random,
         on_call: OnCall | None = None,
     ) -> None:
-        self.signer = Signer()
+        self.signer: Signer = Signer()
         self._clock = clock or Clock()
         self._jitter = jitter
         self._on_call = on_call
