@@ -80,8 +80,8 @@ async def test_each_block_of_python_runs_unchanged(
         file.write_text(code, encoding="utf-8")
         await asyncio.to_thread(runpy.run_path, str(file), run_name="__main__")
         assert service.calls["UnknownOperation"] == 0
-        if "asyncio.run(" in code and "LocalLambdaCore" not in code:
-            assert service.calls.total() > 0
+        calls = "asyncio.run(" in code and "LocalLambdaCore" not in code
+        assert service.calls.total() > 0 or not calls
         assert ("print(" in code) == bool(capsys.readouterr().out)
         return
     for name, module in re.findall(

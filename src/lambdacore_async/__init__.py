@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from lambdacore_async import models, workflows
 from lambdacore_async._version import VERSION as __version__  # noqa: N811 - its usual name
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.engine.identity.providers import CredentialsLike
+from lambdacore_async.engine.configuration import ClientOptions
+from lambdacore_async.engine.identity.providers import CredentialsLike, CredentialsRecipe
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.observation import Attempt, Call, CallKind, OnCall
 from lambdacore_async.engine.retry import RetryMode
@@ -74,6 +75,7 @@ from lambdacore_async.protocol.sigv4 import Credentials
 from lambdacore_async.protocol.writing import to_dict
 
 if TYPE_CHECKING:
+    from lambdacore_async.engine.identity.roles import AssumeRole
     from lambdacore_async.models.reason_codes import Cause
     from lambdacore_async.models.runtimes import (
         Compatibility,
@@ -121,6 +123,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "lambdacore_async.engine.identity.roles": ("AssumeRole",),
             "lambdacore_async.models": models.__all__,
             "lambdacore_async.models.reason_codes": ("Cause",),
             "lambdacore_async.workflows": workflows.__all__,
@@ -130,12 +133,14 @@ else:
 __all__ = [
     "AccessDeniedException",
     "ApiError",
+    "AssumeRole",
     "Attempt",
     "Call",
     "CallKind",
     "Cause",
     "Check",
     "CheckStatus",
+    "ClientOptions",
     "ClientStats",
     "CommonError",
     "Compatibility",
@@ -155,6 +160,7 @@ __all__ = [
     "CredentialsError",
     "CredentialsLike",
     "CredentialsProvider",
+    "CredentialsRecipe",
     "Diagnosis",
     "Drift",
     "DriftValue",

@@ -26,9 +26,9 @@ from attrs import evolve
 from yarl import URL
 
 from lambdacore_async import models, workflows
-from lambdacore_async.engine.configuration import Options, as_plain_str, as_url, check_flag
+from lambdacore_async.engine.configuration import ClientOptions, as_timeout, check_flag
 from lambdacore_async.engine.core import Core
-from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
+from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.engine.observation import Attempt, OnCall
 from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
@@ -81,9 +81,9 @@ class LambdaCoreClient:
         region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's
             region.
         profile: the profile of the shared files. Defaults to `AWS_PROFILE`.
-        credentials: `Credentials`, an `AWSRequestsAuth`, or an async function that returns
-            `Credentials` and is called again before they expire. Defaults to the credentials that
-            the AWS CLI finds.
+        credentials: `Credentials`, an `AWSRequestsAuth`, an `AssumeRole`, or an async function that
+            returns `Credentials` and is called again before they expire, or its import path, such
+            as `"package.module:function"`. Defaults to the credentials that the AWS CLI finds.
         endpoint_url: a custom endpoint, as a string or a URL object. It must use https, or http to
             a loopback address. Defaults to `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, the
             profile's endpoint, or the endpoint of the region.
@@ -139,32 +139,53 @@ class LambdaCoreClient:
         on_attempt: Callable[[Attempt], None] | None = None,
         on_call: OnCall | None = None,
     ) -> None:
-        check_flag("trust_env", trust_env, optional=False)
-        _check_listener("on_attempt", on_attempt)
-        _check_listener("on_call", on_call)
         self._core = Core.of_client(
-            Options(
-                region=region,
-                endpoint_url=as_url(endpoint_url),
-                use_fips=use_fips_endpoint,
-                use_dualstack=use_dualstack_endpoint,
+            ClientOptions(
+                region,
+                profile=profile,
+                credentials=credentials,
+                endpoint_url=endpoint_url,
                 allow_plain_http=allow_plain_http,
+                use_fips_endpoint=use_fips_endpoint,
+                use_dualstack_endpoint=use_dualstack_endpoint,
                 retry_mode=retry_mode,
                 max_attempts=max_attempts,
-                timeout=_as_timeout(timeout),
-            ),
-            profile=as_plain_str("profile", profile) or None,
-            credentials=credentials,
-            max_connections=max_connections,
-            max_rate=max_rate,
-            ca_bundle=ca_bundle,
-            trust_env=trust_env,
-            http_session=http_session,
-            user_agent_extra=user_agent_extra,
-            on_attempt=on_attempt,
-            on_call=on_call,
+                timeout=timeout,
+                max_connections=max_connections,
+                max_rate=max_rate,
+                ca_bundle=ca_bundle,
+                trust_env=trust_env,
+                http_session=http_session,
+                user_agent_extra=user_agent_extra,
+                on_attempt=on_attempt,
+                on_call=on_call,
+            )
         )
         self._is_view = False
+
+    @classmethod
+    def from_options(cls, options: ClientOptions) -> Self:
+        """Return a new client with the options of another one, also of another process.
+
+        Args:
+            options: the `options` of a client or of a view.
+
+        Raises:
+            ParameterError: if `options` is not a `ClientOptions`.
+        """
+        if not isinstance(options, ClientOptions):
+            raise ParameterError("options", f"must be ClientOptions, got {type(options).__name__}")
+        return cls.of_core(Core.of_client(options))
+
+    @property
+    def options(self) -> ClientOptions:
+        """The options of this client or view, for `from_options`.
+
+        They are those that the caller passed: without what the environment and the profile say.
+        Options with literal credentials work in this process, and are refused when they are
+        pickled.
+        """
+        return self._core.options
 
     @classmethod
     def of_core(cls, core: Core, *, is_view: bool = False) -> Self:
@@ -248,12 +269,13 @@ class LambdaCoreClient:
         options = evolve(
             old,
             region=old.region if region is None else region,
-            timeout=old.timeout if timeout is None else _as_timeout(timeout),
+            credentials=old.credentials if credentials is None else credentials,
+            timeout=old.timeout if timeout is None else as_timeout(timeout),
             retry_mode=old.retry_mode if retry_mode is None else retry_mode,
             max_attempts=old.max_attempts if max_attempts is None else max_attempts,
             label=old.label if label is None else label,
         )
-        return self.of_core(self._core.view(options, credentials), is_view=True)
+        return self.of_core(self._core.view(options), is_view=True)
 
     def stats(self) -> ClientStats:
         """Return figures of all calls for the client's account in its region.
@@ -1405,23 +1427,3 @@ class LambdaCoreClient:
             problem = f"expected an ARN, got {escaped(repr(resource), 100)}"
             raise ParameterError("resource", problem, operation=operation.name)
         return self._core.call(operation, {"resource": resource, **arguments})
-
-
-def _as_timeout(timeout: float | timedelta | Timeout | None) -> Timeout:
-    if isinstance(timeout, Timeout):
-        return timeout
-    if timeout is not None and (
-        isinstance(timeout, bool) or not isinstance(timeout, int | float | timedelta)
-    ):
-        kind = type(timeout).__name__
-        raise ParameterError(
-            "timeout", f"must be a number of seconds, a timedelta or a Timeout, got {kind}"
-        )
-    return Timeout(total=timeout)
-
-
-def _check_listener(parameter: str, listener: object) -> None:
-    if listener is not None and not callable(listener):
-        raise ParameterError(parameter, f"must be a function, got {type(listener).__name__}")
-    if is_async_callable(listener):
-        raise ParameterError(parameter, "must not be async: it is called and never awaited")

@@ -15,7 +15,7 @@ from lambdacore_async import (
     RetryMode,
     Target,
 )
-from lambdacore_async.engine.configuration import Options
+from lambdacore_async.engine.configuration import ClientOptions
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.pipeline import Pipeline, Settings
 from support.clocks import FakeClock
@@ -26,7 +26,7 @@ OPERATION = "GetNetworkConnector"
 
 
 def make(region: str, endpoint_url: str | None = None) -> Core:
-    core = Core.of_client(Options(region), credentials=CREDENTIALS, transport=FakeTransport())
+    core = Core.of_client(ClientOptions(region, credentials=CREDENTIALS), transport=FakeTransport())
     core.pipeline = Pipeline(core.shared, Settings(region, endpoint_url))
     return core
 
@@ -117,11 +117,9 @@ async def test_unusable_settings_raise_the_same_error_as_a_call() -> None:
 def client_of(transport: FakeTransport, region: str | None, **options: Any) -> LambdaCoreClient:
     return LambdaCoreClient.of_core(
         Core.of_client(
-            Options(region),
-            credentials=CREDENTIALS,
+            ClientOptions(region, credentials=CREDENTIALS, **options),
             transport=transport,
             clock=FakeClock(),
-            **options,
         )
     )
 

@@ -11,6 +11,7 @@ from lambdacore_async import (
     ApiError,
     Attempt,
     Cause,
+    ClientOptions,
     ClientStats,
     ComputeResourceType,
     ConnectorAdded,
@@ -95,6 +96,8 @@ async def a_client_in_use(client: LambdaCoreClient) -> None:
     async with client as entered:
         assert_type(entered, LambdaCoreClient)
     assert_type(client.with_options(region="eu-north-1", timeout=2), LambdaCoreClient)
+    assert_type(client.options, ClientOptions)
+    assert_type(LambdaCoreClient.from_options(client.options), LambdaCoreClient)
     assert_type(client.stats(), ClientStats)
     assert_type(client.stats().rate, float | None)
     assert_type(await client.close(), None)
@@ -360,6 +363,7 @@ async def the_embedded_service() -> None:
         assert_type(service.region, str)
         assert_type(service.credentials, Credentials)
         assert_type(service.client(timeout=1, max_attempts=1), LambdaCoreClient)
+        service.client(max_attempts="1")  # type: ignore[arg-type] # the options are known
         assert_type(service.state.put_network_connector("name"), NetworkConnector)
 
 

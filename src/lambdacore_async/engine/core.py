@@ -11,18 +11,15 @@ from functools import partial
 from typing import Final, Self, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
-import aiohttp
 from attrs import evolve
 
 from lambdacore_async.engine.clock import LAG, Clock
-from lambdacore_async.engine.configuration import Configuration, Options
+from lambdacore_async.engine.configuration import ClientOptions, Configuration
 from lambdacore_async.engine.identity.chain import DefaultChain
-from lambdacore_async.engine.identity.providers import CredentialsLike, as_provider
+from lambdacore_async.engine.identity.providers import as_provider
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
-from lambdacore_async.engine.observation import Attempt, OnCall
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
-from lambdacore_async.engine.rate_limit import as_max_rate
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.session import AiohttpTransport, Transport
 from lambdacore_async.engine.user_agent import UserAgent
@@ -54,7 +51,11 @@ class Core:
     """
 
     def __init__(
-        self, shared: Shared, options: Options, configuration: Configuration, accounts: Accounts
+        self,
+        shared: Shared,
+        options: ClientOptions,
+        configuration: Configuration,
+        accounts: Accounts,
     ) -> None:
         self.options = options
         self.pipeline: Pipeline = Pipeline(
@@ -69,53 +70,27 @@ class Core:
     @classmethod
     def of_client(
         cls,
-        options: Options,
+        options: ClientOptions,
         *,
-        profile: str | None = None,
-        credentials: CredentialsLike | None = None,
-        max_connections: int = 100,
-        max_rate: float | None = None,
-        ca_bundle: str | os.PathLike[str] | None = None,
-        trust_env: bool = False,
-        http_session: aiohttp.ClientSession | None = None,
-        user_agent_extra: str | None = None,
-        on_attempt: Callable[[Attempt], None] | None = None,
-        on_call: OnCall | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> Self:
         """Return the core of a new client.
 
-        `LambdaCoreClient` documents the options in detail.
-
         Args:
-            options: the options that views may change.
-            profile: the profile of the shared files.
-            credentials: fixed credentials or a provider; `None` uses the default chain.
-            max_connections: the maximum number of concurrent connections.
-            max_rate: the maximum requests per second and region.
-            ca_bundle: a PEM file of the certificates to trust.
-            trust_env: whether to use the proxies of the environment.
-            http_session: an aiohttp session to send requests with.
-            user_agent_extra: text to append to the `User-Agent` header.
-            on_attempt: called after each request.
-            on_call: called when a call, a run or a refresh starts.
+            options: the options of the client.
             transport: sends requests; defaults to connections that the core makes.
             clock: tells the time and sleeps; defaults to the clock of this machine.
             jitter: returns a random number from 0 to 1.
-
-        Raises:
-            ParameterError: if an argument is out of bounds.
         """
-        if http_session is not None and ca_bundle is not None:
-            raise ParameterError("ca_bundle", "cannot be combined with http_session")
         environ = os.environ
+        profile = options.profile or None
         configuration = Configuration(
             environ,
             SharedConfig(environ, profile),
-            ca_bundle=ca_bundle,
-            verifies=http_session is None,
+            ca_bundle=options.ca_bundle,
+            verifies=options.http_session is None,
         )
         clock = clock or Clock()
         provider = (
@@ -125,28 +100,28 @@ class Core:
                 clock,
                 profile,
                 region=partial(configuration.home_region, options),
-                ca_bundle=configuration.ca_bundle,
+                ca_bundle=options.ca_bundle,
                 trust=configuration.trust,
             )
-            if credentials is None
-            else as_provider(credentials)
+            if options.credentials is None
+            else as_provider(options.credentials)
         )
         shared = Shared(
             transport=transport
             or AiohttpTransport(
-                max_connections=max_connections,
-                session=http_session,
-                trust_env=trust_env,
+                max_connections=options.max_connections,
+                session=options.http_session,
+                trust_env=options.trust_env,
                 ssl_context=lambda: configuration.ssl_context,
             ),
-            credentials=RefreshingCredentials(provider, clock=clock, on_call=on_call),
+            credentials=RefreshingCredentials(provider, clock=clock, on_call=options.on_call),
             clock=clock,
             jitter=jitter,
-            user_agent=UserAgent(user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
-            max_in_flight=max_connections,
-            max_rate=as_max_rate(max_rate),
-            on_attempt=on_attempt,
-            on_call=on_call,
+            user_agent=UserAgent(options.user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
+            max_in_flight=options.max_connections,
+            max_rate=options.max_rate,
+            on_attempt=options.on_attempt,
+            on_call=options.on_call,
         )
         accounts = Accounts()
         accounts.get(provider, lambda: shared)
@@ -185,25 +160,22 @@ class Core:
         )
         return type(self)(shared, self.options, self._configuration, self._accounts)
 
-    def view(self, options: Options, credentials: CredentialsLike | None = None) -> Self:
+    def view(self, options: ClientOptions) -> Self:
         """Return the core of a view with other options, on the same connections.
 
         Args:
-            options: the options of the view.
-            credentials: credentials for another account; `None` keeps this view's account.
-
-        Raises:
-            ParameterError: if `credentials` has a wrong type.
+            options: the options of the view. Other credentials than this view's are those of
+                another account.
         """
-        shared = self.shared
-        if credentials is not None:
+        shared, credentials = self.shared, options.credentials
+        if credentials is not None and credentials is not self.options.credentials:
             provider, mine = as_provider(credentials), shared
             shared = self._accounts.get(
                 provider,
                 lambda: evolve(
                     mine,
                     credentials=RefreshingCredentials(
-                        provider, clock=mine.clock, on_call=mine.on_call
+                        provider, clock=mine.clock, on_call=mine.on_call, label=options.label
                     ),
                 ),
             )
@@ -361,7 +333,7 @@ class Accounts:
     """
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed: bool = False
         self._latest: dict[object, Shared] = {}
         self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
         self._credentials: WeakSet[RefreshingCredentials] = WeakSet()

@@ -78,13 +78,21 @@ _REFUSALS: Final = CLOCK_SKEW_CODES | _REFUSED_KEYS
 
 
 class Settings(NamedTuple):
-    """Resolved settings of one view of a client."""
+    """Resolved settings of one view of a client.
+
+    Attributes:
+        region: the AWS region.
+        endpoint_url: the custom endpoint, to which the requests for every region go; `None` if each
+            region has its own.
+        resolve_endpoint: `endpoints.resolve` with the other options of endpoints.
+        policy: decides on retries.
+        timeout: the time limits.
+        app_id: the application's name.
+    """
 
     region: str = ""
     endpoint_url: str | None = None
-    use_fips: bool = False
-    use_dualstack: bool = False
-    allow_plain_http: bool = False
+    resolve_endpoint: Callable[..., Endpoint] = endpoints.resolve
     policy: RetryPolicy = RetryPolicy()
     timeout: Timeout = Timeout()
     app_id: str | None = None
@@ -603,13 +611,7 @@ class Pipeline:
 
     def _resolve_route(self, settings: Settings) -> _Route:
         shared = self.shared
-        endpoint = endpoints.resolve(
-            settings.region,
-            endpoint_url=settings.endpoint_url,
-            use_fips=settings.use_fips,
-            use_dualstack=settings.use_dualstack,
-            allow_plain_http=settings.allow_plain_http,
-        )
+        endpoint = settings.resolve_endpoint(settings.region, endpoint_url=settings.endpoint_url)
         clocks = shared.service_clocks
         if endpoint.host not in clocks:
             latest = next(reversed(clocks.values()), None)
@@ -627,6 +629,7 @@ class Pipeline:
                 max_in_flight=shared.max_in_flight,
                 max_rate=shared.max_rates.get(endpoint.url),
                 region=settings.region,
+                label=settings.label,
             )
         return _Route(
             settings.region,
