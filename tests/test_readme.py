@@ -111,7 +111,7 @@ def test_the_documents_contain_python() -> None:
 COMMANDS = [
     match[1].replace("\\\n", "")
     for match in re.finditer(
-        r"^```sh\n(.*?)^```$", README + DOCUMENTS["command-line.md"], re.MULTILINE | re.DOTALL
+        r"^```sh\n(.*?)^```$", "\n".join(DOCUMENTS.values()), re.MULTILINE | re.DOTALL
     )
     if re.search(r"^lambdacore", match[1], re.MULTILINE)
 ]

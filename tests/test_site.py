@@ -75,10 +75,7 @@ def test_provisioning_explains_every_reason_code() -> None:
 
 def test_permissions_names_every_method_of_the_client() -> None:
     text = (DOCS / "permissions.md").read_text(encoding="utf-8")
-    others = {
-        *("close", "from_options", "list_across", "options", "request", "stats", "with_options"),
-        "resume_wait",
-    }
+    others = {"close", "from_options", "list_across", "options", "request", "stats", "with_options"}
     methods = {name for name in vars(LambdaCoreClient) if not name.startswith("_")}
     unnamed = {name for name in methods - others if f"`{name}`" not in text}
     unnamed = {name for name in unnamed if "runtime" not in name and "wait_until" not in name}
