@@ -15,7 +15,7 @@ from typing import Final
 import environments
 import results
 
-DOCUMENTS: Final = ("README.md", "docs/performance.md", "docs/waiters.md")
+DOCUMENTS: Final = ("README.md", "docs/performance.md", "docs/waiters.md", "docs/cache.md")
 MARK: Final = re.compile(r"^(<!-- table: (\S+), (.*) -->)\n+(?:\|.*\n)*\n*", re.MULTILINE)
 
 
