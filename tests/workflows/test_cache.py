@@ -725,6 +725,7 @@ async def test_results_that_arrive_late_do_not_replace_newer_ones() -> None:
         )
         picture._record("b", without_time, sent=3600)
         assert cache.peek("b") == without_time
+        assert picture._enqueue("c") is picture._enqueue("c")
         assert len(wire.gets) == 1
 
 
