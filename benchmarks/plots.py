@@ -1,4 +1,4 @@
-"""Draws line charts as SVG.
+"""Draws charts as SVG.
 
 A plotting library would be a hundred megabytes for a few lines and labels, and its output cannot
 be read in a diff.
@@ -87,3 +87,34 @@ def lines(
         parts.append(text(x + 24, 50, name, "start"))
         x += 54 + 7 * len(name)
     return "\n".join([*parts, "</g>", "</svg>"]) + "\n"
+
+
+def bars(title: str, rows: Mapping[str, tuple[float, float, str]], parts: tuple[str, str]) -> str:
+    """Return a chart of named bars, each of two parts and a remark, as the text of an SVG file."""
+    left, row, top = 210, 40, 76
+    whole = max(first + second for first, second, _ in rows.values())
+    scale = (WIDTH - left - 110) / whole
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top + row * len(rows)}">',
+        '<g font-family="sans-serif" font-size="13" fill="#222">',
+        '<rect width="100%" height="100%" fill="#fff"/>',
+        text(WIDTH / 2, 24, title, more=' font-weight="bold"'),
+    ]
+    x = float(left)
+    for colour, part in zip(COLOURS, parts, strict=False):
+        out.append(f'<rect x="{x}" y="42" width="12" height="12" fill="{colour}"/>')
+        out.append(text(x + 18, 53, part, "start"))
+        x += 54 + 7 * len(part)
+    for number, (name, (first, second, remark)) in enumerate(rows.items()):
+        y = top + row * number
+        out.append(text(left - 10, y + 17, name, "end"))
+        x = float(left)
+        for colour, value in zip(COLOURS, (first, second), strict=False):
+            width = round(value * scale, 1)
+            if not width:
+                continue
+            out.append(f'<rect x="{x}" y="{y}" width="{width}" height="26" fill="{colour}"/>')
+            out.append(text(x + width / 2, y + 17, f"{value:,.9g}", more=' style="fill:#fff"'))
+            x = round(x + width, 1)
+        out.append(text(x + 10, y + 17, remark, "start"))
+    return "\n".join([*out, "</g>", "</svg>"]) + "\n"

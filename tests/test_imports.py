@@ -29,6 +29,7 @@ NOT_NEEDED: Final = {
             "cli",
             "engine.identity.botocore_chain",
             "engine.identity.metadata",
+            "engine.identity.roles",
             "local",
             "models.reason_codes",
             "models.remedies",
@@ -46,6 +47,7 @@ NOT_NEEDED: Final = {
             "workflows.recent_set",
             "workflows.dependencies",
             "workflows.targets",
+            "workflows.wait_tokens",
             "workflows.waiters",
             "workflows.watching",
         )

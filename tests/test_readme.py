@@ -32,9 +32,9 @@ DOCUMENTS = {
 
 
 def blocks(language: str) -> list[Any]:
-    """Return the blocks in a language, each with its document and line as its id."""
+    """Return the blocks in a language, each with its document, whose name and line are its id."""
     return [
-        pytest.param(match[1], id=f"{name}:{text.count(chr(10), 0, match.start()) + 1}")
+        pytest.param(match[1], text, id=f"{name}:{text.count(chr(10), 0, match.start()) + 1}")
         for name, text in DOCUMENTS.items()
         for match in re.finditer(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     ]
@@ -55,6 +55,7 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaC
             return resolve(region, endpoint_url=endpoint_url, **options)
 
         monkeypatch.setattr(endpoints, "resolve", resolve_to_local)
+        monkeypatch.setenv("AWS_REGION", service.region)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", service.credentials.access_key_id)
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", service.credentials.secret_access_key)
         service.accept(Credentials("AKIDEXAMPLE", "made-up"))
@@ -63,14 +64,18 @@ async def service(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LocalLambdaC
         yield service
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+@pytest.mark.parametrize(("code", "document"), blocks("python"))
 async def test_each_block_of_python_runs_unchanged(
     code: str,
+    document: str,
     service: LocalLambdaCore,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    if "import pytest" not in code:
+    for module in ("pandas", "polars"):  # heavy; the extra `docs` has them
+        if f"import {module}" in code:
+            pytest.importorskip(module)
+    if "def test_" not in code:
         file = tmp_path / "program.py"
         file.write_text(code, encoding="utf-8")
         await asyncio.to_thread(runpy.run_path, str(file), run_name="__main__")
@@ -79,6 +84,10 @@ async def test_each_block_of_python_runs_unchanged(
         assert service.calls.total() > 0 or not calls
         assert ("print(" in code) == bool(capsys.readouterr().out)
         return
+    for name, module in re.findall(
+        r"^<!-- file: (\S+) -->\n+```python\n(.*?)^```$", document, re.MULTILINE | re.DOTALL
+    ):
+        (tmp_path / name).write_text(module, encoding="utf-8")
     (tmp_path / "test_users.py").write_text(code, encoding="utf-8")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "COV"))}
     users = await asyncio.to_thread(
@@ -101,7 +110,9 @@ def test_the_documents_contain_python() -> None:
 #: The blocks of commands that use `lambdacore`.
 COMMANDS = [
     match[1].replace("\\\n", "")
-    for match in re.finditer(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    for match in re.finditer(
+        r"^```sh\n(.*?)^```$", README + DOCUMENTS["command-line.md"], re.MULTILINE | re.DOTALL
+    )
     if re.search(r"^lambdacore", match[1], re.MULTILINE)
 ]
 LINES = [line for block in COMMANDS for line in block.splitlines()]
@@ -119,7 +130,7 @@ def test_each_command_and_its_options_exist(line: str) -> None:
     assert [option for option in options if option not in shown.output] == []
 
 
-def test_the_readme_shows_every_command() -> None:
+def test_the_documents_show_every_command() -> None:
     text = "\n".join(LINES)
     assert {name for name in names_of_commands() if f"lambdacore {name}" not in text} == set()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import json
 from itertools import repeat
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,8 @@ from lambdacore_async import Failed, Found, Lookups, ResponseError
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
+from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.local.faults import Fault, InvalidJson, WrongContentType
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from lambdacore_async.protocol.sigv4 import Credentials
@@ -68,3 +73,35 @@ async def test_one_bad_response_of_a_fan_out_is_one_failed_lookup(poison: str) -
         response = getattr(frames.tb_frame.f_locals.get("call"), "response", None)
         assert response is None
         frames = frames.tb_next
+
+
+@pytest.mark.parametrize(
+    ("response", "problem"),
+    [
+        (InvalidJson(b'{"NetworkConnectors": ['), "the body is not JSON"),
+        (WrongContentType(), "the body is not JSON"),
+        (InvalidJson(b""), "the body is empty"),
+        (InvalidJson(b"{}"), "NetworkConnectors: expected a list, got NoneType"),
+    ],
+    ids=["cut off", "HTML", "empty", "no members"],
+)
+async def test_a_listing_that_boto3_shows_as_empty_is_an_error(
+    response: Fault, problem: str
+) -> None:
+    with LocalLambdaCore().in_thread() as aws:
+        aws.state.put_network_connector("prod-egress")
+        aws.faults.script(response)
+        core: Any = importlib.import_module("boto3").client(
+            "lambda-core",
+            endpoint_url=aws.endpoint_url,
+            region_name=aws.region,
+            aws_access_key_id=aws.credentials.access_key_id,
+            aws_secret_access_key=aws.credentials.secret_access_key,
+        )
+        answer: dict[str, object] = await asyncio.to_thread(core.list_network_connectors)
+        core.close()
+        assert set(answer) == {"ResponseMetadata"}
+        aws.faults.script(response)
+        async with aws.client(max_attempts=1) as client:
+            with pytest.raises(ResponseError, match=problem):
+                await anext(aiter(client.list_network_connectors()))

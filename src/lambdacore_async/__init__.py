@@ -113,6 +113,7 @@ if TYPE_CHECKING:
         ConnectorUser,
         ConnectorUserKind,
     )
+    from lambdacore_async.workflows.wait_tokens import Wait
     from lambdacore_async.workflows.waiters import (
         WaiterError,
         WaiterFailedError,
@@ -247,6 +248,7 @@ __all__ = [
     "ValidationException",
     "Violation",
     "VpcEgressConfiguration",
+    "Wait",
     "WaiterError",
     "WaiterFailedError",
     "WaiterTimeoutError",

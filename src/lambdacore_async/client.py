@@ -719,14 +719,14 @@ class LambdaCoreClient:
         """
         return await self._workflows.diagnose(identifier)
 
-    async def wait_until_network_connector_active(
+    def wait_until_network_connector_active(
         self,
         identifier: str | NetworkConnector,
         *,
         timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
-    ) -> NetworkConnector:
+    ) -> workflows.Wait[NetworkConnector]:
         """Wait until a connector is `ACTIVE`.
 
         Reads may lag behind a creation. If you pass a connector object, or the client created or
@@ -748,10 +748,9 @@ class LambdaCoreClient:
                 reason.
             WaiterTimeoutError: if the connector is not active within the timeout.
         """
-        wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
-        return await wait.until_active()
+        return self._workflows.until_active(identifier, timeout, poll_interval, on_change)
 
-    async def wait_until_network_connector_updated(
+    def wait_until_network_connector_updated(
         self,
         identifier: str | NetworkConnector,
         *,
@@ -759,7 +758,7 @@ class LambdaCoreClient:
         timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
-    ) -> NetworkConnector:
+    ) -> workflows.Wait[NetworkConnector]:
         """Wait until an update of a connector is complete.
 
         Args:
@@ -780,17 +779,16 @@ class LambdaCoreClient:
                 has the reason.
             WaiterTimeoutError: if the update is not complete within the timeout.
         """
-        wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
-        return await wait.until_updated(version)
+        return self._workflows.until_updated(identifier, version, timeout, poll_interval, on_change)
 
-    async def wait_until_network_connector_deleted(
+    def wait_until_network_connector_deleted(
         self,
         identifier: str | NetworkConnector,
         *,
         timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: OnChange | None = None,
-    ) -> None:
+    ) -> workflows.Wait[None]:
         """Wait until a connector, or a version of it, is gone.
 
         Args:
@@ -807,10 +805,9 @@ class LambdaCoreClient:
             WaiterFailedError: if the deletion failed; the error has the reason.
             WaiterTimeoutError: if the connector is not gone within the timeout.
         """
-        wait = await self._workflows.connector_wait(identifier, timeout, poll_interval, on_change)
-        await wait.until_deleted()
+        return self._workflows.until_deleted(identifier, timeout, poll_interval, on_change)
 
-    async def wait_until_runtime_version_active(
+    def wait_until_runtime_version_active(
         self,
         runtime_name: str,
         name: str,
@@ -818,7 +815,7 @@ class LambdaCoreClient:
         timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: Callable[[models.RuntimeVersion], object] | None = None,
-    ) -> models.RuntimeVersion:
+    ) -> workflows.Wait[models.RuntimeVersion]:
         """Wait until a version of a runtime is `ACTIVE`.
 
         If the client created or updated the version in the last minute, reads may miss it for a
@@ -838,16 +835,11 @@ class LambdaCoreClient:
             WaiterFailedError: if the version failed, or is being deleted.
             WaiterTimeoutError: if the version is not active within the timeout.
         """
-        wait = self._workflows.runtime_wait(
-            operations.GET_RUNTIME_VERSION,
-            {"runtime_name": runtime_name, "name": name},
-            timeout,
-            poll_interval,
-            on_change,
+        return self._workflows.runtime_until_active(
+            operations.GET_RUNTIME_VERSION, runtime_name, name, timeout, poll_interval, on_change
         )
-        return await wait.until_active()
 
-    async def wait_until_runtime_alias_active(
+    def wait_until_runtime_alias_active(
         self,
         runtime_name: str,
         name: str,
@@ -855,7 +847,7 @@ class LambdaCoreClient:
         timeout: float | timedelta = 1800.0,
         poll_interval: float | timedelta = 10.0,
         on_change: Callable[[models.RuntimeAlias], object] | None = None,
-    ) -> models.RuntimeAlias:
+    ) -> workflows.Wait[models.RuntimeAlias]:
         """Wait until an alias of a runtime is `ACTIVE`.
 
         If the client created or updated the alias in the last minute, reads may miss it for a
@@ -874,14 +866,28 @@ class LambdaCoreClient:
             WaiterFailedError: if the alias is being deleted.
             WaiterTimeoutError: if the alias is not active within the timeout.
         """
-        wait = self._workflows.runtime_wait(
-            operations.GET_RUNTIME_ALIAS,
-            {"runtime_name": runtime_name, "name": name},
-            timeout,
-            poll_interval,
-            on_change,
+        return self._workflows.runtime_until_active(
+            operations.GET_RUNTIME_ALIAS, runtime_name, name, timeout, poll_interval, on_change
         )
-        return await wait.until_active()
+
+    def resume_wait(
+        self, token: str
+    ) -> workflows.Wait[NetworkConnector | models.RuntimeVersion | models.RuntimeAlias | None]:
+        """Go on with a wait of another process.
+
+        The wait has the deadline of the token, but lasts at least 30 seconds, so it polls even if
+        the deadline has passed in the meantime. It goes to the region of the token.
+
+        Args:
+            token: what `token()` of a wait returned. Its account must be that of this client.
+
+        Raises:
+            ParameterError: if the token is damaged, of another version, or of something else.
+        """
+        return self._workflows.resume_wait(
+            token,
+            lambda region: self.with_options(region=region)._workflows,  # noqa: SLF001 - a client
+        )
 
     def watch_network_connectors(
         self,

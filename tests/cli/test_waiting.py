@@ -6,6 +6,7 @@ import json
 import re
 import signal
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 from attrs import evolve
@@ -145,7 +146,8 @@ async def test_the_latest_change_is_on_top_and_as_many_rows_as_fit(
     ]
     active = evolve(connectors[7], state=NetworkConnectorState.ACTIVE)
     watch = Changes(*map(ConnectorAdded, connectors), ConnectorStateChanged(connectors[7], active))
-    monkeypatch.setattr(LambdaCoreClient, "watch_network_connectors", lambda *_, **__: watch)
+    start_watch = Mock(return_value=watch)
+    monkeypatch.setattr(LambdaCoreClient, "watch_network_connectors", start_watch)
     text = (await run("watch", env=TERMINAL)).stdout
     rows = re.findall(r"c-\d{4} .*", text)
     assert "1,000 connectors: 999 PENDING, 1 ACTIVE" in text

@@ -333,8 +333,10 @@ async def test_reprs_tell_region_endpoint_and_state(service: LocalLambdaCore) ->
     assert repr(client) == f"<LambdaCoreClient {place} open>"
     view = client.with_options(region="eu-west-1")
     assert repr(view).startswith("<view of LambdaCoreClient region='eu-west-1'")
-    pager = client.list_network_connector_versions("a")
-    assert repr(pager) == (f"<Pager of ListNetworkConnectorVersions(identifier='a') {place} open>")
+    pager = client.list_network_connector_versions("a", limit=7)
+    assert repr(pager) == (
+        f"<Pager of ListNetworkConnectorVersions(identifier='a', limit=7) {place} open>"
+    )
     assert repr(client.lookup_network_connectors(["a"])) == f"<Lookups not entered, {place} open>"
     async with client.lookup_network_connectors(["a"]) as run:
         assert repr(run) == f"<Lookups running, {place} open>"

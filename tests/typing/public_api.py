@@ -62,6 +62,7 @@ from lambdacore_async import (
     UnknownMember,
     UnknownValue,
     VpcEgressConfiguration,
+    Wait,
     WaiterFailedError,
     __version__,
     diff_network_connector,
@@ -119,6 +120,8 @@ async def network_connectors(client: LambdaCoreClient, vpc: VpcEgressConfigurati
     )
     assert_type(await client.delete_network_connector("name"), NetworkConnector)
     waiting = client.wait_until_network_connector_active("name", timeout=1, poll_interval=0.5)
+    assert_type(waiting, Wait[NetworkConnector])
+    assert_type(waiting.token(), str)
     connector = await waiting
     assert_type(connector, NetworkConnector)
     assert_type(await client.wait_until_network_connector_active(connector), NetworkConnector)

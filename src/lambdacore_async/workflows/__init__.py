@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ConnectorUser,
         ConnectorUserKind,
     )
+    from lambdacore_async.workflows.wait_tokens import Wait
     from lambdacore_async.workflows.waiters import (
         WaiterError,
         WaiterFailedError,
@@ -73,6 +74,7 @@ else:
                 "ConnectorUser",
                 "ConnectorUserKind",
             ),
+            "lambdacore_async.workflows.wait_tokens": ("Wait",),
             "lambdacore_async.workflows.waiters": (
                 "WaiterError",
                 "WaiterFailedError",
@@ -118,6 +120,7 @@ __all__ = [
     "Pager",
     "RawResponse",
     "Target",
+    "Wait",
     "WaiterError",
     "WaiterFailedError",
     "WaiterTimeoutError",

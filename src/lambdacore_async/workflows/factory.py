@@ -7,12 +7,13 @@ from collections.abc import (
     AsyncIterable,
     Callable,
     Collection,
+    Coroutine,
     Iterable,
     Mapping,
     Sequence,
 )
 from contextlib import AbstractContextManager, nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Final, TypeVar
 from urllib.parse import unquote
@@ -21,6 +22,7 @@ from warnings import warn
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.observation import Call, CallKind, Observed
 from lambdacore_async.engine.pipeline import Pipeline
+from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import (
     LambdaCoreError,
     ParameterError,
@@ -51,12 +53,20 @@ from lambdacore_async.workflows.polling import Poller
 from lambdacore_async.workflows.provisioning import Provisioning, Wanted, prune
 from lambdacore_async.workflows.targets import MultiTargetRun, Target, check_targets
 from lambdacore_async.workflows.users import ConnectorInUseError, ConnectorUser, find_users
-from lambdacore_async.workflows.waiters import ConnectorWait, Model, RuntimeWait
+from lambdacore_async.workflows.wait_tokens import Wait, WaitToken
+from lambdacore_async.workflows.waiters import Awaited, ConnectorWait, Model, RuntimeWait
 from lambdacore_async.workflows.watching import NetworkConnectorWatch
 
 #: Concurrent lookups by default, if the client has as many connections.
 _CONCURRENCY: Final = 64
 _CONCURRENCY_PER_TARGET: Final = 10
+#: Seconds that a resumed wait lasts at least.
+_LEAST: Final = 30.0
+#: What a wait for a runtime waits for, by the operation that gets it.
+_RUNTIME_KINDS: Final = {
+    operations.GET_RUNTIME_VERSION.name: "runtime_version_active",
+    operations.GET_RUNTIME_ALIAS.name: "runtime_alias_active",
+}
 
 Item = TypeVar("Item")
 View = TypeVar("View")
@@ -341,6 +351,164 @@ class Workflows:
             on_change=on_change,
             exists=identifier is not connector or self._core.was_written(identifier),
         )
+
+    def until_active(
+        self,
+        connector: str | NetworkConnector,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        on_change: OnChange | None,
+        resumed: WaitToken | None = None,
+    ) -> Wait[NetworkConnector]:
+        """See `LambdaCoreClient.wait_until_network_connector_active`."""
+        wait = self._connector_wait(connector, timeout, poll_interval, on_change)
+        facts = self._facts("network_connector_active", connector, timeout, poll_interval)
+        return Wait(wait, ConnectorWait.until_active, facts, self._core.clock, resumed)
+
+    def until_updated(
+        self,
+        connector: str | NetworkConnector,
+        version: int | None,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        on_change: OnChange | None,
+        resumed: WaitToken | None = None,
+    ) -> Wait[NetworkConnector]:
+        """See `LambdaCoreClient.wait_until_network_connector_updated`."""
+        if version is not None:
+            check_count("version", version)
+        wait = self._connector_wait(connector, timeout, poll_interval, on_change)
+        facts = self._facts("network_connector_updated", connector, timeout, poll_interval, version)
+        until = partial(ConnectorWait.until_updated, version=version)
+        return Wait(wait, until, facts, self._core.clock, resumed)
+
+    def until_deleted(
+        self,
+        connector: str | NetworkConnector,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        on_change: OnChange | None,
+        resumed: WaitToken | None = None,
+    ) -> Wait[None]:
+        """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
+        wait = self._connector_wait(connector, timeout, poll_interval, on_change)
+        facts = self._facts("network_connector_deleted", connector, timeout, poll_interval)
+        return Wait(wait, ConnectorWait.until_deleted, facts, self._core.clock, resumed)
+
+    def runtime_until_active(
+        self,
+        operation: Operation[Model],
+        runtime_name: str,
+        name: str,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        on_change: Callable[[Model], object] | None,
+        resumed: WaitToken | None = None,
+    ) -> Wait[Model]:
+        """See `LambdaCoreClient.wait_until_runtime_version_active`.
+
+        Args:
+            operation: the operation that gets the version or the alias.
+            runtime_name: the runtime's name or ARN.
+            name: the name of the version or the alias.
+            timeout: seconds to wait, or a `timedelta`; more than 0.
+            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
+            on_change: is called with the resource on each change.
+            resumed: the token of the wait in another process.
+
+        Raises:
+            ParameterError: if an argument is invalid.
+        """
+        check_wait(timeout, poll_interval, on_change)
+        arguments = {"runtime_name": runtime_name, "name": name}
+        operation.build_request(arguments)  # validates the arguments early
+
+        async def wait() -> RuntimeWait[Model]:
+            return self.runtime_wait(operation, arguments, timeout, poll_interval, on_change)
+
+        kind = _RUNTIME_KINDS[operation.name]
+        facts = self._facts(kind, (runtime_name, name), timeout, poll_interval)
+        return Wait(wait, RuntimeWait[Model].until_active, facts, self._core.clock, resumed)
+
+    def resume_wait(self, text: str, view: Callable[[str], Workflows]) -> Wait[Awaited | None]:
+        """Return a wait that goes on with that of a token; see `LambdaCoreClient.resume_wait`.
+
+        Args:
+            text: the token.
+            view: returns the workflows of another region.
+
+        Raises:
+            ParameterError: if the token cannot be used.
+        """
+        token = WaitToken.load(text)
+        if token.region in (None, self._core.region):  # the waits of a region share their polls
+            return self.wait_of(token)
+        return view(token.region).wait_of(token)
+
+    def wait_of(self, token: WaitToken) -> Wait[Awaited | None]:
+        """Return a wait that goes on with that of a token, of at least 30 seconds."""
+        left = (token.deadline - self._core.clock.now()).total_seconds()
+        arguments = (max(left, _LEAST), token.poll_interval, None, token)
+        identifier, *others = token.names
+        if others:
+            runtime_name, name = identifier, others[0]
+            if token.kind == _RUNTIME_KINDS[operations.GET_RUNTIME_ALIAS.name]:
+                return self.runtime_until_active(
+                    operations.GET_RUNTIME_ALIAS, runtime_name, name, *arguments
+                )
+            return self.runtime_until_active(
+                operations.GET_RUNTIME_VERSION, runtime_name, name, *arguments
+            )
+        connector = token.connector or identifier
+        if token.kind == "network_connector_updated":
+            return self.until_updated(connector, token.version, *arguments)
+        if token.kind == "network_connector_deleted":
+            return self.until_deleted(connector, *arguments)
+        return self.until_active(connector, *arguments)
+
+    def _connector_wait(
+        self,
+        connector: str | NetworkConnector,
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        on_change: OnChange | None,
+    ) -> Callable[[], Coroutine[None, None, ConnectorWait]]:
+        """Validate the arguments of a wait, and return a function that starts it."""
+        check_wait(timeout, poll_interval, on_change)
+        identifier = connector.arn if isinstance(connector, NetworkConnector) else connector
+        operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
+        return partial(self.connector_wait, connector, timeout, poll_interval, on_change)
+
+    def _facts(
+        self,
+        kind: str,
+        resource: str | NetworkConnector | tuple[str, str],
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        version: int | None = None,
+    ) -> Callable[[datetime], WaitToken]:
+        """Return a function that returns the facts of a wait that begins at a time."""
+        core = self._core
+        connector = resource if isinstance(resource, NetworkConnector) else None
+        named = resource.arn if isinstance(resource, NetworkConnector) else resource
+        names = (named,) if isinstance(named, str) else named
+        operation = next((op for op, its in _RUNTIME_KINDS.items() if its == kind), None)
+        key = named if operation is None else (operation, *names)
+
+        def facts(began: datetime) -> WaitToken:
+            return WaitToken(
+                kind,
+                names,
+                began,
+                began + timedelta(seconds=as_seconds("timeout", timeout)),
+                as_seconds("poll_interval", poll_interval),
+                connector is not None or core.was_written(key),
+                core.region,
+                version,
+                connector=connector,
+            )
+
+        return facts
 
     def runtime_wait(
         self,

@@ -72,9 +72,8 @@ class Pager(Generic[Item]):
         self._client = client
 
     def __repr__(self) -> str:
-        given = (
-            f"{name}={value!r}" for name, value in self._arguments.items() if value is not None
-        )
+        arguments = {**self._arguments, "page_size": self._page_size, "limit": self._limit}
+        given = (f"{name}={value!r}" for name, value in arguments.items() if value is not None)
         what = f"{self._operation.name}({', '.join(given)})"
         return f"<{type(self).__name__} of {what} {self._client}>"
 

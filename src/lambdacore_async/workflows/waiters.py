@@ -165,8 +165,20 @@ class _Wait(Generic[Resource]):
         self._exists = exists
         self._interval = 0.0
         self._end_of_lag = poller.clock.monotonic() + LAG
+        self.seen_id: str | None = None
         self._last: Resource | None = None
         self._last_error: LambdaCoreError | None = None
+
+    def resume(self, seen_id: str | None, age: float, *, exists: bool) -> None:
+        """Go on with a wait of another process.
+
+        Args:
+            seen_id: the connector's ID that the other process saw.
+            age: seconds since the wait began.
+            exists: whether the resource is known to exist.
+        """
+        self.seen_id, self._exists = seen_id, exists
+        self._end_of_lag -= min(max(age, 0.0), LAG)
 
     async def _within_timeout(self, waiting: Coroutine[None, None, Output]) -> Output:
         """Await a coroutine for `timeout` seconds of the clock at most.
@@ -315,7 +327,6 @@ class ConnectorWait(_Wait[NetworkConnector]):
         self._identifier = connector if isinstance(connector, str) else connector.arn
         self._given = None if isinstance(connector, str) else connector
         self._last_listed: NetworkConnector | None = None
-        self._id: str | None = None
         self.was_deleting: bool = False
 
     async def until_active(self) -> NetworkConnector:
@@ -514,9 +525,9 @@ class ConnectorWait(_Wait[NetworkConnector]):
         Raises:
             WaiterFailedError: if another connector has its name now.
         """
-        if self._id not in (None, connector.id):
+        if self.seen_id not in (None, connector.id):
             raise self._deleted(connector.name)
-        self._id = connector.id
+        self.seen_id = connector.id
         if connector.state == NetworkConnectorState.DELETING:
             self.was_deleting = True
 
