@@ -29,9 +29,10 @@ TITLES: Final = {
     "latency": "Lookups with network latency",
     "scale": "Scale",
     "waiters": "Calls of waiters",
+    "cache": "The cache of network connectors",
 }
 #: The environments of scripts that import packages. The other scripts need none.
-ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours"}
+ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours", "cache": "ours"}
 
 
 def run(name: str, *, quick: bool, machine: str) -> bool:

@@ -22,7 +22,9 @@ import environments
 import plots
 import results
 
-DOCUMENTS: Final = ("README.md", "docs/performance.md", "docs/throttling.md", "docs/waiters.md")
+DOCUMENTS: Final = (
+    "README.md", "docs/performance.md", "docs/throttling.md", "docs/waiters.md", "docs/cache.md"
+)  # fmt: skip
 MARK: Final = re.compile(
     r"^(<!-- table: (\S+), (.*?)(?: \((.*) only\))? -->)\n+(?:\|.*\n)*\n*", re.MULTILINE
 )

@@ -95,6 +95,13 @@ if TYPE_CHECKING:
         RuntimeVersionState,
     )
     from lambdacore_async.protocol.raw import RawResponse
+    from lambdacore_async.workflows.cache import (
+        CachedConnectorChange,
+        CachedNetworkConnector,
+        CacheStats,
+        NetworkConnectorCache,
+        NetworkConnectorCaches,
+    )
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
@@ -136,6 +143,9 @@ __all__ = [
     "ApiError",
     "AssumeRole",
     "Attempt",
+    "CacheStats",
+    "CachedConnectorChange",
+    "CachedNetworkConnector",
     "Call",
     "CallKind",
     "Cause",
@@ -186,6 +196,8 @@ __all__ = [
     "Model",
     "MultiTargetRun",
     "NetworkConnector",
+    "NetworkConnectorCache",
+    "NetworkConnectorCaches",
     "NetworkConnectorConfiguration",
     "NetworkConnectorLastUpdateStatus",
     "NetworkConnectorLimitExceededException",

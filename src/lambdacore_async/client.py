@@ -394,7 +394,9 @@ class LambdaCoreClient:
             ResourceNotFoundException: if the connector or the version does not exist.
             ResourceConflictException: if the connector's state does not allow deletion.
         """
-        return await self._call(operations.DELETE_NETWORK_CONNECTOR, identifier=identifier)
+        return await self._core.change(
+            operations.DELETE_NETWORK_CONNECTOR, {"identifier": identifier}
+        )
 
     def list_network_connectors(
         self,
@@ -909,6 +911,29 @@ class LambdaCoreClient:
         """
         return self._workflows.watch(snapshot, poll_interval)
 
+    def cached_network_connectors(
+        self,
+        max_age: float | timedelta = 10.0,
+        stale_if_error: float | timedelta | None = None,
+    ) -> workflows.NetworkConnectorCache:
+        """Return a cache of the account's network connectors in the region, kept fresh by polls.
+
+        Use it in `async with`. Its answers are at most `max_age` seconds old. It lists all
+        connectors twice in that time, at most once a second, and gets those that changed. All
+        caches of a client share their connectors, and their listings with its watches and waiters.
+
+        A connector that this client creates, updates or deletes is read again.
+
+        Args:
+            max_age: the maximum age of an answer in seconds, or a `timedelta`; more than 0.
+            stale_if_error: additional seconds, or a `timedelta`, for which the last known answer is
+                given while the service cannot be reached or throttles. Defaults to none.
+
+        Raises:
+            ParameterError: if an argument is out of bounds.
+        """
+        return self._workflows.cache(max_age, stale_if_error)
+
     # Many accounts
 
     def lookup_across(
@@ -969,6 +994,32 @@ class LambdaCoreClient:
         """
         return self._workflows.list_across(
             targets, listing, self._view_of, targets_at_once=targets_at_once
+        )
+
+    def cache_across(
+        self,
+        targets: Iterable[workflows.Target],
+        *,
+        max_age: float | timedelta = 10.0,
+        stale_if_error: float | timedelta | None = None,
+    ) -> workflows.NetworkConnectorCaches:
+        """Return a cache for each of many accounts and regions; see `cached_network_connectors`.
+
+        Use it in `async with`; `caches[target]` is the cache of a target.
+
+        Args:
+            targets: the accounts and regions.
+            max_age: as in `cached_network_connectors`.
+            stale_if_error: as in `cached_network_connectors`.
+
+        Raises:
+            ParameterError: if an argument is invalid.
+        """
+        return self._workflows.caches(
+            targets,
+            lambda target: self._view_of(target)._workflows,  # noqa: SLF001 - the view is a client
+            max_age,
+            stale_if_error,
         )
 
     # Runtimes

@@ -10,6 +10,7 @@ from typing import Any, assert_never, assert_type
 from lambdacore_async import (
     ApiError,
     Attempt,
+    CacheStats,
     Cause,
     ClientOptions,
     ClientStats,
@@ -33,6 +34,7 @@ from lambdacore_async import (
     Lookups,
     MultiTargetRun,
     NetworkConnector,
+    NetworkConnectorCache,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
@@ -167,6 +169,28 @@ async def watch(client: LambdaCoreClient) -> None:
                     assert_type(before, NetworkConnectorSummary)
                 case _:
                     assert_never(change)
+
+
+async def cache(client: LambdaCoreClient) -> None:
+    async with client.cached_network_connectors(max_age=1, stale_if_error=60) as cached:
+        assert_type(cached, NetworkConnectorCache)
+        assert_type(await cached.get("a"), NetworkConnector)
+        assert_type(cached.peek("a"), NetworkConnector | None)
+        assert_type(cached.all(), tuple[NetworkConnector, ...])
+        assert_type((await cached.read("a")).age, float)
+        assert_type(cached.stats(), CacheStats)
+        async for change in cached.changes():
+            match change:
+                case ConnectorAdded(connector) | ConnectorDeleted(connector):
+                    assert_type(connector, NetworkConnector)
+                case ConnectorStateChanged(before, _) | ConnectorUpdated(before, _):
+                    assert_type(before, NetworkConnector)
+                case _:
+                    assert_never(change)
+    async with client.cache_across([Target("us-east-1")]) as caches:
+        assert_type(caches[Target("us-east-1")], NetworkConnectorCache)
+        async for target, _ in caches.changes():
+            assert_type(target, Target)
 
 
 async def runtime_waiters(client: LambdaCoreClient) -> None:

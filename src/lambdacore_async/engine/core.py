@@ -253,9 +253,26 @@ class Core:
         self, operation: Operation[NetworkConnector], arguments: Mapping[str, object]
     ) -> NetworkConnector:
         """Create or update a connector, and record the write, because reads may lag behind."""
-        connector = await self.call(operation, arguments)
+        connector = await self.change(operation, arguments)
         self.note_write(connector.id, connector.name, connector.arn)
         return connector
+
+    async def change(
+        self, operation: Operation[NetworkConnector], arguments: Mapping[str, object]
+    ) -> NetworkConnector:
+        """Change a connector, and tell caches. A failed call may have changed it too."""
+        names = [arguments.get("identifier") or arguments.get("name")]
+        try:
+            connector = await self.call(operation, arguments)
+            names += connector.id, connector.name, connector.arn
+        finally:
+            self.note_change(*names)
+        return connector
+
+    def note_change(self, *identifiers: object) -> None:
+        """Tell caches that connectors may have changed."""
+        for listener in self.shared.on_write:
+            listener(*identifiers)
 
     def note_write(self, *keys: Hashable) -> None:
         """Record for a minute that a resource was created or updated.

@@ -121,6 +121,7 @@ class Shared:
         endpoint_urls: the URL of the endpoint of each region.
         log_limit: limits the logs of the account.
         written: the monotonic time of each recent creation or update, by the key of the resource.
+        on_write: functions to call with the identifiers of connectors that may have changed.
     """
 
     transport: Transport
@@ -142,6 +143,7 @@ class Shared:
     endpoint_urls: dict[str, str] = field(init=False, factory=dict[str, str])
     log_limit: LogLimit = field(init=False, factory=LogLimit)
     written: dict[Hashable, float] = field(init=False, factory=dict[Hashable, float])
+    on_write: list[Callable[..., None]] = field(init=False, factory=list[Callable[..., None]])
 
 
 class _Route:

@@ -9,6 +9,13 @@ from lambdacore_async.on_demand import names_of
 
 if TYPE_CHECKING:
     from lambdacore_async.protocol.raw import RawResponse
+    from lambdacore_async.workflows.cache import (
+        CachedConnectorChange,
+        CachedNetworkConnector,
+        CacheStats,
+        NetworkConnectorCache,
+        NetworkConnectorCaches,
+    )
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
@@ -39,6 +46,13 @@ else:
         __name__,
         {
             "lambdacore_async.protocol.raw": ("RawResponse",),
+            "lambdacore_async.workflows.cache": (
+                "CacheStats",
+                "CachedConnectorChange",
+                "CachedNetworkConnector",
+                "NetworkConnectorCache",
+                "NetworkConnectorCaches",
+            ),
             "lambdacore_async.workflows.diagnosis": ("Diagnosis",),
             "lambdacore_async.workflows.lookups": (
                 "Failed",
@@ -78,6 +92,9 @@ else:
     )
 
 __all__ = [
+    "CacheStats",
+    "CachedConnectorChange",
+    "CachedNetworkConnector",
     "Check",
     "CheckStatus",
     "ConnectorAdded",
@@ -97,6 +114,8 @@ __all__ = [
     "LookupReport",
     "Lookups",
     "MultiTargetRun",
+    "NetworkConnectorCache",
+    "NetworkConnectorCaches",
     "NetworkConnectorWatch",
     "Pager",
     "RawResponse",

@@ -14,8 +14,9 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Final, TypeVar
+from urllib.parse import unquote
 from warnings import warn
 
 from lambdacore_async.engine.core import Core
@@ -40,12 +41,17 @@ from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.workflows.arguments import check_count, check_function, check_wait
+from lambdacore_async.workflows.cache import (
+    NetworkConnectorCache,
+    NetworkConnectorCaches,
+    Picture,
+)
 from lambdacore_async.workflows.diagnosis import Diagnosis, diagnose
 from lambdacore_async.workflows.lookups import Lookup, Lookups
 from lambdacore_async.workflows.pagination import Pager
 from lambdacore_async.workflows.polling import Poller
 from lambdacore_async.workflows.provisioning import Provisioning, Wanted, prune
-from lambdacore_async.workflows.targets import MultiTargetRun, Target
+from lambdacore_async.workflows.targets import MultiTargetRun, Target, check_targets
 from lambdacore_async.workflows.users import ConnectorInUseError, ConnectorUser, find_users
 from lambdacore_async.workflows.wait_tokens import Wait, WaitToken
 from lambdacore_async.workflows.waiters import Awaited, ConnectorWait, Model, RuntimeWait
@@ -122,7 +128,11 @@ class Workflows:
         operation = raw_operation(
             method, path, query=query, body=body, headers=headers, idempotent=idempotent
         )
-        return await self._core.call(operation, {})
+        try:
+            return await self._core.call(operation, {})
+        finally:
+            if method != "GET":
+                self._core.note_change(unquote(path.rpartition("/")[2]))
 
     def lookups(
         self,
@@ -537,6 +547,31 @@ class Workflows:
     ) -> NetworkConnectorWatch:
         """Return a watch of all connectors."""
         return NetworkConnectorWatch(self._poller(self._core.pipeline), snapshot, poll_interval)
+
+    @cached_property
+    def _picture(self) -> Picture:
+        return Picture(self._core, self._poller(self._core.pipeline))
+
+    def cache(
+        self, max_age: float | timedelta, stale_if_error: float | timedelta | None
+    ) -> NetworkConnectorCache:
+        """Return a cache of all connectors."""
+        return NetworkConnectorCache(self._picture, max_age, stale_if_error)
+
+    @staticmethod
+    def caches(
+        targets: Iterable[Target],
+        view: Callable[[Target], Workflows],
+        max_age: float | timedelta,
+        stale_if_error: float | timedelta | None,
+    ) -> NetworkConnectorCaches:
+        """Return a cache for each target."""
+        return NetworkConnectorCaches(
+            {
+                target: view(target).cache(max_age, stale_if_error)
+                for target in check_targets(targets)
+            }
+        )
 
     async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
         """Return the poller of the region that an ARN names; otherwise that of the view."""

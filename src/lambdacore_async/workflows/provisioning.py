@@ -340,7 +340,7 @@ class Provisioning:
         was_idle = False
         while True:
             try:
-                return await self._core.call(
+                return await self._core.change(
                     operations.DELETE_NETWORK_CONNECTOR, {"identifier": identifier}
                 )
             except ResourceNotFoundException:
@@ -453,7 +453,7 @@ async def prune(
         if version.version in latest:
             continue
         try:
-            await core.call(
+            await core.change(
                 operations.DELETE_NETWORK_CONNECTOR, {"identifier": version.version_arn}
             )
         except ResourceNotFoundException:

@@ -42,6 +42,25 @@ class Target:
             as_provider(self.credentials)
 
 
+def check_targets(targets: Iterable[Target]) -> list[Target]:
+    """Return targets as a list.
+
+    Raises:
+        ParameterError: if it is not an iterable of targets.
+    """
+    if not isinstance(targets, Iterable):
+        raise ParameterError(
+            "targets", f"expected an iterable of Target, got {type(targets).__name__}"
+        )
+    listed = list(targets)
+    for position, target in enumerate(listed):
+        if not isinstance(target, Target):
+            raise ParameterError(
+                f"targets[{position}]", f"expected Target, got {type(target).__name__}"
+            )
+    return listed
+
+
 class MultiTargetRun(Generic[Result]):
     """A run over many targets: use it in `async with`, and iterate over its results inside.
 
@@ -69,16 +88,7 @@ class MultiTargetRun(Generic[Result]):
         client: object = "",
     ) -> None:
         check_count("targets_at_once", targets_at_once)
-        if not isinstance(targets, Iterable):
-            raise ParameterError(
-                "targets", f"expected an iterable of Target, got {type(targets).__name__}"
-            )
-        listed = list(targets)
-        for position, target in enumerate(listed):
-            if not isinstance(target, Target):
-                raise ParameterError(
-                    f"targets[{position}]", f"expected Target, got {type(target).__name__}"
-                )
+        listed = check_targets(targets)
         self._targets = iter(listed)
         self._results_of = work
         self._client = client

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Self, TypeAlias
+from typing import Final, Generic, Self, TypeAlias, TypeVar
 
 from attrs import frozen
 
@@ -17,53 +17,78 @@ from lambdacore_async.errors import (
     ParameterError,
     ResourceNotFoundException,
 )
-from lambdacore_async.models.network_connectors import NetworkConnectorSummary
+from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
 from lambdacore_async.workflows.polling import Poller
 
 #: The maximum number of concurrent gets of one watch.
 _MAX_CHECKS: Final = 20
 
 
+Connector = TypeVar("Connector", NetworkConnectorSummary, NetworkConnector)
+
+
 @frozen
-class ConnectorAdded:
+class ConnectorAdded(Generic[Connector]):
     """A new connector."""
 
-    connector: NetworkConnectorSummary
+    connector: Connector
     """The connector."""
 
 
 @frozen
-class ConnectorStateChanged:
+class ConnectorStateChanged(Generic[Connector]):
     """A connector whose state changed."""
 
-    before: NetworkConnectorSummary
+    before: Connector
     """The connector as last seen before the change."""
-    connector: NetworkConnectorSummary
+    connector: Connector
     """The connector after the change."""
 
 
 @frozen
-class ConnectorUpdated:
+class ConnectorUpdated(Generic[Connector]):
     """A connector that changed but stayed in the same state: it has a new version."""
 
-    before: NetworkConnectorSummary
+    before: Connector
     """The connector as last seen before the change."""
-    connector: NetworkConnectorSummary
+    connector: Connector
     """The connector after the change."""
 
 
 @frozen
-class ConnectorDeleted:
+class ConnectorDeleted(Generic[Connector]):
     """A connector that was deleted."""
 
-    connector: NetworkConnectorSummary
+    connector: Connector
     """The connector as last seen."""
 
 
 ConnectorChange: TypeAlias = (
-    ConnectorAdded | ConnectorStateChanged | ConnectorUpdated | ConnectorDeleted
+    ConnectorAdded[NetworkConnectorSummary]
+    | ConnectorStateChanged[NetworkConnectorSummary]
+    | ConnectorUpdated[NetworkConnectorSummary]
+    | ConnectorDeleted[NetworkConnectorSummary]
 )
 """One change of one connector."""
+
+
+def change_between(
+    before: Connector | None, after: Connector | None
+) -> (
+    ConnectorAdded[Connector]
+    | ConnectorStateChanged[Connector]
+    | ConnectorUpdated[Connector]
+    | ConnectorDeleted[Connector]
+    | None
+):
+    """Return the change of a connector; `None` for no connector stands for one that is gone."""
+    if after is None:
+        return None if before is None else ConnectorDeleted(before)
+    if before is None:
+        return ConnectorAdded(after)
+    if before.state != after.state:
+        return ConnectorStateChanged(before, after)
+    return None if before == after else ConnectorUpdated(before, after)
 
 
 class NetworkConnectorWatch:
@@ -157,15 +182,10 @@ class NetworkConnectorWatch:
         self, identifier: str, connector: NetworkConnectorSummary | None
     ) -> ConnectorChange | None:
         """Apply a change to the snapshot, and return it; `None` if another consumer has it."""
-        before = self._known.get(identifier)
-        if connector is None:
-            return None if before is None else ConnectorDeleted(self._known.pop(identifier))
-        self._known[identifier] = connector
-        if before is None:
-            return ConnectorAdded(connector)
-        if before.state != connector.state:
-            return ConnectorStateChanged(before, connector)
-        return None if before == connector else ConnectorUpdated(before, connector)
+        before = self._known.pop(identifier, None)
+        if connector is not None:
+            self._known[identifier] = connector
+        return change_between(before, connector)
 
     async def _poll(self) -> None:
         """Wait for the next listing or the next end of a check, and record its changes."""
