@@ -123,6 +123,6 @@ async def test_watch_updates_a_table_on_a_terminal(service: LocalLambdaCore, cha
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", result.stdout)
     assert result.exit_code == 0
     assert re.search(r"c-00 +nc-0 +ACTIVE +state changed", text)
-    assert re.search(r"c-00 +nc-0 +ACTIVE +2 +2026-11-24 00:00:00 +updated", text)
+    assert re.search(r"c-00 +nc-0 +ACTIVE +2 +2026-11-24T00:00:00Z +updated", text)
     assert re.search(r"c-01 +nc-1 *\n", text)  # no longer among the most recent changes
     assert text.rstrip().endswith("none")
