@@ -16,12 +16,15 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 ACCESS_KEY: Final = "AKIDEXAMPLE"
 SECRET_KEY: Final = "made-up"  # noqa: S105 - not a real secret
+MODES: Final[Mapping[str, Literal["standard", "adaptive"] | None]] = {
+    "": None, "standard": "standard", "adaptive": "adaptive",
+}  # fmt: skip
 CONNECTORS: Final = "/2026-04-04/network-connectors"
 
 
@@ -44,7 +47,7 @@ async def ours(url: str, mode: str = "", pool: int = 100, token: str | None = No
         "us-east-1",
         credentials=Credentials(ACCESS_KEY, SECRET_KEY, token),
         endpoint_url=url,
-        retry_mode=mode or None,
+        retry_mode=MODES[mode],
         max_connections=pool,
     ) as client:
 

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import pytest
@@ -27,6 +27,8 @@ from lambdacore_async import (
     NetworkConnectorConfiguration,
     NetworkConnectorState,
     NetworkProtocol,
+    Page,
+    Pager,
     ParameterError,
     ResourceConflictException,
     ResourceNotFoundException,
@@ -155,7 +157,6 @@ REFUSED: list[tuple[Callable[[Any], Any], str]] = [
         lambda c: c.delete_runtime("perl", recovery_window_in_days="7"),
         "recovery_window_in_days",
     ),
-    (lambda c: anext(c.list_network_connectors(max_items="7").by_page()), "max_items"),
     (lambda c: c.list_tags("prod-egress"), "resource"),
     (lambda c: c.list_tags(None), "resource"),
     (lambda c: c.tag_resource(ARN, None), "tags"),
@@ -193,7 +194,7 @@ def arguments(parameters: dict[str, Any]) -> dict[str, Any]:
         "ReleaseLifecycle": RuntimeReleaseLifecycle,
     }
     return {
-        "max_items" if name == "MaxResults" else method_name(name): (
+        "page_size" if name in ("MaxItems", "MaxResults") else method_name(name): (
             from_dict(types[name], value) if name in types else value
         )
         for name, value in parameters.items()
@@ -272,7 +273,7 @@ async def test_a_request_of_the_callers_own_gets_what_a_method_gets(aws: LocalLa
             "GET", "/2026-04-04/network-connectors", query={"MaxItems": "1"}
         )
         assert response.response_metadata.attempts == 1
-        summaries = await anext(client.list_network_connectors(max_items=1).by_page())
+        summaries = await anext(client.list_network_connectors(page_size=1).by_page())
         assert page.json == {"NetworkConnectors": [to_dict(item) for item in summaries]}
         with pytest.raises(ResourceNotFoundException) as caught:
             await client.request("GET", "/2026-04-04/network-connectors/gone")
@@ -398,7 +399,7 @@ async def test_listings_return_all_pages(aws: LocalLambdaCore) -> None:
         aws.state.put_network_connector(name)
     async with aws.client() as client:
         assert [item.name async for item in client.list_network_connectors()] == names
-        pages = [page async for page in client.list_network_connectors(max_items=45).by_page()]
+        pages = [page async for page in client.list_network_connectors(page_size=45).by_page()]
         ahead = client.list_network_connectors(prefetch=True)
         assert [item.name async for item in ahead] == names
         again = client.list_network_connectors().by_page(pages[0].next_token)
@@ -476,7 +477,7 @@ def test_any_identifier_reaches_the_service_unchanged_and_correctly_signed(text:
 
 
 def test_every_operation_is_a_method_with_its_parameters_in_the_models_order() -> None:
-    paging = {"marker", "next_token", "max_results"}
+    paging = {"marker", "next_token", "max_items", "max_results"}
     for name, operation in operations.OPERATIONS.items():
         parameters = inspect.signature(getattr(LambdaCoreClient, method_name(name))).parameters
         required = [member.name for member in operation.members if member.required]
@@ -485,7 +486,8 @@ def test_every_operation_is_a_method_with_its_parameters_in_the_models_order() -
         keywords = {p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY}
         assert [p.name for p in positional] == ["self", *required]
         assert set(optional) <= keywords
-        assert keywords <= {*optional, "max_items", "prefetch"}
+        listing = {"page_size", "limit", "prefetch", "max_items"}
+        assert keywords == {*optional, *(listing if isinstance(operation, ListOperation) else ())}
 
 
 class NotSentError(Exception):
@@ -505,9 +507,9 @@ async def test_each_method_passes_all_its_arguments_under_the_names_of_its_opera
     monkeypatch.setattr(Core, "call", record)
     operation = operations.OPERATIONS[name]
     method: Any = getattr(LambdaCoreClient(), method_name(name))
-    names = inspect.signature(method).parameters.keys() - {"prefetch"}
+    names = inspect.signature(method).parameters.keys() - {"prefetch", "limit", "max_items"}
     valid = {  # the methods validate these first
-        "max_items": 7,
+        "page_size": 7,
         "state": NetworkConnectorState.ACTIVE,
         "resource": ARN,
         "tag_keys": ("team",),
@@ -520,10 +522,68 @@ async def test_each_method_passes_all_its_arguments_under_the_names_of_its_opera
     assert called is operation
     assert set(arguments) <= {member.name for member in operation.members}
     assert given == {
-        "max_items" if name == "max_results" else name: value
+        "page_size" if name in ("max_items", "max_results") else name: value
         for name, value in arguments.items()
         if value is not None  # the token of a first page
     }
+
+
+LISTINGS: Final = [
+    name for name, row in operations.OPERATIONS.items() if isinstance(row, ListOperation)
+]
+
+
+def listing(client: LambdaCoreClient, name: str, **arguments: int) -> Pager[Any]:
+    """Return a listing of all versions or aliases of `a`, or of all connectors or runtimes."""
+    required = {m.name: "a" for m in operations.OPERATIONS[name].members if m.required}
+    pager: Pager[Any] = getattr(client, method_name(name))(**required, **arguments)
+    return pager
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+async def test_each_listing_has_pages_of_a_size_and_a_limit_for_the_total(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    row: Any = operations.OPERATIONS[name]
+    sizes: list[int | None] = []
+
+    async def call(core: Core, operation: object, arguments: dict[str, Any]) -> Page[int]:
+        sizes.append(arguments.get(row.page_size))
+        start = int(arguments[row.input_token] or 0)
+        end = start + (arguments.get(row.page_size) or 100)
+        return Page(tuple(range(start, end)), str(end))
+
+    monkeypatch.setattr(Core, "call", call)
+    client = LambdaCoreClient()
+
+    assert [n async for n in listing(client, name, page_size=40, limit=90)] == [*range(90)]
+    assert sizes == [40, 40, 10]
+    sizes.clear()
+    assert [n async for n in listing(client, name, limit=250)] == [*range(250)]
+    assert sizes == [None, None, 50]
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+async def test_max_items_is_the_deprecated_name_of_page_size(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    row: Any = operations.OPERATIONS[name]
+
+    async def call(core: Core, operation: object, arguments: dict[str, Any]) -> Page[object]:
+        return Page((arguments[row.page_size],))
+
+    monkeypatch.setattr(Core, "call", call)
+    client = LambdaCoreClient()
+
+    with pytest.warns(DeprecationWarning, match="pass page_size for the size") as warnings:
+        pager = listing(client, name, max_items=7)
+    assert warnings[0].filename == __file__
+    assert [size async for size in pager] == [7]
+    with (
+        pytest.warns(DeprecationWarning, match="max_items"),
+        pytest.raises(ParameterError, match="^max_items: is the old name of page_size"),
+    ):
+        listing(client, name, max_items=7, page_size=7)
 
 
 def test_all_public_names_exist() -> None:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from lambdacore_async import models, workflows
 from lambdacore_async._version import VERSION as __version__  # noqa: N811 - its usual name
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.engine.identity.providers import CredentialsLike
+from lambdacore_async.engine.configuration import ClientOptions
+from lambdacore_async.engine.identity.providers import CredentialsLike, CredentialsRecipe
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
-from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.observation import Attempt, Call, CallKind, OnCall
+from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import (
@@ -42,17 +44,21 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
+    ComputeResourceTypeLiteral,
     ElasticIpConfiguration,
     ElasticIpType,
+    ElasticIpTypeLiteral,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
+    NetworkConnectorStateLiteral,
     NetworkConnectorStateReasonCode,
     NetworkConnectorSummary,
     NetworkConnectorType,
     NetworkConnectorVersionSummary,
     NetworkProtocol,
+    NetworkProtocolLiteral,
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.shared import (
@@ -69,6 +75,7 @@ from lambdacore_async.protocol.sigv4 import Credentials
 from lambdacore_async.protocol.writing import to_dict
 
 if TYPE_CHECKING:
+    from lambdacore_async.engine.identity.roles import AssumeRole
     from lambdacore_async.models.reason_codes import Cause
     from lambdacore_async.models.runtimes import (
         Compatibility,
@@ -82,6 +89,7 @@ if TYPE_CHECKING:
         RuntimeArchitecture,
         RuntimeReleaseLifecycle,
         RuntimeReleaseState,
+        RuntimeReleaseStateLiteral,
         RuntimeState,
         RuntimeVersion,
         RuntimeVersionState,
@@ -115,6 +123,7 @@ else:
     __getattr__, __dir__ = names_of(
         __name__,
         {
+            "lambdacore_async.engine.identity.roles": ("AssumeRole",),
             "lambdacore_async.models": models.__all__,
             "lambdacore_async.models.reason_codes": ("Cause",),
             "lambdacore_async.workflows": workflows.__all__,
@@ -124,15 +133,20 @@ else:
 __all__ = [
     "AccessDeniedException",
     "ApiError",
+    "AssumeRole",
     "Attempt",
+    "Call",
+    "CallKind",
     "Cause",
     "Check",
     "CheckStatus",
+    "ClientOptions",
     "ClientStats",
     "CommonError",
     "Compatibility",
     "CompatibilityPolicy",
     "ComputeResourceType",
+    "ComputeResourceTypeLiteral",
     "ConfigurationError",
     "ConnectorAdded",
     "ConnectorChange",
@@ -146,11 +160,13 @@ __all__ = [
     "CredentialsError",
     "CredentialsLike",
     "CredentialsProvider",
+    "CredentialsRecipe",
     "Diagnosis",
     "Drift",
     "DriftValue",
     "ElasticIpConfiguration",
     "ElasticIpType",
+    "ElasticIpTypeLiteral",
     "ExpiredTokenException",
     "Failed",
     "Found",
@@ -173,12 +189,15 @@ __all__ = [
     "NetworkConnectorLastUpdateStatus",
     "NetworkConnectorLimitExceededException",
     "NetworkConnectorState",
+    "NetworkConnectorStateLiteral",
     "NetworkConnectorStateReasonCode",
     "NetworkConnectorSummary",
     "NetworkConnectorType",
     "NetworkConnectorVersionSummary",
     "NetworkConnectorWatch",
     "NetworkProtocol",
+    "NetworkProtocolLiteral",
+    "OnCall",
     "Page",
     "Pager",
     "ParameterError",
@@ -190,12 +209,14 @@ __all__ = [
     "ResponseError",
     "ResponseMetadata",
     "RestoredRuntime",
+    "RetryMode",
     "Runtime",
     "RuntimeAlias",
     "RuntimeAliasState",
     "RuntimeArchitecture",
     "RuntimeReleaseLifecycle",
     "RuntimeReleaseState",
+    "RuntimeReleaseStateLiteral",
     "RuntimeState",
     "RuntimeVersion",
     "RuntimeVersionState",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import (
     AsyncIterable,
     Callable,
@@ -18,17 +19,18 @@ from collections.abc import (
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self, TypeVar, Union
+from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import aiohttp
 from attrs import evolve
 from yarl import URL
 
 from lambdacore_async import models, workflows
-from lambdacore_async.engine.configuration import Options, as_plain_str, as_url, check_flag
+from lambdacore_async.engine.configuration import ClientOptions, as_timeout, check_flag
 from lambdacore_async.engine.core import Core
-from lambdacore_async.engine.identity.providers import CredentialsLike, is_async_callable
-from lambdacore_async.engine.pipeline import Attempt
+from lambdacore_async.engine.identity.providers import CredentialsLike
+from lambdacore_async.engine.observation import Attempt, OnCall
+from lambdacore_async.engine.retry import RetryMode
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import LambdaCoreError, ParameterError
@@ -38,6 +40,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorState,
+    NetworkConnectorStateLiteral,
     NetworkConnectorSummary,
     NetworkConnectorVersionSummary,
     OnChange,
@@ -78,9 +81,9 @@ class LambdaCoreClient:
         region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's
             region.
         profile: the profile of the shared files. Defaults to `AWS_PROFILE`.
-        credentials: `Credentials`, an `AWSRequestsAuth`, or an async function that returns
-            `Credentials` and is called again before they expire. Defaults to the credentials that
-            the AWS CLI finds.
+        credentials: `Credentials`, an `AWSRequestsAuth`, an `AssumeRole`, or an async function that
+            returns `Credentials` and is called again before they expire, or its import path, such
+            as `"package.module:function"`. Defaults to the credentials that the AWS CLI finds.
         endpoint_url: a custom endpoint, as a string or a URL object. It must use https, or http to
             a loopback address. Defaults to `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, the
             profile's endpoint, or the endpoint of the region.
@@ -106,6 +109,9 @@ class LambdaCoreClient:
         user_agent_extra: text to append to the `User-Agent` header.
         on_attempt: a plain function, called with an `Attempt` after each request, for metrics and
             tracing. It must not be async, because it is never awaited.
+        on_call: a plain function, called with a `Call` when a call, a run of lookups or a refresh
+            of credentials starts. It may return a context manager, which is left when the work
+            ends, with its error if it fails.
 
     Raises:
         ParameterError: if an argument has a wrong type or is out of bounds.
@@ -121,7 +127,7 @@ class LambdaCoreClient:
         allow_plain_http: bool = False,
         use_fips_endpoint: bool | None = None,
         use_dualstack_endpoint: bool | None = None,
-        retry_mode: str | None = None,
+        retry_mode: RetryMode | None = None,
         max_attempts: int | None = None,
         timeout: float | timedelta | Timeout = Timeout(),
         max_connections: int = 100,
@@ -131,31 +137,55 @@ class LambdaCoreClient:
         http_session: aiohttp.ClientSession | None = None,
         user_agent_extra: str | None = None,
         on_attempt: Callable[[Attempt], None] | None = None,
+        on_call: OnCall | None = None,
     ) -> None:
-        check_flag("trust_env", trust_env, optional=False)
-        _check_listener(on_attempt)
         self._core = Core.of_client(
-            Options(
-                region=region,
-                endpoint_url=as_url(endpoint_url),
-                use_fips=use_fips_endpoint,
-                use_dualstack=use_dualstack_endpoint,
+            ClientOptions(
+                region,
+                profile=profile,
+                credentials=credentials,
+                endpoint_url=endpoint_url,
                 allow_plain_http=allow_plain_http,
+                use_fips_endpoint=use_fips_endpoint,
+                use_dualstack_endpoint=use_dualstack_endpoint,
                 retry_mode=retry_mode,
                 max_attempts=max_attempts,
-                timeout=_as_timeout(timeout),
-            ),
-            profile=as_plain_str("profile", profile) or None,
-            credentials=credentials,
-            max_connections=max_connections,
-            max_rate=max_rate,
-            ca_bundle=ca_bundle,
-            trust_env=trust_env,
-            http_session=http_session,
-            user_agent_extra=user_agent_extra,
-            on_attempt=on_attempt,
+                timeout=timeout,
+                max_connections=max_connections,
+                max_rate=max_rate,
+                ca_bundle=ca_bundle,
+                trust_env=trust_env,
+                http_session=http_session,
+                user_agent_extra=user_agent_extra,
+                on_attempt=on_attempt,
+                on_call=on_call,
+            )
         )
         self._is_view = False
+
+    @classmethod
+    def from_options(cls, options: ClientOptions) -> Self:
+        """Return a new client with the options of another one, also of another process.
+
+        Args:
+            options: the `options` of a client or of a view.
+
+        Raises:
+            ParameterError: if `options` is not a `ClientOptions`.
+        """
+        if not isinstance(options, ClientOptions):
+            raise ParameterError("options", f"must be ClientOptions, got {type(options).__name__}")
+        return cls.of_core(Core.of_client(options))
+
+    @property
+    def options(self) -> ClientOptions:
+        """The options of this client or view, for `from_options`.
+
+        They are those that the caller passed: without what the environment and the profile say.
+        Options with literal credentials work in this process, and are refused when they are
+        pickled.
+        """
+        return self._core.options
 
     @classmethod
     def of_core(cls, core: Core, *, is_view: bool = False) -> Self:
@@ -187,6 +217,15 @@ class LambdaCoreClient:
     ) -> None:
         await self.close()
 
+    def __repr__(self) -> str:
+        kind = f"view of {type(self).__name__}" if self._is_view else type(self).__name__
+        return f"<{kind} {self._core}>"
+
+    def __del__(self) -> None:
+        # The event loop closes the connections that the client has left open.
+        if not getattr(self, "_is_view", True) and self._core.has_open_session:
+            warnings.warn(f"unclosed client {self!r}", ResourceWarning, source=self, stacklevel=1)
+
     def __reduce__(self) -> NoReturn:
         raise TypeError("a client cannot be pickled: it holds secrets and connections")
 
@@ -201,8 +240,9 @@ class LambdaCoreClient:
         region: str | None = None,
         credentials: CredentialsLike | None = None,
         timeout: float | timedelta | Timeout | None = None,
-        retry_mode: str | None = None,
+        retry_mode: RetryMode | None = None,
         max_attempts: int | None = None,
+        label: str | None = None,
     ) -> Self:
         """Return a view of the client: other options, the same connections.
 
@@ -219,6 +259,8 @@ class LambdaCoreClient:
                 `Timeout` that sets each limit.
             retry_mode: `standard` or `adaptive`.
             max_attempts: the maximum number of requests per call, at least 1.
+            label: a label for your own use, such as the name of an account. Logs, `Attempt` and
+                `Call` have it.
 
         Raises:
             ParameterError: if an argument has a wrong type or is out of bounds.
@@ -227,11 +269,13 @@ class LambdaCoreClient:
         options = evolve(
             old,
             region=old.region if region is None else region,
-            timeout=old.timeout if timeout is None else _as_timeout(timeout),
+            credentials=old.credentials if credentials is None else credentials,
+            timeout=old.timeout if timeout is None else as_timeout(timeout),
             retry_mode=old.retry_mode if retry_mode is None else retry_mode,
             max_attempts=old.max_attempts if max_attempts is None else max_attempts,
+            label=old.label if label is None else label,
         )
-        return self.of_core(self._core.view(options, credentials), is_view=True)
+        return self.of_core(self._core.view(options), is_view=True)
 
     def stats(self) -> ClientStats:
         """Return figures of all calls for the client's account in its region.
@@ -242,7 +286,9 @@ class LambdaCoreClient:
         return self._core.stats()
 
     def _view_of(self, target: Target) -> Self:
-        return self.with_options(region=target.region, credentials=target.credentials)
+        return self.with_options(
+            region=target.region, credentials=target.credentials, label=target.label
+        )
 
     # Network connectors
 
@@ -353,46 +399,61 @@ class LambdaCoreClient:
     def list_network_connectors(
         self,
         *,
-        state: NetworkConnectorState | UnknownValue | None = None,
-        max_items: int | None = None,
+        state: NetworkConnectorState | UnknownValue | NetworkConnectorStateLiteral | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
         prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[NetworkConnectorSummary]:
         """List the network connectors of the account in the region.
 
         Args:
             state: list only connectors in this state.
-            max_items: connectors per page, 1 to 100. The service returns at most 50.
+            page_size: connectors per page, 1 to 100. The service returns at most 50.
+            limit: the maximum number of connectors in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
         """
         return self._workflows.pager(
-            operations.LIST_NETWORK_CONNECTORS, prefetch=prefetch, state=state, max_items=max_items
+            operations.LIST_NETWORK_CONNECTORS,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            max_items=max_items,
+            state=state,
         )
 
     def list_network_connector_versions(
         self,
         identifier: str,
         *,
-        state: NetworkConnectorState | UnknownValue | None = None,
-        max_items: int | None = None,
+        state: NetworkConnectorState | UnknownValue | NetworkConnectorStateLiteral | None = None,
+        page_size: int | None = None,
+        limit: int | None = None,
         prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[NetworkConnectorVersionSummary]:
         """List the versions of a network connector.
 
         Args:
             identifier: the connector's ID, name or ARN.
             state: list only versions in this state.
-            max_items: versions per page, 1 to 100.
+            page_size: versions per page, 1 to 100.
+            limit: the maximum number of versions in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the connector does not exist.
         """
         return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTOR_VERSIONS,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             identifier=identifier,
             state=state,
-            max_items=max_items,
         )
 
     async def list_tags(self, resource: str) -> dict[str, str]:
@@ -1030,16 +1091,27 @@ class LambdaCoreClient:
         )
 
     def list_runtimes(
-        self, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.Runtime]:
         """List the runtimes of the account in the region.
 
         Args:
-            max_items: runtimes per page, 1 to 100.
+            page_size: runtimes per page, 1 to 100.
+            limit: the maximum number of runtimes in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
         """
         return self._workflows.pager(
-            operations.LIST_RUNTIMES, prefetch=prefetch, max_results=max_items
+            operations.LIST_RUNTIMES,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            max_items=max_items,
         )
 
     # Runtime versions
@@ -1140,23 +1212,33 @@ class LambdaCoreClient:
         )
 
     def list_runtime_versions(
-        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        runtime_name: str,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.RuntimeVersion]:
         """List the versions of a runtime.
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: versions per page, 1 to 100.
+            page_size: versions per page, 1 to 100.
+            limit: the maximum number of versions in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_VERSIONS,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             runtime_name=runtime_name,
-            max_results=max_items,
         )
 
     # Runtime aliases
@@ -1265,23 +1347,33 @@ class LambdaCoreClient:
         )
 
     def list_runtime_aliases(
-        self, runtime_name: str, *, max_items: int | None = None, prefetch: bool = False
+        self,
+        runtime_name: str,
+        *,
+        page_size: int | None = None,
+        limit: int | None = None,
+        prefetch: bool = False,
+        max_items: int | None = None,
     ) -> workflows.Pager[models.RuntimeAlias]:
         """List the aliases of a runtime.
 
         Args:
             runtime_name: the runtime's name or ARN.
-            max_items: aliases per page, 1 to 100.
+            page_size: aliases per page, 1 to 100.
+            limit: the maximum number of aliases in total, at least 1. Defaults to no limit.
             prefetch: whether to request the next page while the current one is consumed.
+            max_items: the deprecated name of `page_size`.
 
         Raises (on iteration):
             ResourceNotFoundException: if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_ALIASES,
+            page_size=page_size,
+            limit=limit,
             prefetch=prefetch,
+            max_items=max_items,
             runtime_name=runtime_name,
-            max_results=max_items,
         )
 
     # Other operations
@@ -1292,7 +1384,7 @@ class LambdaCoreClient:
         path: str,
         *,
         query: Mapping[str, str | Sequence[str]] | None = None,
-        body: Union[JSONValue, bytes] = None,  # noqa: UP007 - JSONValue is a str at run time
+        body: JSONValue | bytes = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool = False,
     ) -> workflows.RawResponse:
@@ -1335,23 +1427,3 @@ class LambdaCoreClient:
             problem = f"expected an ARN, got {escaped(repr(resource), 100)}"
             raise ParameterError("resource", problem, operation=operation.name)
         return self._core.call(operation, {"resource": resource, **arguments})
-
-
-def _as_timeout(timeout: float | timedelta | Timeout | None) -> Timeout:
-    if isinstance(timeout, Timeout):
-        return timeout
-    if timeout is not None and (
-        isinstance(timeout, bool) or not isinstance(timeout, int | float | timedelta)
-    ):
-        kind = type(timeout).__name__
-        raise ParameterError(
-            "timeout", f"must be a number of seconds, a timedelta or a Timeout, got {kind}"
-        )
-    return Timeout(total=timeout)
-
-
-def _check_listener(listener: object) -> None:
-    if listener is not None and not callable(listener):
-        raise ParameterError("on_attempt", f"must be a function, got {type(listener).__name__}")
-    if is_async_callable(listener):
-        raise ParameterError("on_attempt", "must not be async: it is called and never awaited")

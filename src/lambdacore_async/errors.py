@@ -217,13 +217,13 @@ class ApiError(LambdaCoreError):
         self.retry_after = retry_after
         self.backoff_hint = backoff_hint
         self.operation = operation
-        self.throttling = self.code in THROTTLING_CODES or (
+        self.throttling: bool = self.code in THROTTLING_CODES or (
             self.status_code == 429 and not modelled
         )
-        self.transient = not self.throttling and (
+        self.transient: bool = not self.throttling and (
             self.code in TRANSIENT_CODES or self.status_code in TRANSIENT_STATUSES
         )
-        self.not_executed = self.throttling
+        self.not_executed: bool = self.throttling
 
     @property
     def details(self) -> tuple[str, ...]:

@@ -114,7 +114,7 @@ def _escaped_usage_errors() -> Generator[None]:
 
 _SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
 
-app = typer.Typer(
+app: typer.Typer = typer.Typer(
     cls=_Commands,
     help="Look up, provision and watch AWS Lambda Core network connectors; run a local emulator.",
     no_args_is_help=True,

@@ -14,7 +14,9 @@ from lambdacore_async.errors import ERRORS_BY_CODE, ApiError
 from lambdacore_async.models.runtimes import Runtime
 from lambdacore_async.protocol import operations as table
 from lambdacore_async.protocol.operations import OPERATIONS
-from lambdacore_async.protocol.restjson import Operation, body
+from lambdacore_async.protocol.reading import wire_name
+from lambdacore_async.protocol.restjson import ListOperation, Operation, body
+from lambdacore_async.workflows.pagination import LARGEST_PAGE
 from support.botocore_judge import paginators, service_model
 from support.service_diff import differences
 
@@ -24,6 +26,15 @@ Change = Callable[[Model], object]
 
 def test_the_library_agrees_with_the_newest_model() -> None:
     assert differences() == []
+
+
+def test_the_largest_page_is_the_models() -> None:
+    model = service_model()
+    for row in OPERATIONS.values():
+        if isinstance(row, ListOperation):
+            members = _members(model, _operation(model, row.name)["input"]["shape"])
+            size = _shape(model, members[wire_name(row.page_size)]["shape"])
+            assert (size["min"], size["max"]) == (1, LARGEST_PAGE)
 
 
 def _operation(model: Model, name: str) -> Model:

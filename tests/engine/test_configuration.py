@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from lambdacore_async import ConfigurationError, LambdaCoreError, ParameterError
-from lambdacore_async.engine.configuration import Configuration, Options, as_url
+from lambdacore_async.engine.configuration import ClientOptions, Configuration, as_url
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
@@ -38,11 +38,11 @@ from support.transports import CONNECTOR, FakeTransport
 
 NOWHERE: Final = os.devnull
 #: All options; with these, no file is read.
-ALL: Final = Options(
+ALL: Final = ClientOptions(
     region="us-east-1",
     endpoint_url="https://a.example",
-    use_fips=False,
-    use_dualstack=False,
+    use_fips_endpoint=False,
+    use_dualstack_endpoint=False,
     retry_mode="standard",
     max_attempts=2,
 )
@@ -63,8 +63,8 @@ def configuration(environ: Mapping[str, str], profile: str | None = None, **opti
     return Configuration(environ, SharedConfig(environ, profile), **options)
 
 
-async def resolve(environ: Mapping[str, str], options: Options | None = None) -> Settings:
-    settings: Settings = await configuration(environ).resolve(options or Options("us-east-1"))
+async def resolve(environ: Mapping[str, str], options: ClientOptions | None = None) -> Settings:
+    settings: Settings = await configuration(environ).resolve(options or ClientOptions("us-east-1"))
     return settings
 
 
@@ -104,11 +104,11 @@ variables = st.fixed_dictionaries(
     },
 )
 options = st.builds(
-    Options,
+    ClientOptions,
     region=st.none() | settings["region"],
     endpoint_url=st.none() | st.just("https://given.example"),
-    use_fips=st.none() | st.booleans(),
-    use_dualstack=st.none() | st.booleans(),
+    use_fips_endpoint=st.none() | st.booleans(),
+    use_dualstack_endpoint=st.none() | st.booleans(),
 )
 
 
@@ -121,7 +121,7 @@ def config_file(default: Mapping[str, str], work: Mapping[str, str]) -> str:
 
 
 async def ours(
-    environ: Mapping[str, str], profile: str | None, options: Options
+    environ: Mapping[str, str], profile: str | None, options: ClientOptions
 ) -> judge.Configured | None:
     transport = FakeTransport(CONNECTOR)
     resolve = Configuration(environ, SharedConfig(environ, profile)).resolve
@@ -157,7 +157,7 @@ def test_endpoints_and_retries_are_those_of_botocore(
     default: dict[str, str],
     work: dict[str, str],
     profile: str | None,
-    options: Options,
+    options: ClientOptions,
 ) -> None:
     folder = tmp_path_factory.getbasetemp()
     (folder / "config").write_text(config_file(default, work))
@@ -171,15 +171,22 @@ def test_endpoints_and_retries_are_those_of_botocore(
             profile,
             options.region,
             options.endpoint_url,
-            use_fips=options.use_fips,
-            use_dualstack=options.use_dualstack,
+            use_fips=options.use_fips_endpoint,
+            use_dualstack=options.use_dualstack_endpoint,
         )
     if expected is not None:
         settings = asyncio.run(
             Configuration(environ | files, SharedConfig(environ | files, profile)).resolve(options)
         )
-        if settings.endpoint_url is not None and (settings.use_fips or settings.use_dualstack):
+        try:
+            settings.resolve_endpoint(settings.region, endpoint_url=settings.endpoint_url)
+        except ConfigurationError:
             # The rule set refuses this; botocore forgets FIPS and dual-stack before it asks.
+            assert settings.endpoint_url is not None
+            refused = True
+        else:
+            refused = False
+        if refused:
             expected = None
         elif expected.retry_mode == "legacy":
             # The oldest mode has no counterpart here; standard takes its place.
@@ -196,7 +203,7 @@ async def test_the_sources_of_an_endpoint_have_this_order(tmp_path: Path) -> Non
         "AWS_ENDPOINT_URL": "https://all.example",
         "AWS_ENDPOINT_URL_LAMBDA_CORE": "https://core.example",
     }
-    given = Options("us-east-1", endpoint_url="https://given.example")
+    given = ClientOptions("us-east-1", endpoint_url="https://given.example")
     assert (await resolve(environ, given)).endpoint_url == "https://given.example"
     assert (await resolve(environ)).endpoint_url == "https://core.example"
     del environ["AWS_ENDPOINT_URL_LAMBDA_CORE"]
@@ -218,8 +225,9 @@ async def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
         "[default]\nregion = eu-west-1\nuse_fips_endpoint = true\nmax_attempts = 5\n"
     )
     empty = dict.fromkeys(EXPLICIT, "") | {"AWS_DEFAULT_REGION": "", "AWS_CA_BUNDLE": ""}
-    settings = await resolve({**empty, "AWS_CONFIG_FILE": str(tmp_path / "config")}, Options())
-    assert (settings.region, settings.use_fips) == ("eu-west-1", True)
+    environ = {**empty, "AWS_CONFIG_FILE": str(tmp_path / "config")}
+    settings = await resolve(environ, ClientOptions())
+    assert settings.resolve_endpoint(settings.region).host == "lambda-fips.eu-west-1.amazonaws.com"
     assert (settings.policy.mode, settings.policy.max_attempts) == ("standard", 5)
 
 
@@ -271,7 +279,7 @@ async def test_an_invalid_region_or_endpoint_is_rejected_by_the_name_of_its_sour
         ({"AWS_CONFIG_FILE": str(tmp_path / "config")}, f"{setting} of profile 'default'"),
     ):
         with pytest.raises(ConfigurationError) as raised:
-            await resolve(environ, Options(region))
+            await resolve(environ, ClientOptions(region))
         assert str(raised.value).startswith(f"{source}: {problem}")
         assert "PASSWORD" not in str(raised.value)
         assert raised.value.__context__ is None
@@ -279,14 +287,14 @@ async def test_an_invalid_region_or_endpoint_is_rejected_by_the_name_of_its_sour
 
 async def test_allow_plain_http_applies_to_an_endpoint_of_the_environment() -> None:
     environ = {"AWS_ENDPOINT_URL": "http://a.example"}
-    settings = await resolve(environ, Options("us-east-1", allow_plain_http=True))
+    settings = await resolve(environ, ClientOptions("us-east-1", allow_plain_http=True))
     assert settings.endpoint_url == "http://a.example"
 
 
 @pytest.mark.parametrize("environ", [{}, {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}])
 async def test_a_missing_region_is_an_error(environ: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="^no region: .*AWS_REGION, AWS_DEFAULT_REGION"):
-        await resolve(environ, Options())
+        await resolve(environ, ClientOptions())
 
 
 async def test_the_application_name_comes_from_the_environment_or_the_profile(
@@ -298,7 +306,7 @@ async def test_the_application_name_comes_from_the_environment_or_the_profile(
     assert (await resolve({**environ, "AWS_SDK_UA_APP_ID": "mine"})).app_id == "mine"
 
 
-# Options
+# ClientOptions
 
 
 @pytest.mark.parametrize(
@@ -315,17 +323,16 @@ async def test_the_application_name_comes_from_the_environment_or_the_profile(
         ("region", "us east"),
         ("region", "us-east-1\n"),
         ("endpoint_url", 5),
-        ("use_fips", "true"),
-        ("use_dualstack", 1),
+        ("use_fips_endpoint", "true"),
+        ("use_dualstack_endpoint", 1),
         ("allow_plain_http", "no"),
         ("allow_plain_http", None),
     ],
 )
 def test_an_invalid_option_is_rejected_at_once(name: str, value: Any) -> None:
     with pytest.raises(ParameterError) as raised:
-        Options(**{name: value})
-    suffix = "_endpoint" if name.startswith("use_") else ""
-    assert raised.value.parameter == name + suffix
+        ClientOptions(**{name: value})
+    assert raised.value.parameter == name
 
 
 class Text(str, Enum):  # noqa: UP042 - a StrEnum formats as its value
@@ -337,7 +344,9 @@ class Text(str, Enum):  # noqa: UP042 - a StrEnum formats as its value
 
 
 async def test_a_member_of_a_string_enum_counts_as_its_value() -> None:
-    settings = await resolve({}, Options(Text.REGION, Text.URL, retry_mode=Text.MODE))
+    settings = await resolve(
+        {}, ClientOptions(Text.REGION, endpoint_url=Text.URL, retry_mode=Text.MODE)
+    )
     shown = (settings.region, settings.endpoint_url, settings.policy.mode)
     assert [f"{each}" for each in shown] == ["eu-west-1", "https://a.example", "adaptive"]
 
@@ -365,14 +374,14 @@ class Url:
         (Url("HTTPS://a.example"), "HTTPS://a.example"),
     ],
 )
-def test_a_url_object_is_converted_to_text(url: object, text: str | None) -> None:
+def test_a_url_object_is_converted_to_text(url: Any, text: str | None) -> None:
     assert as_url(url) == text
 
 
 @pytest.mark.parametrize(
     "url", [5, True, b"http://localhost", {"http://": 1}, ["http://a"], Path("http://a"), object()]
 )
-def test_a_value_that_is_not_a_url_is_rejected(url: object) -> None:
+def test_a_value_that_is_not_a_url_is_rejected(url: Any) -> None:
     with pytest.raises(ParameterError, match=f"^endpoint_url: .* got {type(url).__name__}$"):
         as_url(url)
 
@@ -380,14 +389,15 @@ def test_a_value_that_is_not_a_url_is_rejected(url: object) -> None:
 @pytest.mark.parametrize("path", [5, True, b"ca.pem", ["ca.pem"], False])
 def test_a_value_that_is_not_a_path_is_rejected(path: Any) -> None:
     with pytest.raises(ParameterError, match=f"^ca_bundle: .* got {type(path).__name__}$"):
-        configuration({}, ca_bundle=path)
+        ClientOptions(ca_bundle=path)
 
 
 async def test_timeout_and_plain_http_are_passed_through() -> None:
     settings = await resolve(
-        {}, Options("us-east-1", allow_plain_http=True, timeout=Timeout(total=3))
+        {}, ClientOptions("us-east-1", allow_plain_http=True, timeout=Timeout(total=3))
     )
-    assert (settings.allow_plain_http, settings.timeout) == (True, Timeout(total=3))
+    assert settings.resolve_endpoint("us-east-1", endpoint_url="http://a.example")
+    assert settings.timeout == Timeout(total=3)
 
 
 # The region of the credentials
@@ -398,17 +408,17 @@ async def test_the_home_region_is_that_of_the_client_or_of_its_first_view(
 ) -> None:
     (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n")
     environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
-    assert await configuration(environ).home_region(Options("fips-us-east-1")) == "us-east-1"
-    assert await configuration(environ).home_region(Options()) == "eu-west-1"
+    assert await configuration(environ).home_region(ClientOptions("fips-us-east-1")) == "us-east-1"
+    assert await configuration(environ).home_region(ClientOptions()) == "eu-west-1"
     environ["AWS_REGION"] = "cn-north-1"
-    assert await configuration(environ).home_region(Options()) == "cn-north-1"
+    assert await configuration(environ).home_region(ClientOptions()) == "cn-north-1"
     subject = configuration({})
-    assert await subject.home_region(Options()) is None
+    assert await subject.home_region(ClientOptions()) is None
     for region in ("us-gov-west-1", "eu-west-1"):
-        await subject.resolve(Options(region))
-        assert await subject.home_region(Options()) == "us-gov-west-1"
+        await subject.resolve(ClientOptions(region))
+        assert await subject.home_region(ClientOptions()) == "us-gov-west-1"
     with pytest.raises(ConfigurationError, match="^AWS_REGION: 'us east' is not a valid region"):
-        await configuration({"AWS_REGION": "us east"}).home_region(Options())
+        await configuration({"AWS_REGION": "us east"}).home_region(ClientOptions())
 
 
 # Files
@@ -419,18 +429,18 @@ async def test_a_busy_executor_delays_neither_profile_nor_certificates(tmp_path:
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'ca.pem'}\n")
     async with busy_executor():
         subject = configuration({"AWS_CONFIG_FILE": str(tmp_path / "config")})
-        await subject.resolve(Options("us-east-1"))
+        await subject.resolve(ClientOptions("us-east-1"))
     assert subject.ssl_context is not None
 
 
 async def test_no_file_is_read_if_all_settings_are_given() -> None:
     gone = SharedConfig({}, "no-such-profile")
     assert await Configuration({}, gone, verifies=False).resolve(ALL)
-    assert await Configuration(EXPLICIT, gone, verifies=False).resolve(Options())
+    assert await Configuration(EXPLICIT, gone, verifies=False).resolve(ClientOptions())
     for left in EXPLICIT:
         environ = {name: value for name, value in EXPLICIT.items() if name != left}
         with pytest.raises(ConfigurationError, match="no-such-profile"):
-            await Configuration(environ, gone, verifies=False).resolve(Options())
+            await Configuration(environ, gone, verifies=False).resolve(ClientOptions())
 
 
 async def test_files_are_opened_off_the_event_loop(tmp_path: Path) -> None:
@@ -446,7 +456,7 @@ async def test_files_are_opened_off_the_event_loop(tmp_path: Path) -> None:
     sys.addaudithook(watch)
     try:
         subject = configuration({"AWS_CONFIG_FILE": str(tmp_path / "config")})
-        await asyncio.gather(*(subject.resolve(Options("us-east-1")) for _ in range(1000)))
+        await asyncio.gather(*(subject.resolve(ClientOptions("us-east-1")) for _ in range(1000)))
     finally:
         watching = False
     assert [name for name, _ in opened] == ["config"]
@@ -480,14 +490,14 @@ async def test_a_ca_bundle_comes_from_the_caller_the_environment_or_the_profile(
                 ca_bundle=tmp_path / "given",
             ),
         ):
-            await subject.resolve(Options("us-east-1"))
-            await subject.resolve(Options("eu-west-1"))
+            await subject.resolve(ClientOptions("us-east-1"))
+            await subject.resolve(ClientOptions("eu-west-1"))
     assert read == ["profile", "variable", "given"]
 
 
 async def test_a_callers_session_ignores_the_ca_bundle() -> None:
     subject = configuration({"AWS_CA_BUNDLE": "/no/such/file"}, verifies=False)
-    await subject.resolve(Options("us-east-1"))
+    await subject.resolve(ClientOptions("us-east-1"))
     assert subject.ssl_context is None
 
 
@@ -505,7 +515,6 @@ async def test_the_librarys_connections_trust_the_ca_bundle_even_with_a_session(
         environ["AWS_CA_BUNDLE"] = path
     given = {"ca_bundle": path} if place == "given" else {}
     subject = configuration(environ, verifies=False, **given)
-    assert subject.ca_bundle == (path if place == "given" else None)
     context = await subject.trust()
     assert (context is None) == (place == "nowhere")
     assert await subject.trust() is context
@@ -522,10 +531,10 @@ async def test_an_invalid_ca_bundle_is_rejected_by_name(
         path.write_text(content)
     for source, subject in {
         "AWS_CA_BUNDLE": configuration({"AWS_CA_BUNDLE": str(path)}),
-        "ca_bundle": configuration({}, ca_bundle=path),
+        "ca_bundle": configuration({}, ca_bundle=str(path)),
     }.items():
         with pytest.raises(LambdaCoreError) as raised:
-            await subject.resolve(Options("us-east-1"))
+            await subject.resolve(ClientOptions("us-east-1"))
         assert type(raised.value) is ConfigurationError
         assert str(raised.value).startswith(f"{source}: '{path}': ")
         assert problem in str(raised.value)

@@ -12,9 +12,10 @@ from lambdacore_async import (
     Credentials,
     LambdaCoreClient,
     ParameterError,
+    RetryMode,
     Target,
 )
-from lambdacore_async.engine.configuration import Options
+from lambdacore_async.engine.configuration import ClientOptions
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.pipeline import Pipeline, Settings
 from support.clocks import FakeClock
@@ -25,7 +26,7 @@ OPERATION = "GetNetworkConnector"
 
 
 def make(region: str, endpoint_url: str | None = None) -> Core:
-    core = Core.of_client(Options(region), credentials=CREDENTIALS, transport=FakeTransport())
+    core = Core.of_client(ClientOptions(region, credentials=CREDENTIALS), transport=FakeTransport())
     core.pipeline = Pipeline(core.shared, Settings(region, endpoint_url))
     return core
 
@@ -116,11 +117,9 @@ async def test_unusable_settings_raise_the_same_error_as_a_call() -> None:
 def client_of(transport: FakeTransport, region: str | None, **options: Any) -> LambdaCoreClient:
     return LambdaCoreClient.of_core(
         Core.of_client(
-            Options(region),
-            credentials=CREDENTIALS,
+            ClientOptions(region, credentials=CREDENTIALS, **options),
             transport=transport,
             clock=FakeClock(),
-            **options,
         )
     )
 
@@ -165,7 +164,7 @@ async def test_the_statistics_name_the_region_of_the_environment_after_the_first
 
 
 @pytest.mark.parametrize("mode", ["standard", "adaptive"])
-async def test_all_calls_in_a_region_share_the_maximum_rate(mode: str) -> None:
+async def test_all_calls_in_a_region_share_the_maximum_rate(mode: RetryMode) -> None:
     transport = FakeTransport(*[CONNECTOR] * 40)
     client = client_of(transport, "us-east-1", max_rate=2)
     views = [client, client.with_options(retry_mode=mode), client.with_options(max_attempts=1)]

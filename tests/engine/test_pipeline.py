@@ -37,7 +37,8 @@ from lambdacore_async import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
-from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.observation import Attempt
+from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.rate_limit import AdaptiveRateLimiter, Outcome, RateLimiter
 from lambdacore_async.engine.retry import RetryPolicy
 from lambdacore_async.engine.transport.session import AiohttpTransport, Transport
@@ -83,6 +84,7 @@ class CountingRateLimiter(RateLimiter):
     """
 
     def __init__(self) -> None:
+        super().__init__(FakeClock())
         self.held = 0
         self.outcomes: list[tuple[Outcome, float | None]] = []
 
@@ -1388,11 +1390,29 @@ async def test_every_attempt_is_reported_in_order() -> None:
     )
     pipeline = make(transport, on_attempt=attempts.append)
     await pipeline.call(GET_NETWORK_CONNECTOR, GET)
-    first, second, third = (evolve(told, seconds=round(told.seconds, 9)) for told in attempts)
-    assert first == Attempt("GetNetworkConnector", 1, None, None, 0.0, broke, 0.05)
-    assert isinstance(second.error, ApiError)
-    assert second == Attempt("GetNetworkConnector", 2, 400, "req-2", 0.25, second.error, 2.0)
-    assert third == Attempt("GetNetworkConnector", 3, 200, "req-3", 0.5, None, None)
+    assert isinstance(attempts[1].error, ApiError)
+    assert [
+        (
+            told.operation,
+            told.number,
+            told.status,
+            told.request_id,
+            round(told.seconds, 9),
+            told.error,
+            told.delay,
+        )
+        for told in attempts
+    ] == [
+        ("GetNetworkConnector", 1, None, None, 0.0, broke, 0.05),
+        ("GetNetworkConnector", 2, 400, "req-2", 0.25, attempts[1].error, 2.0),
+        ("GetNetworkConnector", 3, 200, "req-3", 0.5, None, None),
+    ]
+    assert [told.throttled for told in attempts] == [False, True, False]
+    for told in attempts:
+        assert (told.region, told.identifier) == ("us-east-1", "prod-egress")
+        assert told.endpoint == "https://lambda.us-east-1.amazonaws.com"
+        assert (told.label, told.rate) == (None, None)
+    assert attempts[-1].ended == clock_of(pipeline).now()
 
 
 async def test_the_last_failure_is_reported_without_a_delay() -> None:
@@ -1400,9 +1420,8 @@ async def test_the_last_failure_is_reported_without_a_delay() -> None:
     transport = FakeTransport(refusal("ResourceNotFoundException", 404))
     with pytest.raises(ResourceNotFoundException) as caught:
         await make(transport, on_attempt=attempts.append).call(GET_NETWORK_CONNECTOR, GET)
-    assert attempts == [
-        Attempt("GetNetworkConnector", 1, 404, None, 0.0, caught.value, None),
-    ]
+    (told,) = attempts
+    assert (told.number, told.status, told.error, told.delay) == (1, 404, caught.value, None)
 
 
 async def test_an_attempt_without_a_response_reports_nothing_of_the_previous_one() -> None:
@@ -1481,7 +1500,10 @@ async def test_the_repr_of_an_attempt_is_one_short_line(
     assert [attempt.request_id for attempt in attempts] == [forged * 1000, forged]
     for line in (*map(repr, attempts), *(record.getMessage() for record in caplog.records)):
         assert line.isprintable()
-        assert len(line) < 600
+        assert len(line) < 900
+    for record in caplog.records:
+        for value in vars(record).values():
+            assert not isinstance(value, str) or record.pathname == value or value.isprintable()
 
 
 async def test_the_debug_log_has_one_line_per_attempt_and_no_secret(
@@ -1491,18 +1513,79 @@ async def test_the_debug_log_has_one_line_per_attempt_and_no_secret(
     transport = FakeTransport(TransportError("broke"), CONNECTOR)
     pipeline = make(transport)
     await pipeline.call(CREATE_NETWORK_CONNECTOR, CREATE)
-    records = [record for record in caplog.records if record.name == "lambdacore_async"]
-    assert len(records) == 2
-    for number, record in enumerate(records, 1):
-        assert record.levelno == logging.DEBUG
-        assert f"operation='CreateNetworkConnector', number={number}" in record.getMessage()
+    records = [record for record in caplog.records if record.levelno == logging.DEBUG]
+    assert [vars(record)["attempt"] for record in records] == [1, 2]
+    for record in records:
+        assert (record.name, record.getMessage()) == ("lambdacore_async", "a request has ended")
+        assert vars(record)["operation"] == "CreateNetworkConnector"
+        assert_no_secret(repr(vars(record)))
     assert_no_secret(caplog.text, pipeline.shared, pipeline.settings, *transport.requests)
 
 
-async def test_without_debug_there_is_no_log(caplog: pytest.LogCaptureFixture) -> None:
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+RETRIED = ("INFO", "a request failed, and is retried")
+GIVEN_UP = ("WARNING", "a request failed, and is not retried again")
+
+
+async def test_a_retry_is_logged_with_what_it_is_about(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    await make(FakeTransport(TransportError("broke"), CONNECTOR)).call(GET_NETWORK_CONNECTOR, GET)
+    transport = FakeTransport(refusal("Busy", 503, x_amzn_requestid="req-1"), CONNECTOR)
+    await make(transport).call(GET_NETWORK_CONNECTOR, GET)
+    (record,) = caplog.records
+    assert logged(caplog) == [RETRIED]
+    values = vars(record)
+    assert (values["operation"], values["identifier"]) == ("GetNetworkConnector", "prod-egress")
+    assert (values["region"], values["label"]) == ("us-east-1", None)
+    assert (values["attempt"], values["status"], values["error_code"]) == (1, 503, "Busy")
+    assert (values["request_id"], values["throttled"], values["withheld"]) == ("req-1", False, 0)
+    assert values["delay"] > 0
+    assert "Busy" in values["error"]
+
+
+async def test_a_call_that_is_given_up_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(TransportError):
+        await make(FakeTransport(*[TransportError("broke")] * 3)).call(GET_NETWORK_CONNECTOR, GET)
+    assert logged(caplog) == [GIVEN_UP]
+    assert vars(caplog.records[0])["attempt"] == 3
+    assert vars(caplog.records[0])["error_code"] == "TransportError"
+
+
+@pytest.mark.parametrize(
+    ("answer_", "settings"),
+    [
+        (refusal("ResourceNotFoundException", 404), Settings(region="us-east-1")),
+        (
+            refusal("Busy", 503),
+            Settings(region="us-east-1", policy=RetryPolicy("standard", max_attempts=1)),
+        ),
+    ],
+)
+async def test_an_error_that_nothing_would_retry_is_not_logged(
+    answer_: Answer, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with pytest.raises(ApiError):
+        await make(FakeTransport(answer_), settings=settings).call(GET_NETWORK_CONNECTOR, GET)
     assert caplog.records == []
+
+
+async def test_a_storm_of_failures_is_a_line_every_five_seconds(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    transport = FakeTransport(*[refusal("Busy", 503), CONNECTOR] * 1000)
+    pipeline = make(transport)
+    clock = clock_of(pipeline)
+    started = clock.monotonic()
+    for _ in range(1000):
+        await pipeline.call(GET_NETWORK_CONNECTOR, GET)
+    lines = [vars(record) for record in caplog.records]
+    assert len(lines) <= (clock.monotonic() - started) / 5 + 1
+    withheld = sum(line["withheld"] for line in lines)
+    assert 900 < len(lines) + withheld <= 1000
 
 
 @pytest.mark.parametrize(

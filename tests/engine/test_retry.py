@@ -26,7 +26,8 @@ from lambdacore_async import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials
-from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.observation import Attempt
+from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.retry import Outage, RetryPolicy, RetryQuota, is_retryable
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.errors import CLOCK_SKEW_CODES, THROTTLING_CODES, TRANSIENT_CODES

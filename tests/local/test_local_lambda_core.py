@@ -1,18 +1,16 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import get_type_hints
 
 import aiohttp
 import pytest
 
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.errors import ConfigurationError, ParameterError
-from lambdacore_async.local import AnsweredRequest, ClientOptions, Limits, LocalLambdaCore
+from lambdacore_async.local import AnsweredRequest, Limits, LocalLambdaCore
 from lambdacore_async.local.faults import Reset, ServiceError
 from lambdacore_async.protocol.sigv4 import Credentials
 from support.aws_sdk import Sdk, SdkError
@@ -48,13 +46,6 @@ def test_bounds_are_checked() -> None:
         LocalLambdaCore(provisioning_seconds=-1)
     with pytest.raises(ParameterError):
         LocalLambdaCore(limits=Limits(runtimes=-1))
-
-
-def test_client_options_are_those_of_the_client() -> None:
-    options = get_type_hints(ClientOptions)
-    parameters = inspect.signature(LambdaCoreClient).parameters
-    hints = get_type_hints(LambdaCoreClient.__init__)
-    assert options == {name: hints[name] for name in parameters}
 
 
 @pytest.mark.parametrize("token", [None, "the-token"])

@@ -11,6 +11,7 @@ from lambdacore_async import (
     ApiError,
     Attempt,
     Cause,
+    ClientOptions,
     ClientStats,
     ComputeResourceType,
     ConnectorAdded,
@@ -95,6 +96,8 @@ async def a_client_in_use(client: LambdaCoreClient) -> None:
     async with client as entered:
         assert_type(entered, LambdaCoreClient)
     assert_type(client.with_options(region="eu-north-1", timeout=2), LambdaCoreClient)
+    assert_type(client.options, ClientOptions)
+    assert_type(LambdaCoreClient.from_options(client.options), LambdaCoreClient)
     assert_type(client.stats(), ClientStats)
     assert_type(client.stats().rate, float | None)
     assert_type(await client.close(), None)
@@ -189,8 +192,15 @@ async def runtimes(client: LambdaCoreClient, lifecycle: RuntimeReleaseLifecycle)
 
 async def listings(client: LambdaCoreClient) -> None:
     connectors = client.list_network_connectors(
-        state=NetworkConnectorState.ACTIVE, max_items=10, prefetch=True
+        state=NetworkConnectorState.ACTIVE, page_size=10, limit=100, prefetch=True
     )
+    assert_type(client.list_network_connectors(state="ACTIVE"), Pager[NetworkConnectorSummary])
+    client.list_network_connectors(state="ASLEEP")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    configuration = VpcEgressConfiguration(
+        network_protocol="IPv4", associated_compute_resource_types=["MicroVm"]
+    )
+    assert_type(configuration.network_protocol, NetworkProtocol | UnknownValue | None)
+    VpcEgressConfiguration(network_protocol="IPv9")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     assert_type(connectors, Pager[NetworkConnectorSummary])
     async for summary in connectors:
         assert_type(summary, NetworkConnectorSummary)
@@ -353,6 +363,7 @@ async def the_embedded_service() -> None:
         assert_type(service.region, str)
         assert_type(service.credentials, Credentials)
         assert_type(service.client(timeout=1, max_attempts=1), LambdaCoreClient)
+        service.client(max_attempts="1")  # type: ignore[arg-type] # the options are known
         assert_type(service.state.put_network_connector("name"), NetworkConnector)
 
 
@@ -364,7 +375,7 @@ async def many_accounts(client: LambdaCoreClient) -> None:
             assert_type(lookup, Found | Failed)
     listing = client.list_across(targets, LambdaCoreClient.list_network_connectors)
     assert_type(listing, MultiTargetRun[NetworkConnectorSummary | LambdaCoreError])
-    async with client.list_across(targets, lambda view: view.list_runtimes(max_items=1)) as items:
+    async with client.list_across(targets, lambda view: view.list_runtimes(page_size=1)) as items:
         assert_type(items, MultiTargetRun[Runtime | LambdaCoreError])
 
 

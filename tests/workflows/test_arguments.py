@@ -170,13 +170,19 @@ REFUSED: Final[list[tuple[Callable[[Any], Any], str]]] = [
     (lambda c: c.lookup_network_connectors(["a"], concurrency="5"), "concurrency"),
     (lambda c: c.lookup_network_connectors(["a"], concurrency=True), "concurrency"),
     (lambda c: c.lookup_network_connectors(["a"], deadline="5"), "deadline"),
-    (lambda c: c.list_network_connectors(max_items="5"), "max_items"),
-    (lambda c: c.list_network_connectors(max_items=2.5), "max_items"),
+    (lambda c: c.list_network_connectors(page_size="5"), "page_size"),
+    (lambda c: c.list_network_connectors(page_size=2.5), "page_size"),
+    (lambda c: c.list_network_connectors(page_size=True), "page_size"),
+    (lambda c: c.list_network_connectors(page_size=0), "page_size"),
+    (lambda c: c.list_network_connectors(page_size=101), "page_size"),
+    (lambda c: c.list_network_connectors(page_size=10**30), "page_size"),
+    (lambda c: c.list_network_connectors(limit="5"), "limit"),
+    (lambda c: c.list_network_connectors(limit=True), "limit"),
+    (lambda c: c.list_network_connectors(limit=0), "limit"),
     (lambda c: c.list_network_connectors(state=5), "state"),
     (lambda c: c.list_network_connectors(prefetch="yes"), "prefetch"),
     (lambda c: c.list_network_connectors().by_page(5), "continuation_token"),
     (lambda c: c.list_network_connector_versions(5), "identifier"),
-    (lambda c: c.list_runtimes(max_items="5"), "max_results"),
     (lambda c: c.list_runtime_versions(None), "runtime_name"),
     (lambda c: c.list_runtime_aliases(""), "runtime_name"),
     *(
@@ -221,7 +227,7 @@ async def test_an_async_generator_is_a_listing() -> None:
 LISTINGS: Final[tuple[Callable[[Any], Any], ...]] = (
     lambda _: 5,
     lambda _: ["a"],
-    lambda client: client.list_runtimes(max_items="5"),
+    lambda client: client.list_runtimes(page_size="5"),
 )
 
 

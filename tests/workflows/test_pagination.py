@@ -59,8 +59,10 @@ class Listing:
         items = tuple(summary(name) for name in names)
         return Page(items, next_token, ResponseMetadata("request-7", 200, 1))
 
-    def pager(self, *, prefetch: bool = False) -> Pager[Summary]:
-        return Pager(self.call, LIST_NETWORK_CONNECTORS, {"max_items": 2}, prefetch=prefetch)
+    def pager(self, *, prefetch: bool = False, limit: int | None = None) -> Pager[Summary]:
+        return Pager(
+            self.call, LIST_NETWORK_CONNECTORS, {}, page_size=2, limit=limit, prefetch=prefetch
+        )
 
 
 async def settle() -> None:
@@ -79,7 +81,7 @@ def test_items_come_in_order_and_empty_pages_do_not_end_a_listing(
         return [item.name async for item in listing.pager(prefetch=prefetch)]
 
     assert asyncio.run(run()) == list("".join(contents))
-    assert listing.asked == [{"max_items": 2, "marker": token} for token in tokens[:-1]]
+    assert listing.asked == [{"marker": token, "max_items": 2} for token in tokens[:-1]]
 
 
 async def test_nothing_is_requested_before_the_first_item() -> None:
@@ -270,3 +272,58 @@ async def test_cancelling_a_consumer_cancels_the_prefetch() -> None:
     await settle()
     assert listing.cancelled == 1
     assert len(asyncio.all_tasks()) == 1
+
+
+@given(
+    st.lists(st.text("abc", max_size=5), min_size=1),
+    st.integers(1, 30),
+    st.none() | st.integers(1, 100),
+    st.booleans(),
+)
+def test_a_limit_gives_the_first_items_and_requests_no_page_after_them(
+    contents: list[str], limit: int, page_size: int | None, prefetch: bool
+) -> None:
+    tokens = [None, *(f"t{number}" for number in range(1, len(contents))), None]
+    service = Listing({tokens[n]: (text, tokens[n + 1]) for n, text in enumerate(contents)})
+    pager = Pager(
+        service.call,
+        LIST_NETWORK_CONNECTORS,
+        {},
+        page_size=page_size,
+        limit=limit,
+        prefetch=prefetch,
+    )
+
+    async def run() -> list[str]:
+        return [item.name async for item in pager]
+
+    assert asyncio.run(run()) == list("".join(contents))[:limit]
+    before = [len("".join(contents[:number])) for number in range(len(contents))]
+    assert len(service.asked) == sum(count < limit for count in before)
+    for asked, count in zip(service.asked, before, strict=False):
+        left = limit - count
+        assert asked.get("max_items") == (min(page_size, left) if page_size else left)
+
+
+async def test_the_last_page_of_a_limit_has_the_token_of_the_next_item() -> None:
+    service = Listing({None: ("ab", "t"), "t": ("c", "u"), "u": ("d", None)})
+    pages = [page async for page in service.pager(limit=3).by_page()]
+    assert [len(page) for page in pages] == [2, 1]
+    assert [item["max_items"] for item in service.asked] == [2, 1]
+    rest = [page async for page in service.pager(limit=3).by_page(pages[-1].next_token)]
+    assert [item.name for page in rest for item in page] == ["d"]
+
+
+async def test_a_page_that_is_cut_has_no_token_that_would_skip_items() -> None:
+    service = Listing({None: ("abc", "t")})
+    [page] = [page async for page in service.pager(limit=2).by_page()]
+    assert ([item.name for item in page], page.next_token) == (["a", "b"], None)
+    assert page.response_metadata == ResponseMetadata("request-7", 200, 1)
+
+
+async def test_with_prefetch_no_page_beyond_the_limit_is_asked_for() -> None:
+    service = Listing({None: ("ab", "t")})
+    async with aclosing(service.pager(prefetch=True, limit=2).by_page()) as pages:
+        await anext(pages)
+        await settle()
+    assert len(service.asked) == 1

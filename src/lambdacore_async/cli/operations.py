@@ -297,23 +297,23 @@ def _group(summary: str, **commands: Callable[..., None]) -> typer.Typer:
     return group
 
 
-create = command_of(
+create: Callable[..., None] = command_of(
     "CreateNetworkConnector",
     "Create a network connector; `ensure` also waits until it is active.",
     "lambdacore create prod-egress --cli-input-json file://prod-egress.json",
 )
-update = command_of(
+update: Callable[..., None] = command_of(
     "UpdateNetworkConnector",
     "Update a network connector; `ensure` also waits until it is updated.",
     "lambdacore update prod-egress --operator-role arn:aws:iam::123456789012:role/operator",
 )
-versions = command_of(
+versions: Callable[..., None] = command_of(
     "ListNetworkConnectorVersions",
     "List the versions of a network connector.",
     "lambdacore versions prod-egress --state failed",
     _CONNECTOR_VERSIONS,
 )
-tags = _group(
+tags: typer.Typer = _group(
     "Tags of network connectors and runtimes.",
     list=command_of("ListTags", "List the tags of a resource.", "lambdacore tags list ARN"),
     add=command_of(
@@ -323,7 +323,7 @@ tags = _group(
     ),
     remove=command_of("UntagResource", "Remove tags.", "lambdacore tags remove ARN team owner"),
 )
-runtimes = _group(
+runtimes: typer.Typer = _group(
     "Runtimes, their versions and aliases.",
     list=command_of("ListRuntimes", "List runtimes.", "lambdacore runtimes list", _RUNTIMES),
     get=command_of("GetRuntime", "Show a runtime.", "lambdacore runtimes get python"),

@@ -6,7 +6,9 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from lambdacore_async.engine.observation import logger
 
 #: Minimum offset of the machine's clock that is corrected by the service's time.
 _TOLERANCE: Final = timedelta(minutes=5)
@@ -25,8 +27,13 @@ class Clock:
         """Return the time of day, in UTC."""
         return datetime.now(UTC)
 
-    #: Returns seconds since an arbitrary point in the past; never goes backwards.
-    monotonic = staticmethod(time.monotonic)
+    if TYPE_CHECKING:
+
+        def monotonic(self) -> float:
+            """Return seconds since an arbitrary point in the past; never goes backwards."""
+            ...
+    else:
+        monotonic = staticmethod(time.monotonic)  # saves a frame on the path of each call
 
     async def sleep(self, seconds: float) -> None:
         """Sleep for this many seconds."""
@@ -66,13 +73,15 @@ class ServiceClock:
     Args:
         clock: the machine's clock.
         known: the clock of another endpoint, whose offset is the initial one.
+        host: the endpoint's host, for logs.
 
     Attributes:
         offset: is added to the machine's time.
         untried: a correction that the rejected call had no attempt left to try.
     """
 
-    def __init__(self, clock: Clock, known: ServiceClock | None = None) -> None:
+    def __init__(self, clock: Clock, known: ServiceClock | None = None, *, host: str = "") -> None:
+        self._host = host
         self.untried: Correction | None = None
         self._clock = clock
         self.offset: timedelta = timedelta() if known is None else known.offset
@@ -122,8 +131,12 @@ class ServiceClock:
         """
         if correction is None:
             self._accepted += 1
-        elif correction.accepted == self._accepted:
+        elif correction.accepted == self._accepted and self.offset != correction.offset:
             self.offset = correction.offset
+            logger.warning(
+                "the clock of this machine is wrong: requests are signed with the service's time",
+                extra={"host": self._host, "offset_seconds": self.offset.total_seconds()},
+            )
 
     def take_untried(self) -> Correction | None:
         """Return the untried correction to one call, and clear it."""

@@ -10,17 +10,32 @@ import os
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from typing import Final, Generic, TypeVar
 
-from attrs import field, frozen
+import aiohttp
+from attrs import field, fields, frozen
+from yarl import URL
 
+from lambdacore_async.engine.identity.providers import (
+    CredentialsLike,
+    as_provider,
+    check_picklable,
+    check_picklable_hook,
+    is_async_callable,
+    shown,
+)
 from lambdacore_async.engine.locks import LoopLock
+from lambdacore_async.engine.observation import Attempt, OnCall
 from lambdacore_async.engine.pipeline import Settings
 from lambdacore_async.engine.profiles import Profile, SharedConfig
+from lambdacore_async.engine.rate_limit import as_max_rate
 from lambdacore_async.engine.retry import MAX_ATTEMPTS, MODES, RetryPolicy
 from lambdacore_async.engine.threads import run_in_thread
+from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.engine.transport.timeouts import Timeout
+from lambdacore_async.engine.user_agent import UserAgent
 from lambdacore_async.errors import ConfigurationError, ParameterError
 from lambdacore_async.protocol import endpoints
 
@@ -80,37 +95,6 @@ _CA_BUNDLE: Final = _Setting("ca_bundle", "", str)
 _APP_ID: Final = _Setting("sdk_ua_app_id", "", str)
 
 
-@frozen(eq=False, repr=False)
-class Options:
-    """The options that the caller passed; `None` leaves one to the environment and the profile.
-
-    Raises:
-        ParameterError: if an option has a wrong type, or is out of bounds.
-    """
-
-    region: str | None = None
-    endpoint_url: str | None = None
-    use_fips: bool | None = None
-    use_dualstack: bool | None = None
-    allow_plain_http: bool = False
-    retry_mode: str | None = None
-    max_attempts: int | None = None
-    timeout: Timeout = field(factory=Timeout)
-
-    def __attrs_post_init__(self) -> None:
-        for name in ("region", "endpoint_url", "retry_mode"):
-            object.__setattr__(self, name, as_plain_str(name, getattr(self, name)))
-        if self.region and not endpoints.is_region(self.region):
-            raise ParameterError("region", f"{self.region[:64]!r} is not a valid region name")
-        check_flag(_USE_FIPS.key, self.use_fips)
-        check_flag(_USE_DUALSTACK.key, self.use_dualstack)
-        check_flag("allow_plain_http", self.allow_plain_http, optional=False)
-        RetryPolicy(
-            MODES[0] if self.retry_mode is None else self.retry_mode,
-            MAX_ATTEMPTS if self.max_attempts is None else self.max_attempts,
-        )
-
-
 def as_plain_str(parameter: str, value: object) -> str | None:
     """Return an optional string; a member of a `class Name(str, Enum)` becomes its value.
 
@@ -134,7 +118,7 @@ def check_flag(parameter: str, value: object, *, optional: bool = True) -> None:
         raise ParameterError(parameter, f"must be True or False, got {type(value).__name__}")
 
 
-def as_url(url: object) -> str | None:
+def as_url(url: str | URL | None) -> str | None:
     """Return the text of a URL, which may be an object of yarl, httpx, pydantic or urllib.
 
     Raises:
@@ -150,7 +134,25 @@ def as_url(url: object) -> str | None:
     return text
 
 
-def _as_path(parameter: str, value: str | os.PathLike[str] | None) -> str | None:
+def as_timeout(timeout: float | timedelta | Timeout | None) -> Timeout:
+    """Return the limits that a caller passed in any form; a number or a `timedelta` is the total.
+
+    Raises:
+        ParameterError: if the value is invalid.
+    """
+    if isinstance(timeout, Timeout):
+        return timeout
+    if timeout is not None and (
+        isinstance(timeout, bool) or not isinstance(timeout, int | float | timedelta)
+    ):
+        kind = type(timeout).__name__
+        raise ParameterError(
+            "timeout", f"must be a number of seconds, a timedelta or a Timeout, got {kind}"
+        )
+    return Timeout(total=timeout)
+
+
+def _as_ca_bundle(value: str | os.PathLike[str] | None) -> str | None:
     """Return the text of a path.
 
     Raises:
@@ -160,8 +162,95 @@ def _as_path(parameter: str, value: str | os.PathLike[str] | None) -> str | None
     with suppress(TypeError):
         path = value if value is None else os.fspath(value)
     if path is not None and not isinstance(path, str):
-        raise ParameterError(parameter, f"must be a path, got {type(value).__name__}")
+        raise ParameterError("ca_bundle", f"must be a path, got {type(value).__name__}")
     return path
+
+
+@frozen(kw_only=True)
+class ClientOptions:
+    """The options of a client, which `LambdaCoreClient` documents.
+
+    They can be pickled and sent to another process, which makes a client from them with
+    `LambdaCoreClient.from_options`. Options that would carry a secret or a connection are refused
+    when they are pickled: `Credentials` and other objects that hold keys, an `http_session`, and
+    functions that another process cannot import. Pass a profile, an `AssumeRole`, or the import
+    path of an async function instead, or leave the credentials to the other process. No `repr`
+    shows a secret.
+
+    Raises:
+        ParameterError: if an option has a wrong type, or is out of bounds; on pickling, if an
+            option cannot be pickled.
+    """
+
+    region: str | None = field(default=None, kw_only=False)
+    profile: str | None = None
+    credentials: CredentialsLike | None = field(default=None, repr=shown)
+    endpoint_url: str | None = field(default=None, converter=as_url)
+    allow_plain_http: bool = False
+    use_fips_endpoint: bool | None = None
+    use_dualstack_endpoint: bool | None = None
+    retry_mode: str | None = None
+    max_attempts: int | None = None
+    timeout: Timeout = field(factory=Timeout, converter=as_timeout)
+    max_connections: int = 100
+    max_rate: float | None = field(default=None, converter=as_max_rate)
+    ca_bundle: str | None = field(default=None, converter=_as_ca_bundle)
+    trust_env: bool = False
+    http_session: aiohttp.ClientSession | None = field(default=None, repr=shown)
+    user_agent_extra: str | None = None
+    on_attempt: Callable[[Attempt], None] | None = field(default=None, repr=shown)
+    on_call: OnCall | None = field(default=None, repr=shown)
+    label: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("region", "profile", "endpoint_url", "retry_mode", "label"):
+            object.__setattr__(self, name, as_plain_str(name, getattr(self, name)))
+        if self.region and not endpoints.is_region(self.region):
+            raise ParameterError("region", f"{self.region[:64]!r} is not a valid region name")
+        if self.credentials is not None:
+            as_provider(self.credentials)
+        check_flag(_USE_FIPS.key, self.use_fips_endpoint)
+        check_flag(_USE_DUALSTACK.key, self.use_dualstack_endpoint)
+        check_flag("allow_plain_http", self.allow_plain_http, optional=False)
+        check_flag("trust_env", self.trust_env, optional=False)
+        RetryPolicy(
+            MODES[0] if self.retry_mode is None else self.retry_mode,
+            MAX_ATTEMPTS if self.max_attempts is None else self.max_attempts,
+        )
+        if self.http_session is not None and self.ca_bundle is not None:
+            raise ParameterError("ca_bundle", "cannot be combined with http_session")
+        AiohttpTransport(
+            max_connections=self.max_connections,
+            session=self.http_session,
+            trust_env=self.trust_env,
+        )
+        UserAgent(self.user_agent_extra)
+        _check_hook("on_attempt", self.on_attempt)
+        _check_hook("on_call", self.on_call)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        if self.http_session is not None:
+            raise ParameterError(
+                "http_session", "cannot be pickled: a session holds connections; leave it out"
+            )
+        check_picklable(self.credentials)
+        check_picklable_hook("on_attempt", self.on_attempt)
+        check_picklable_hook("on_call", self.on_call)
+        # By name and only what differs, so that other versions can read it.
+        defaults = ClientOptions()
+        given = {
+            each.name: value
+            for each in fields(ClientOptions)
+            if (value := getattr(self, each.name)) != getattr(defaults, each.name)
+        }
+        return partial(type(self), **given), ()
+
+
+def _check_hook(parameter: str, hook: object) -> None:
+    if hook is not None and not callable(hook):
+        raise ParameterError(parameter, f"must be a function, got {type(hook).__name__}")
+    if is_async_callable(hook):
+        raise ParameterError(parameter, "must not be async: it is called and never awaited")
 
 
 class Configuration:
@@ -177,13 +266,9 @@ class Configuration:
         verifies: whether the client opens its own connections, to which a CA bundle applies.
 
     Attributes:
-        ca_bundle: the path that the caller passed.
         default_region: the region of the environment or the profile, once a view has needed it.
         ssl_context: verifies servers, once settings are resolved; `None` stands for the system's
             certificates.
-
-    Raises:
-        ParameterError: if `ca_bundle` is not a path.
     """
 
     def __init__(
@@ -191,11 +276,11 @@ class Configuration:
         environ: Mapping[str, str],
         shared_config: SharedConfig,
         *,
-        ca_bundle: str | os.PathLike[str] | None = None,
+        ca_bundle: str | None = None,
         verifies: bool = True,
     ) -> None:
         self.ssl_context: ssl.SSLContext | None = None
-        self.ca_bundle = _as_path("ca_bundle", ca_bundle)
+        self._ca_bundle = ca_bundle
         self._environ = environ
         self._shared_config = shared_config
         self.default_region: str | None = None
@@ -203,7 +288,7 @@ class Configuration:
         self._verifies = verifies
         self._lock = LoopLock()
 
-    async def resolve(self, options: Options) -> Settings:
+    async def resolve(self, options: ClientOptions) -> Settings:
         """Return the settings of a view.
 
         Args:
@@ -227,18 +312,22 @@ class Configuration:
         return Settings(
             region=region,
             endpoint_url=endpoint_url,
-            use_fips=is_fips or await sources.get(_USE_FIPS, options.use_fips),
-            use_dualstack=await sources.get(_USE_DUALSTACK, options.use_dualstack),
-            allow_plain_http=options.allow_plain_http,
+            resolve_endpoint=partial(
+                endpoints.resolve,
+                use_fips=is_fips or await sources.get(_USE_FIPS, options.use_fips_endpoint),
+                use_dualstack=await sources.get(_USE_DUALSTACK, options.use_dualstack_endpoint),
+                allow_plain_http=options.allow_plain_http,
+            ),
             policy=RetryPolicy(
                 await sources.get(_RETRY_MODE, options.retry_mode),
                 await sources.get(_MAX_ATTEMPTS, options.max_attempts),
             ),
             timeout=options.timeout,
             app_id=(await sources.find(_APP_ID, read_files=False))[1],
+            label=options.label,
         )
 
-    async def home_region(self, options: Options) -> str | None:
+    async def home_region(self, options: ClientOptions) -> str | None:
         """Return the region to get credentials in: the client's, else that of its first view.
 
         Args:
@@ -262,7 +351,7 @@ class Configuration:
 
     async def _load_certificates(self, sources: _Sources) -> None:
         """Read the CA bundle, if one is configured, at the first call."""
-        source, path = await sources.find(_CA_BUNDLE, self.ca_bundle)
+        source, path = await sources.find(_CA_BUNDLE, self._ca_bundle)
         if path is None:
             return
         problem: str | None = None
@@ -333,7 +422,7 @@ class _Sources:
         raise ConfigurationError(f"{source}: {problem}, got {text[:20]!r}")
 
 
-def _check_endpoint(source: str, url: str | None, region: str, options: Options) -> None:
+def _check_endpoint(source: str, url: str | None, region: str, options: ClientOptions) -> None:
     """Raise the error of an invalid endpoint with the name of its source."""
     if url is None:
         return

@@ -11,17 +11,15 @@ from functools import partial
 from typing import Final, Self, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
-import aiohttp
 from attrs import evolve
 
 from lambdacore_async.engine.clock import LAG, Clock
-from lambdacore_async.engine.configuration import Configuration, Options
+from lambdacore_async.engine.configuration import ClientOptions, Configuration
 from lambdacore_async.engine.identity.chain import DefaultChain
-from lambdacore_async.engine.identity.providers import CredentialsLike, as_provider
+from lambdacore_async.engine.identity.providers import as_provider
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
-from lambdacore_async.engine.pipeline import Attempt, Pipeline, Settings, Shared
+from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
-from lambdacore_async.engine.rate_limit import as_max_rate
 from lambdacore_async.engine.stats import ClientStats
 from lambdacore_async.engine.transport.session import AiohttpTransport, Transport
 from lambdacore_async.engine.user_agent import UserAgent
@@ -53,11 +51,17 @@ class Core:
     """
 
     def __init__(
-        self, shared: Shared, options: Options, configuration: Configuration, accounts: Accounts
+        self,
+        shared: Shared,
+        options: ClientOptions,
+        configuration: Configuration,
+        accounts: Accounts,
     ) -> None:
         self.options = options
-        self.pipeline = Pipeline(
-            shared, Settings(timeout=options.timeout), partial(configuration.resolve, options)
+        self.pipeline: Pipeline = Pipeline(
+            shared,
+            Settings(timeout=options.timeout, label=options.label),
+            partial(configuration.resolve, options),
         )
         self._configuration = configuration
         self._accounts = accounts
@@ -66,51 +70,27 @@ class Core:
     @classmethod
     def of_client(
         cls,
-        options: Options,
+        options: ClientOptions,
         *,
-        profile: str | None = None,
-        credentials: CredentialsLike | None = None,
-        max_connections: int = 100,
-        max_rate: float | None = None,
-        ca_bundle: str | os.PathLike[str] | None = None,
-        trust_env: bool = False,
-        http_session: aiohttp.ClientSession | None = None,
-        user_agent_extra: str | None = None,
-        on_attempt: Callable[[Attempt], None] | None = None,
         transport: Transport | None = None,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> Self:
         """Return the core of a new client.
 
-        `LambdaCoreClient` documents the options in detail.
-
         Args:
-            options: the options that views may change.
-            profile: the profile of the shared files.
-            credentials: fixed credentials or a provider; `None` uses the default chain.
-            max_connections: the maximum number of concurrent connections.
-            max_rate: the maximum requests per second and region.
-            ca_bundle: a PEM file of the certificates to trust.
-            trust_env: whether to use the proxies of the environment.
-            http_session: an aiohttp session to send requests with.
-            user_agent_extra: text to append to the `User-Agent` header.
-            on_attempt: called after each request.
+            options: the options of the client.
             transport: sends requests; defaults to connections that the core makes.
             clock: tells the time and sleeps; defaults to the clock of this machine.
             jitter: returns a random number from 0 to 1.
-
-        Raises:
-            ParameterError: if an argument is out of bounds.
         """
-        if http_session is not None and ca_bundle is not None:
-            raise ParameterError("ca_bundle", "cannot be combined with http_session")
         environ = os.environ
+        profile = options.profile or None
         configuration = Configuration(
             environ,
             SharedConfig(environ, profile),
-            ca_bundle=ca_bundle,
-            verifies=http_session is None,
+            ca_bundle=options.ca_bundle,
+            verifies=options.http_session is None,
         )
         clock = clock or Clock()
         provider = (
@@ -120,27 +100,28 @@ class Core:
                 clock,
                 profile,
                 region=partial(configuration.home_region, options),
-                ca_bundle=configuration.ca_bundle,
+                ca_bundle=options.ca_bundle,
                 trust=configuration.trust,
             )
-            if credentials is None
-            else as_provider(credentials)
+            if options.credentials is None
+            else as_provider(options.credentials)
         )
         shared = Shared(
             transport=transport
             or AiohttpTransport(
-                max_connections=max_connections,
-                session=http_session,
-                trust_env=trust_env,
+                max_connections=options.max_connections,
+                session=options.http_session,
+                trust_env=options.trust_env,
                 ssl_context=lambda: configuration.ssl_context,
             ),
-            credentials=RefreshingCredentials(provider, clock=clock),
+            credentials=RefreshingCredentials(provider, clock=clock, on_call=options.on_call),
             clock=clock,
             jitter=jitter,
-            user_agent=UserAgent(user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
-            max_in_flight=max_connections,
-            max_rate=as_max_rate(max_rate),
-            on_attempt=on_attempt,
+            user_agent=UserAgent(options.user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
+            max_in_flight=options.max_connections,
+            max_rate=options.max_rate,
+            on_attempt=options.on_attempt,
+            on_call=options.on_call,
         )
         accounts = Accounts()
         accounts.get(provider, lambda: shared)
@@ -179,22 +160,24 @@ class Core:
         )
         return type(self)(shared, self.options, self._configuration, self._accounts)
 
-    def view(self, options: Options, credentials: CredentialsLike | None = None) -> Self:
+    def view(self, options: ClientOptions) -> Self:
         """Return the core of a view with other options, on the same connections.
 
         Args:
-            options: the options of the view.
-            credentials: credentials for another account; `None` keeps this view's account.
-
-        Raises:
-            ParameterError: if `credentials` has a wrong type.
+            options: the options of the view. Other credentials than this view's are those of
+                another account.
         """
-        shared = self.shared
-        if credentials is not None:
+        shared, credentials = self.shared, options.credentials
+        if credentials is not None and credentials is not self.options.credentials:
             provider, mine = as_provider(credentials), shared
             shared = self._accounts.get(
                 provider,
-                lambda: evolve(mine, credentials=RefreshingCredentials(provider, clock=mine.clock)),
+                lambda: evolve(
+                    mine,
+                    credentials=RefreshingCredentials(
+                        provider, clock=mine.clock, on_call=mine.on_call
+                    ),
+                ),
             )
         return type(self)(shared, options, self._configuration, self._accounts)
 
@@ -291,14 +274,33 @@ class Core:
         """Return whether a resource was created or updated in the last minute."""
         return self.clock.monotonic() - self.shared.written.get(key, -math.inf) <= LAG
 
-    def stats(self) -> ClientStats:
-        """Return the figures of the view's account in the view's region."""
-        shared = self.shared
-        region = (
+    @property
+    def region(self) -> str | None:
+        """The AWS region; `None` before the first call, if the environment or profile has it."""
+        return (
             self.pipeline.settings.region
             or self.options.region
             or self._configuration.default_region
         )
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The URL of the endpoint; `None` before the first call, unless it is an option."""
+        return self.options.endpoint_url or self.shared.endpoint_urls.get(self.region or "")
+
+    def __str__(self) -> str:
+        state = "closed" if self._accounts.closed else "open"
+        return f"region={self.region!r} endpoint={self.endpoint_url!r} {state}"
+
+    @property
+    def has_open_session(self) -> bool:
+        """Whether a session of the client's own is open."""
+        transport = self.shared.transport
+        return isinstance(transport, AiohttpTransport) and transport.is_open
+
+    def stats(self) -> ClientStats:
+        """Return the figures of the view's account in the view's region."""
+        shared, region = self.shared, self.region
         url = None if region is None else shared.endpoint_urls.get(region)
         # One for each retry mode in use.
         limiters = [each for (its_url, _), each in shared.rate_limiters.items() if its_url == url]
@@ -325,9 +327,13 @@ class Accounts:
     """Shared state of each account that a client uses; equal credentials are one account.
 
     The 1,000 most recently used accounts are kept even without a view, with their credentials.
+
+    Attributes:
+        closed: whether the client is closed.
     """
 
     def __init__(self) -> None:
+        self.closed: bool = False
         self._latest: dict[object, Shared] = {}
         self._known: WeakValueDictionary[object, Shared] = WeakValueDictionary()
         self._credentials: WeakSet[RefreshingCredentials] = WeakSet()
@@ -348,6 +354,7 @@ class Accounts:
 
     async def close(self) -> None:
         """Cancel all refreshes, and forget all credentials."""
+        self.closed = True
         self._latest.clear()
         self._known.clear()
         await asyncio.gather(*[credentials.close() for credentials in self._credentials])

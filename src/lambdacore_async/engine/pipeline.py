@@ -15,6 +15,15 @@ from attrs import evolve, field, frozen
 
 from lambdacore_async.engine.clock import Clock, Correction, ServiceClock
 from lambdacore_async.engine.identity.refresh import RefreshingCredentials, keys_equal
+from lambdacore_async.engine.observation import (
+    Attempt,
+    Call,
+    LogLimit,
+    Observed,
+    OnCall,
+    log_attempt,
+    logger,
+)
 from lambdacore_async.engine.rate_limit import (
     FIRST_IN_FLIGHT,
     AdaptiveRateLimiter,
@@ -37,7 +46,6 @@ from lambdacore_async.errors import (
     TransportError,
     TransportTimeoutError,
 )
-from lambdacore_async.escaping import escaped
 from lambdacore_async.protocol import endpoints
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
@@ -49,11 +57,6 @@ if TYPE_CHECKING:
 
 Output = TypeVar("Output")
 Result = TypeVar("Result")
-
-logger: Final = logging.getLogger("lambdacore_async")
-
-#: The maximum number of characters of received text in an attempt's `repr`.
-_SHOWN: Final = 200
 
 
 def _new_uuid() -> str:
@@ -74,44 +77,26 @@ _REFUSED_KEYS: Final = EXPIRED_CODES | REPLACED_CODES
 _REFUSALS: Final = CLOCK_SKEW_CODES | _REFUSED_KEYS
 
 
-def _shown(value: object) -> str:
-    return escaped(repr(value), _SHOWN)
-
-
-@frozen
-class Attempt:
-    """One request of a call and its outcome, for metrics and tracing.
-
-    Its `repr` is one line, whatever the service sent.
-    """
-
-    operation: str
-    """The name of the API operation."""
-    number: int
-    """The number of the attempt, from 1."""
-    status: int | None
-    """The HTTP status; `None` if no response arrived."""
-    request_id: str | None = field(repr=_shown)
-    """The service's ID of the request; `None` if the response has none."""
-    seconds: float
-    """Seconds from sending the request until the response was read."""
-    error: LambdaCoreError | None = field(repr=_shown)
-    """The error of the attempt; `None` if it succeeded."""
-    delay: float | None
-    """Seconds until the next attempt; `None` if this was the last."""
-
-
 class Settings(NamedTuple):
-    """Resolved settings of one view of a client."""
+    """Resolved settings of one view of a client.
+
+    Attributes:
+        region: the AWS region.
+        endpoint_url: the custom endpoint, to which the requests for every region go; `None` if each
+            region has its own.
+        resolve_endpoint: `endpoints.resolve` with the other options of endpoints.
+        policy: decides on retries.
+        timeout: the time limits.
+        app_id: the application's name.
+    """
 
     region: str = ""
     endpoint_url: str | None = None
-    use_fips: bool = False
-    use_dualstack: bool = False
-    allow_plain_http: bool = False
+    resolve_endpoint: Callable[..., Endpoint] = endpoints.resolve
     policy: RetryPolicy = RetryPolicy()
     timeout: Timeout = Timeout()
     app_id: str | None = None
+    label: str | None = None
 
 
 @frozen(eq=False, repr=False)
@@ -125,6 +110,7 @@ class Shared:
         max_in_flight: the maximum number of concurrent requests per region.
         max_rate: the maximum requests per second and region; `None` for no maximum.
         on_attempt: called after each attempt.
+        on_call: called when a call, a run or a refresh starts.
         clock: tells the time of this machine, and sleeps.
         jitter: returns a random number from 0 to 1.
         new_token: returns a new idempotency token.
@@ -133,6 +119,7 @@ class Shared:
         rate_limiters: the rate limiter of each endpoint and retry mode.
         max_rates: the maximum rate of each endpoint, whatever the retry mode.
         endpoint_urls: the URL of the endpoint of each region.
+        log_limit: limits the logs of the account.
         written: the monotonic time of each recent creation or update, by the key of the resource.
     """
 
@@ -142,6 +129,7 @@ class Shared:
     max_in_flight: int = 100
     max_rate: float | None = None
     on_attempt: Callable[[Attempt], None] | None = None
+    on_call: OnCall | None = None
     clock: Clock = field(factory=Clock)
     jitter: Callable[[], float] = random.random
     new_token: Callable[[], str] = _new_uuid
@@ -152,6 +140,7 @@ class Shared:
     )
     max_rates: dict[str, MaxRate] = field(init=False, factory=dict[str, MaxRate])
     endpoint_urls: dict[str, str] = field(init=False, factory=dict[str, str])
+    log_limit: LogLimit = field(init=False, factory=LogLimit)
     written: dict[Hashable, float] = field(init=False, factory=dict[Hashable, float])
 
 
@@ -198,6 +187,8 @@ class _Call(Generic[Output]):
         error: the error of the last attempt.
         retry_cost: what the last retry took from the quota.
         failing_since: the monotonic time of the first transient failure.
+        waited: the seconds for which the rate limiter delayed the last attempt.
+        observed: what `on_call` observes of the call.
     """
 
     invocation_id: str
@@ -220,12 +211,19 @@ class _Call(Generic[Output]):
         self.error: LambdaCoreError | None = None
         self.retry_cost: int | None = None
         self.failing_since: float | None = None
+        self.waited = 0.0
+        self.observed: Call | None = None
 
 
 def _redaction(call: _Call[Output]) -> Redaction:
     from lambdacore_async.engine.redaction import Redaction
 
     return Redaction(call.signed, call.credentials)
+
+
+def _identifier(call: _Call[Output]) -> str | None:
+    """Return the identifier of the call's resource, as the caller gave it."""
+    return "/".join(call.request.identifiers) or None
 
 
 def _explain(error: LambdaCoreError) -> None:
@@ -251,7 +249,7 @@ class Pipeline:
         configure: Callable[[], Awaitable[Settings]] | None = None,
     ) -> None:
         self.shared = shared
-        self.settings = settings
+        self.settings: Settings = settings
         self._configure = configure
         self._route: _Route | None = None
 
@@ -288,8 +286,20 @@ class Pipeline:
         call = _Call(
             operation, operation.build_request(arguments), outlasts_throttling=outlasts_throttling
         )
+        if self.shared.on_call is not None:
+            return self._run_observed(call, self.shared.on_call)
+        return self._run_in_time(call)
+
+    def _run_in_time(self, call: _Call[Output]) -> Coroutine[None, None, Output]:
         total = self.settings.timeout.total
         return self._run(call) if total is None else self._run_within(total, call)
+
+    async def _run_observed(self, call: _Call[Output], hook: OnCall) -> Output:
+        call.observed = Call(
+            call.operation.name, identifier=_identifier(call), label=self.settings.label
+        )
+        with Observed(hook, call.observed, self.shared.clock.monotonic):
+            return await self._run_in_time(call)
 
     async def _run_within(self, total: float, call: _Call[Output]) -> Output:
         scope = asyncio.timeout(total)
@@ -306,6 +316,8 @@ class Pipeline:
     async def _run(self, call: _Call[Output]) -> Output:
         route = self._route or await self._find_route(call.operation.name)
         call.invocation_id = next(route.invocation_ids)
+        if call.observed is not None:
+            call.observed.region, call.observed.endpoint = route.region, route.endpoint.url
         if route.clock.untried is not None:
             call.correction = route.clock.take_untried()
         if call.outlasts_throttling and route.outage.since is not None:
@@ -324,14 +336,14 @@ class Pipeline:
                 call.error = error
                 delay = self._delay(call, route, error)
                 if call.attempts > sent:  # else credentials were missing, and nothing was sent
-                    self._report(call, error, delay)
+                    self._report(call, route, error, delay)
                 if delay is None:
                     call.response = None  # the error's traceback keeps this frame alive
                     _explain(error)
                     raise
             else:
                 self.shared.quota.release(call.retry_cost)
-                self._report(call, None, None)
+                self._report(call, route, None, None)
                 return output
             if delay > 0:
                 await self.shared.clock.sleep(delay)
@@ -341,8 +353,11 @@ class Pipeline:
         call.response = None
         outcome, hint = Outcome.OTHER, None
         permit = route.rate_limiter.acquire_nowait()
+        call.waited = 0.0
         if permit is None:
+            asked = shared.clock.monotonic()
             permit = await route.rate_limiter.acquire()
+            call.waited = permit - asked
         try:
             credentials = shared.credentials.current() or await self._wait_for_credentials()
             if call.refused is not None:
@@ -511,10 +526,23 @@ class Pipeline:
         return failure
 
     def _report(
-        self, call: _Call[Output], error: LambdaCoreError | None, delay: float | None
+        self,
+        call: _Call[Output],
+        route: _Route,
+        error: LambdaCoreError | None,
+        delay: float | None,
     ) -> None:
-        listener, verbose = self.shared.on_attempt, logger.isEnabledFor(logging.DEBUG)
-        if listener is None and not verbose:
+        listener, level = self.shared.on_attempt, logging.DEBUG
+        if delay is not None:
+            level = logging.INFO
+        elif (
+            error is not None
+            and self.settings.policy.max_attempts > 1
+            and is_retryable(error, repeatable=call.operation.repeatable)
+        ):
+            level = logging.WARNING
+        logged = logger.isEnabledFor(level)
+        if listener is None and call.observed is None and not logged:
             return
         response = call.response
         request_id = None if response is None else response.headers.get("x-amzn-requestid")
@@ -528,15 +556,26 @@ class Pipeline:
             seconds=call.seconds,
             error=error,
             delay=delay,
+            region=route.region,
+            endpoint=route.endpoint.url,
+            identifier=_identifier(call),
+            label=self.settings.label,
+            throttled=error is not None and error.throttling,
+            waited=call.waited,
+            rate=route.rate_limiter.rate,
+            ended=self.shared.clock.now(),
         )
-        if verbose:
-            logger.debug("%s", attempt)
+        if logged:
+            now = self.shared.clock.monotonic()
+            log_attempt(attempt, level, self.shared.log_limit, now)
+        if call.observed is not None:
+            call.observed.attempts.append(attempt)
         if listener is not None:
             try:
                 listener(attempt)
             # A bug in the listener must not lose a result. The listener does not await, so a
             # `CancelledError` comes from a cancelled future, not from a cancellation of the call.
-            except (Exception, asyncio.CancelledError):
+            except (Exception, asyncio.CancelledError):  # noqa: BLE001 - logged
                 logger.exception("on_attempt failed")
 
     async def resolve_settings(self, operation: str) -> Settings:
@@ -572,17 +611,11 @@ class Pipeline:
 
     def _resolve_route(self, settings: Settings) -> _Route:
         shared = self.shared
-        endpoint = endpoints.resolve(
-            settings.region,
-            endpoint_url=settings.endpoint_url,
-            use_fips=settings.use_fips,
-            use_dualstack=settings.use_dualstack,
-            allow_plain_http=settings.allow_plain_http,
-        )
+        endpoint = settings.resolve_endpoint(settings.region, endpoint_url=settings.endpoint_url)
         clocks = shared.service_clocks
         if endpoint.host not in clocks:
             latest = next(reversed(clocks.values()), None)
-            clocks[endpoint.host] = ServiceClock(shared.clock, latest)
+            clocks[endpoint.host] = ServiceClock(shared.clock, latest, host=endpoint.host)
         shared.endpoint_urls[settings.region] = endpoint.url
         if shared.max_rate is not None and endpoint.url not in shared.max_rates:
             shared.max_rates[endpoint.url] = MaxRate(shared.max_rate)

@@ -28,7 +28,6 @@ were chosen for that.
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 from collections import deque
 from enum import Enum, auto
@@ -36,9 +35,8 @@ from typing import Final, Protocol
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.locks import LoopLock
+from lambdacore_async.engine.observation import logger
 from lambdacore_async.errors import ParameterError
-
-logger: Final = logging.getLogger("lambdacore_async")
 
 #: The number of requests in flight that a service gets before it has proved to take more: enough
 #: for 50 lookups in 3 round trips, and fewer than the burst of a limit that AWS publishes.
@@ -136,7 +134,7 @@ class ProbingRate:
 
     def __init__(self) -> None:
         self.rate: float | None = None
-        self.active = False
+        self.active: bool = False
         self._due = self._latency = 0.0
         #: The send time of a throttled request that may be the first to find the bucket empty.
         self._suspect: float | None = None
@@ -291,9 +289,9 @@ class AdaptiveRate:
 
     def __init__(self, now: float) -> None:
         self.rate: float | None = None
-        self.active = False
-        self.fill_rate = 1.0
-        self.measured = 0.0
+        self.active: bool = False
+        self.fill_rate: float = 1.0
+        self.measured: float = 0.0
         self._count = 0
         self._bucket = float(math.floor(now))
         self._max_rate = 0.0
@@ -464,7 +462,7 @@ class RateLimiter:
         max_rate: MaxRate | None = None,
         region: str = "",
     ) -> None:
-        self.proven = FIRST_IN_FLIGHT
+        self.proven: int = FIRST_IN_FLIGHT
         self._counted_since = -math.inf
         self._served = 0
         self._clock = clock
@@ -474,7 +472,8 @@ class RateLimiter:
         self._region = region
         self._logged: float | None = None
         self._logged_at = -math.inf
-        self.requests = self.throttles = 0
+        self.requests: int = 0
+        self.throttles: int = 0
         self._max_in_flight = max_in_flight
         self._free = max_in_flight
         self._not_before = -math.inf

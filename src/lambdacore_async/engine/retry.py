@@ -6,7 +6,7 @@ botocore 1.44. In addition, the `Retry-After` header is honoured, which this ser
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from lambdacore_async.errors import (
     LambdaCoreError,
@@ -15,6 +15,8 @@ from lambdacore_async.errors import (
     TransportTimeoutError,
 )
 
+RetryMode: TypeAlias = Literal["standard", "adaptive"]
+"""A retry mode: the standard one, or the adaptive one, which also limits the send rate."""
 MODES: Final = ("standard", "adaptive")
 MAX_ATTEMPTS: Final = 3
 
@@ -59,7 +61,7 @@ class RetryPolicy:
             raise ParameterError(
                 "max_attempts", f"must be a whole number from 1, got {max_attempts!r}"
             )
-        self.mode = str.__str__(mode)  # the value, if it is a member of a string enum
+        self.mode: str = str.__str__(mode)  # the value, if it is a member of a string enum
         self.max_attempts = max_attempts
         self.max_backoff = max_backoff
 
@@ -103,7 +105,7 @@ class RetryQuota:
 
     def __init__(self, capacity: int = _CAPACITY) -> None:
         self._capacity = capacity
-        self.available = capacity
+        self.available: int = capacity
 
     def acquire(self, error: LambdaCoreError) -> int | None:
         """Take the tokens of a retry; return their number, or `None` if too few are left."""

@@ -17,12 +17,11 @@ from lambdacore_async.local.account import FailingOperation, Limits, Seconds
 from lambdacore_async.local.faults import Faults
 from lambdacore_async.local.proxy import FaultProxy
 from lambdacore_async.local.server import AnsweredRequest
-from lambdacore_async.local.service import ClientOptions, LocalLambdaCore
+from lambdacore_async.local.service import LocalLambdaCore
 from lambdacore_async.local.state import State
 
 __all__ = [
     "AnsweredRequest",
-    "ClientOptions",
     "FailingOperation",
     "FaultProxy",
     "Faults",

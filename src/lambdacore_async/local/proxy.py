@@ -87,9 +87,9 @@ class FaultProxy:
         url = urlsplit(endpoint_url)
         if url.hostname is None or url.scheme not in _PORTS:
             raise ParameterError("endpoint_url", f"must be http(s)://host:port, got {endpoint_url}")
-        self.default_fault = ConnectionFault()
+        self.default_fault: ConnectionFault = ConnectionFault()
         """The fault of connections beyond the script. A change applies to new connections."""
-        self.accepted = 0
+        self.accepted: int = 0
         """The number of connections accepted so far."""
         self._scheme = url.scheme
         self._target = (url.hostname, url.port or _PORTS[url.scheme])

@@ -89,8 +89,10 @@ class Server:
         on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
         self.state = state
-        self.credentials = {known.access_key_id: known for known in credentials}
-        self.faults = Faults() if faults is None else faults
+        self.credentials: dict[str, Credentials] = {
+            known.access_key_id: known for known in credentials
+        }
+        self.faults: Faults = Faults() if faults is None else faults
         self.calls: Counter[str] = Counter()
         self._port = port
         self._host = host
@@ -116,6 +118,11 @@ class Server:
         port: int = self._runner.addresses[0][1]
         host = _REACHABLE.get(bound, bound)
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server listens."""
+        return self._runner is not None
 
     async def start(self) -> None:
         """Start to listen.

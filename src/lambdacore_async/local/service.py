@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from datetime import timedelta
-from typing import Self, TypedDict, Unpack
+from typing import Any, Concatenate, ParamSpec, Self
 
-import aiohttp
-from yarl import URL
-
-from lambdacore_async import Attempt, CredentialsLike, LambdaCoreClient, Timeout
+from lambdacore_async import LambdaCoreClient
 from lambdacore_async.local.account import Account, Clock, Limits, Seconds, utc_now
 from lambdacore_async.local.faults import Faults
 from lambdacore_async.local.server import LOOPBACK, AnsweredRequest, Server
@@ -21,27 +16,17 @@ from lambdacore_async.local.state import State
 from lambdacore_async.local.threads import LoopThread
 from lambdacore_async.protocol.sigv4 import Credentials
 
+Options = ParamSpec("Options")
 
-class ClientOptions(TypedDict, total=False):
-    """The options of `LambdaCoreClient`, which documents them."""
 
-    region: str | None
-    profile: str | None
-    credentials: CredentialsLike | None
-    endpoint_url: str | URL | None
-    allow_plain_http: bool
-    use_fips_endpoint: bool | None
-    use_dualstack_endpoint: bool | None
-    retry_mode: str | None
-    max_attempts: int | None
-    timeout: float | timedelta | Timeout
-    max_connections: int
-    max_rate: float | None
-    ca_bundle: str | os.PathLike[str] | None
-    trust_env: bool
-    http_session: aiohttp.ClientSession | None
-    user_agent_extra: str | None
-    on_attempt: Callable[[Attempt], None] | None
+def _with_options_of(
+    constructor: Callable[Options, LambdaCoreClient],  # noqa: ARG001 - only its type counts
+) -> Callable[
+    [Callable[..., LambdaCoreClient]],
+    Callable[Concatenate[LocalLambdaCore, Options], LambdaCoreClient],
+]:
+    """Give a method the parameters of the client's constructor."""
+    return lambda method: method
 
 
 class LocalLambdaCore:
@@ -117,9 +102,11 @@ class LocalLambdaCore:
         rate_limit: tuple[float, float] | None = None,
         on_request: Callable[[AnsweredRequest], None] | None = None,
     ) -> None:
-        self.credentials = _random_credentials() if credentials is None else credentials
+        self.credentials: Credentials = (
+            _random_credentials() if credentials is None else credentials
+        )
         """The credentials that requests are signed with."""
-        self.state = State(
+        self.state: State = State(
             Account(
                 region=region,
                 account_id=account_id,
@@ -202,27 +189,27 @@ class LocalLambdaCore:
         """
         self._server.credentials[credentials.access_key_id] = credentials
 
-    def client(self, **options: Unpack[ClientOptions]) -> LambdaCoreClient:
+    @_with_options_of(LambdaCoreClient)
+    def client(self, region: str | None = None, **options: Any) -> LambdaCoreClient:
         """Create a client for this service.
 
         Args:
-            options: the options of `LambdaCoreClient`; region, credentials and endpoint default to
-                those of this service.
+            region: the AWS region; it defaults to that of this service.
+            options: the options of `LambdaCoreClient`; credentials and endpoint default to those of
+                this service.
 
         Raises:
             ConfigurationError: if the service is not running.
             ParameterError: if an option is out of bounds.
         """
-        merged: ClientOptions = {
-            "region": self.region,
+        defaults: dict[str, Any] = {
             "credentials": self.credentials,
             "endpoint_url": self.endpoint_url,
             # The service has neither endpoint, whatever the environment requests.
             "use_fips_endpoint": False,
             "use_dualstack_endpoint": False,
         }
-        merged.update(options)
-        return LambdaCoreClient(**merged)
+        return LambdaCoreClient(region or self.region, **{**defaults, **options})
 
     @contextmanager
     def in_thread(self) -> Generator[Self]:
@@ -247,6 +234,12 @@ class LocalLambdaCore:
             finally:
                 thread.release()  # the server waits for requests in real time
                 thread.wait_for(self._server.stop())
+
+    def __repr__(self) -> str:
+        account = self.state.account
+        place = f"region={account.region!r} account_id={account.account_id!r}"
+        state = f"endpoint={self.endpoint_url!r}" if self._server.is_running else "stopped"
+        return f"<{type(self).__name__} {place} {state}>"
 
     async def __aenter__(self) -> Self:
         await self._server.start()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 # `typing.get_type_hints` looks here for the names in the type of `Model.extra`.
-from collections.abc import Callable, Iterable, Mapping, Sequence  # noqa: F401 # pyright: ignore[reportUnusedImport]
+from collections.abc import Callable, Iterable, Mapping  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -16,6 +16,7 @@ from lambdacore_async.models.shared import (
     ResponseMetadata,
     UnknownMember,
     UnknownValue,
+    as_enum,
     as_tuple,
 )
 
@@ -83,11 +84,32 @@ class ElasticIpType(StrEnum):
     SERVICE_MANAGED = "ServiceManaged"
 
 
+NetworkConnectorStateLiteral: TypeAlias = Literal[
+    "PENDING", "ACTIVE", "INACTIVE", "FAILED", "DELETING", "DELETE_FAILED"
+]
+"""A `NetworkConnectorState` as a string."""
+NetworkProtocolLiteral: TypeAlias = Literal["IPv4", "DualStack"]
+"""A `NetworkProtocol` as a string."""
+ComputeResourceTypeLiteral: TypeAlias = Literal["MicroVm", "WebFunction"]
+"""A `ComputeResourceType` as a string."""
+ElasticIpTypeLiteral: TypeAlias = Literal["None", "ServiceManaged"]
+"""An `ElasticIpType` as a string."""
+
+
+def _elastic_ip_type(
+    value: ElasticIpType | UnknownValue | ElasticIpTypeLiteral,
+) -> ElasticIpType | UnknownValue:
+    return value if isinstance(value, ElasticIpType) else as_enum("type", ElasticIpType, value)
+
+
 @frozen
 class ElasticIpConfiguration(Model):
-    """Elastic IP addresses of a connector's network interfaces."""
+    """Elastic IP addresses of a connector's network interfaces.
 
-    type: ElasticIpType | UnknownValue
+    Enum values may be given as strings, and are stored as enum members.
+    """
+
+    type: ElasticIpType | UnknownValue = field(converter=_elastic_ip_type)
     """The source of the addresses."""
 
 
@@ -99,28 +121,39 @@ def _security_group_ids(values: Iterable[str] | None) -> tuple[str, ...] | None:
     return values if isinstance(values, tuple) else as_tuple("security_group_ids", values)
 
 
+def _network_protocol(
+    value: NetworkProtocol | UnknownValue | NetworkProtocolLiteral | None,
+) -> NetworkProtocol | UnknownValue | None:
+    if value is None or isinstance(value, NetworkProtocol):
+        return value
+    return as_enum("network_protocol", NetworkProtocol, value)
+
+
 def _compute_resource_types(
-    values: Iterable[ComputeResourceType | UnknownValue] | None,
+    values: Iterable[ComputeResourceType | UnknownValue | ComputeResourceTypeLiteral] | None,
 ) -> tuple[ComputeResourceType | UnknownValue, ...] | None:
-    return (
-        values
-        if isinstance(values, tuple)
-        else as_tuple("associated_compute_resource_types", values)
-    )
+    name = "associated_compute_resource_types"
+    items = as_tuple(name, values)
+    if items is None:
+        return None
+    return tuple([as_enum(name, ComputeResourceType, item) for item in items])
 
 
 @frozen
 class VpcEgressConfiguration(Model):
     """The VPC that a connector sends traffic to.
 
-    Lists accept any iterable and are stored as tuples.
+    Lists accept any iterable and are stored as tuples. Enum values may be given as strings, and are
+    stored as enum members.
     """
 
     subnet_ids: tuple[str, ...] | None = field(default=None, converter=_subnet_ids)
     """1 to 16 subnets of one VPC, in which Lambda creates network interfaces."""
     security_group_ids: tuple[str, ...] | None = field(default=None, converter=_security_group_ids)
     """At most 16 security groups of the same VPC."""
-    network_protocol: NetworkProtocol | UnknownValue | None = None
+    network_protocol: NetworkProtocol | UnknownValue | None = field(
+        default=None, converter=_network_protocol
+    )
     """IPv4 alone, or both IP versions. The service requires it on creation."""
     associated_compute_resource_types: tuple[ComputeResourceType | UnknownValue, ...] | None = (
         field(default=None, converter=_compute_resource_types)

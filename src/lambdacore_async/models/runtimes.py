@@ -6,8 +6,9 @@ Timestamps of this family are text on the wire and remain text; dates are `YYYY-
 from __future__ import annotations
 
 # `typing.get_type_hints` looks here for the names in the type of `Model.extra`.
-from collections.abc import Iterable, Mapping, Sequence  # noqa: F401 # pyright: ignore[reportUnusedImport]
+from collections.abc import Iterable, Mapping  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from attrs import field, frozen
 
@@ -16,6 +17,7 @@ from lambdacore_async.models.shared import (
     Model,
     ResponseMetadata,
     UnknownValue,
+    as_enum,
     as_tuple,
 )
 
@@ -77,14 +79,28 @@ class CompatibilityPolicy(StrEnum):
     NOT_SUPPORTED = "NotSupported"
 
 
+RuntimeReleaseStateLiteral: TypeAlias = Literal["PREVIEW", "GA", "DEPRECATED"]
+"""A `RuntimeReleaseState` as a string."""
+
+
+def _release_state(
+    value: RuntimeReleaseState | UnknownValue | RuntimeReleaseStateLiteral | None,
+) -> RuntimeReleaseState | UnknownValue | None:
+    return None if value is None else as_enum("release_state", RuntimeReleaseState, value)
+
+
 @frozen
 class RuntimeReleaseLifecycle(Model):
     """When a runtime or alias is deprecated and blocked.
 
+    The state may be given as a string, and is stored as an enum member.
+
     An update with an empty lifecycle, or with none, removes the current one.
     """
 
-    release_state: RuntimeReleaseState | UnknownValue | None = None
+    release_state: RuntimeReleaseState | UnknownValue | None = field(
+        default=None, converter=_release_state
+    )
     """The maturity. `DEPRECATED` requires a deprecation date up to today (UTC); the other states
     require a later one, or none."""
     deprecation_date: str | None = None

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from enum import StrEnum
+from typing import Generic, TypeVar
 
 from attrs import field, frozen
+from typing_extensions import TypeAliasType
 
 from lambdacore_async.errors import ParameterError
 
-JSONValue: TypeAlias = (
-    "str | int | float | bool | Sequence[JSONValue] | Mapping[str, JSONValue] | None"
+# A named type: pydantic resolves its recursion, and `typing.get_type_hints` need not look into it.
+JSONValue = TypeAliasType(
+    "JSONValue", "str | int | float | bool | Sequence[JSONValue] | Mapping[str, JSONValue] | None"
 )
+"""A value of JSON."""
 
 Item = TypeVar("Item")
+Known = TypeVar("Known", bound=StrEnum)
 
 
 class UnknownValue(str):
@@ -97,3 +102,21 @@ def as_tuple(parameter: str, values: Iterable[Item] | None) -> tuple[Item, ...] 
     if items is None or isinstance(values, str | bytes):
         raise ParameterError(parameter, f"expected a list of values, got {values!r}")
     return tuple(items)
+
+
+def as_enum(
+    parameter: str, kind: type[Known], value: Known | UnknownValue | str
+) -> Known | UnknownValue:
+    """Return the enum member that a string names, or an `UnknownValue` if there is none.
+
+    Raises:
+        ParameterError: if `value` is not a string.
+    """
+    if isinstance(value, kind | UnknownValue):
+        return value
+    if not isinstance(value, str):
+        raise ParameterError(parameter, f"expected {kind.__name__}, got {type(value).__name__}")
+    try:
+        return kind(value)
+    except ValueError:
+        return UnknownValue(str.__str__(value))  # the value, if it is a member of another enum

@@ -71,7 +71,7 @@ class ResponseReader:
     """
 
     def __init__(self) -> None:
-        self.keep_alive = True
+        self.keep_alive: bool = True
         self._decoder: zlib._Decompress | None = None
         self._parser = httptools.HttpResponseParser(self)
         self.expect(0)

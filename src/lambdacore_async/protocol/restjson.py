@@ -78,7 +78,7 @@ class Location(Enum):
     BODY = auto()
 
 
-_PATH, _QUERY, _HEADER, _ = Location  # Python 3.11 looks up enum members slowly
+_PATH, _QUERY, _HEADER = list(Location)[:3]  # Python 3.11 looks up enum members slowly
 
 
 class Member(NamedTuple):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-# `typing.get_type_hints` looks here for the names in JSONValue.
-from collections.abc import Callable, Mapping, Sequence  # noqa: F401 # pyright: ignore[reportUnusedImport]
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final, get_args, get_origin

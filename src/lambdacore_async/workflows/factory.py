@@ -11,11 +11,14 @@ from collections.abc import (
     Mapping,
     Sequence,
 )
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
+from warnings import warn
 
 from lambdacore_async.engine.core import Core
+from lambdacore_async.engine.observation import Call, CallKind, Observed
 from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.errors import (
     LambdaCoreError,
@@ -65,10 +68,35 @@ class Workflows:
         self._pollers: dict[Pipeline, Poller] = {}
 
     def pager(
-        self, operation: ListOperation[Item], *, prefetch: bool, **arguments: object
+        self,
+        operation: ListOperation[Item],
+        *,
+        page_size: int | None,
+        limit: int | None,
+        prefetch: bool,
+        max_items: int | None,
+        **arguments: object,
     ) -> Pager[Item]:
-        """Return a listing."""
-        return Pager(self._core.call, operation, arguments, prefetch=prefetch)
+        """Return a listing for a method of the client, whose caller a warning points to."""
+        if max_items is not None:
+            warn(
+                "max_items is deprecated and will be removed in 1.0: pass page_size for the size "
+                "of a page, or limit for the total",
+                DeprecationWarning,
+                stacklevel=3,
+            )
+            if page_size is not None:
+                raise ParameterError("max_items", "is the old name of page_size; pass one of them")
+            page_size = max_items
+        return Pager(
+            self._core.call,
+            operation,
+            arguments,
+            page_size=page_size,
+            limit=limit,
+            prefetch=prefetch,
+            client=self._core,
+        )
 
     async def request(
         self,
@@ -123,7 +151,17 @@ class Workflows:
             is_elsewhere=self._core.is_elsewhere,
             fail_fast=fail_fast,
             first_workers=lambda: self._core.pipeline.proven,
+            observe=partial(self._observe, "lookup_network_connectors"),
+            client=self._core,
         )
+
+    def _observe(self, method: str) -> AbstractContextManager[object]:
+        """Return a context manager that shows a run to the client's `on_call`."""
+        hook, options = self._core.shared.on_call, self._core.options
+        if hook is None:
+            return nullcontext()
+        run = Call(method, CallKind.RUN, label=options.label, region=options.region)
+        return Observed(hook, run, self._core.clock.monotonic)
 
     def lookup_across(
         self,
@@ -162,7 +200,13 @@ class Workflows:
                 async for lookup in run:
                     yield lookup
 
-        return MultiTargetRun(targets, look_up, targets_at_once=targets_at_once)
+        return MultiTargetRun(
+            targets,
+            look_up,
+            targets_at_once=targets_at_once,
+            observe=partial(self._observe, "lookup_across"),
+            client=self._core,
+        )
 
     def list_across(
         self,
@@ -199,7 +243,13 @@ class Workflows:
             except LambdaCoreError as error:
                 yield error
 
-        return MultiTargetRun(targets, list_there, targets_at_once=targets_at_once)
+        return MultiTargetRun(
+            targets,
+            list_there,
+            targets_at_once=targets_at_once,
+            observe=partial(self._observe, "list_across"),
+            client=self._core,
+        )
 
     @staticmethod
     def wanted(
@@ -340,7 +390,7 @@ class Workflows:
                 lambda identifier: call(
                     operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
                 ),
-                Pager(call, operations.LIST_NETWORK_CONNECTORS, {"max_items": 100}),
+                Pager(call, operations.LIST_NETWORK_CONNECTORS, {}, page_size=100),
                 shared.clock,
                 phase=3600 * shared.jitter(),  # so that clients do not poll simultaneously
             )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from contextvars import copy_context
 from typing import Final, Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -42,6 +43,8 @@ class FanOut(Generic[Result]):
         capacity: the number of results in the queue at which workers begin to wait, at least 1.
             Each worker may add one more.
         background: a coroutine function that runs until the run is stopped.
+        observe: returns a context manager in which the workers run. Its context variables reach
+            them, and not the caller.
     """
 
     def __init__(
@@ -52,12 +55,15 @@ class FanOut(Generic[Result]):
         workers: int,
         capacity: int,
         background: Callable[[], Coroutine[None, None, None]] | None = None,
+        observe: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._worker = worker
         self._first_workers = first_workers
         self._workers = workers
         self._capacity = capacity
         self._background = background
+        self._observed = observe()
+        self._context = copy_context()  # of the task that enters the run
         # `None` marks the end of the results.
         self._results: deque[Result | None] = deque()
         self._arrived = asyncio.Event()
@@ -67,8 +73,15 @@ class FanOut(Generic[Result]):
         self._tasks: list[asyncio.Task[None]] = []
         self._started = self._working = self._results_made = 0
         self._entered = False
-        self.running = False
+        self.running: bool = False
         self.error: Exception | None = None
+
+    @property
+    def state(self) -> str:
+        """The state of the run, in words."""
+        if self.running:
+            return "running"
+        return "ended" if self._entered else "not entered"
 
     def start(self) -> None:
         """Start the first workers.
@@ -79,6 +92,8 @@ class FanOut(Generic[Result]):
         if self._entered:
             raise RuntimeError("a run can be entered once; start another run")
         self._entered = self.running = True
+        self._context = copy_context()
+        self._context.run(self._observed.__enter__)
         if self._background is not None:
             self._tasks.append(asyncio.create_task(self._background()))
         self._start_workers(self._first_workers())
@@ -89,7 +104,12 @@ class FanOut(Generic[Result]):
         self._arrived.set()
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            error = self.error
+            kind = None if error is None else type(error)
+            self._context.run(self._observed.__exit__, kind, error, None)
 
     async def next(self) -> Result:
         """Return the next result.
@@ -122,7 +142,9 @@ class FanOut(Generic[Result]):
         while self._started < min(count, self._workers):
             self._started += 1
             self._working += 1
-            self._tasks.append(asyncio.create_task(self._work()))
+            # Each task has its own copy, because a context is for one task at a time.
+            task = asyncio.create_task(self._work(), context=self._context.copy())
+            self._tasks.append(task)
 
     async def _work(self) -> None:
         try:

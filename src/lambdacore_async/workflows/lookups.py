@@ -13,6 +13,7 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -119,6 +120,8 @@ class Lookups:
         fail_fast: whether an error that affects every lookup, such as missing or refused
             credentials, ends the run. Otherwise each remaining lookup fails with it, unsent.
         first_workers: returns the number of concurrent lookups to start with; see `FanOut`.
+        observe: returns a context manager in which the lookups run; see `FanOut`.
+        client: its text is in the `repr`.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -135,6 +138,8 @@ class Lookups:
         is_elsewhere: Callable[[str], bool] = lambda _: False,
         fail_fast: bool = True,
         first_workers: Callable[[], int] = lambda: FIRST_IN_FLIGHT,
+        observe: Callable[[], AbstractContextManager[object]] = nullcontext,
+        client: object = "",
     ) -> None:
         if isinstance(identifiers, str | bytes) or not isinstance(
             identifiers, Iterable | AsyncIterable
@@ -148,6 +153,7 @@ class Lookups:
         if deadline is not None:
             deadline = as_seconds("deadline", deadline, allow_zero=True)
         self._get = get
+        self._client = client
         self._source: enumerate[str] | AsyncGenerator[tuple[int, str]] = (
             enumerate(_distinct(identifiers))
             if isinstance(identifiers, Iterable)
@@ -160,6 +166,7 @@ class Lookups:
             workers=concurrency,
             capacity=concurrency,
             background=None if deadline is None else partial(self._expire_after, deadline),
+            observe=observe,
         )
         self._deadline = deadline
         self._clock = clock
@@ -169,6 +176,9 @@ class Lookups:
         self._iterated = self._reported = False
         self._scopes: set[asyncio.Timeout] = set()
         self._expired = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._fan_out.state}, {self._client}>"
 
     async def __aenter__(self) -> Self:
         self._fan_out.start()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing, nullcontext
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -52,6 +52,8 @@ class MultiTargetRun(Generic[Result]):
         targets: the targets. The constructor reads all of them.
         work: yields the results of one target; it is closed when the run is left.
         targets_at_once: the maximum number of concurrent targets, at least 1.
+        observe: returns a context manager in which the work runs; see `FanOut`.
+        client: its text is in the `repr`.
 
     Raises:
         ParameterError: if an argument is invalid.
@@ -63,6 +65,8 @@ class MultiTargetRun(Generic[Result]):
         work: Callable[[Target], AsyncGenerator[Result]],
         *,
         targets_at_once: int,
+        observe: Callable[[], AbstractContextManager[object]] = nullcontext,
+        client: object = "",
     ) -> None:
         check_count("targets_at_once", targets_at_once)
         if not isinstance(targets, Iterable):
@@ -77,10 +81,18 @@ class MultiTargetRun(Generic[Result]):
                 )
         self._targets = iter(listed)
         self._results_of = work
+        self._client = client
         workers = min(targets_at_once, len(listed)) or 1
         self._fan_out = FanOut(
-            self._work, first_workers=lambda: workers, workers=workers, capacity=targets_at_once
+            self._work,
+            first_workers=lambda: workers,
+            workers=workers,
+            capacity=targets_at_once,
+            observe=observe,
         )
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._fan_out.state}, {self._client}>"
 
     async def __aenter__(self) -> Self:
         self._fan_out.start()

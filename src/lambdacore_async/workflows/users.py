@@ -71,7 +71,7 @@ class ConnectorInUseError(LambdaCoreError):
             shown.append(f"{len(users) - _MAX_SHOWN} more")
         super().__init__(f"the connector is in use by {'; '.join(shown)}")
         self.users = users
-        self.operation = "DeleteNetworkConnector"
+        self.operation: str | None = "DeleteNetworkConnector"
 
 
 async def find_users(send: Send, connector: NetworkConnector) -> tuple[ConnectorUser, ...]:

@@ -293,7 +293,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
         was_deleting: whether a poll saw the connector in state `DELETING`.
     """
 
-    operation = operations.GET_NETWORK_CONNECTOR.name
+    operation: str = operations.GET_NETWORK_CONNECTOR.name
 
     def __init__(
         self,
@@ -316,7 +316,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
         self._given = None if isinstance(connector, str) else connector
         self._last_listed: NetworkConnector | None = None
         self._id: str | None = None
-        self.was_deleting = False
+        self.was_deleting: bool = False
 
     async def until_active(self) -> NetworkConnector:
         """See `LambdaCoreClient.wait_until_network_connector_active`."""

@@ -14,7 +14,8 @@ from lambdacore_async.errors import CredentialsError
 from lambdacore_async.escaping import escaped
 from lambdacore_async.protocol.sigv4 import Credentials
 
-_INSTALL: Final = "pip install 'lambdacore-async[botocore]'"
+#: What to run where botocore is missing.
+INSTALL: Final = "pip install 'lambdacore-async[botocore]'"
 #: The command that fixes an error of botocore, by the name of the error's class.
 _LOGINS: Final = {
     "SSOError": "aws sso login",
@@ -100,7 +101,7 @@ class BotocoreChain:
             # An extra, and heavy: imported only where it is needed.
             module: Any = importlib.import_module("botocore.session")
         except ImportError:
-            return f" needs botocore: {_INSTALL}"
+            return f" needs botocore: {INSTALL}"
         session: Any = None
         try:
             session = module.Session(profile=self._explicit_profile)

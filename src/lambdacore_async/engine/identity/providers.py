@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
+import sys
+from abc import ABC, abstractmethod
 from functools import partial
+from importlib import import_module
+from operator import attrgetter
 from typing import Any, Protocol, TypeAlias
 
+from attrs import frozen
+
 from lambdacore_async.engine.identity.refresh import CredentialsProvider
-from lambdacore_async.errors import ParameterError
+from lambdacore_async.errors import CredentialsError, ParameterError
 from lambdacore_async.protocol.sigv4 import Credentials
 
 
@@ -22,16 +29,50 @@ class RequestsAuth(Protocol):
     def aws_token(self) -> str | None: ...  # noqa: D102
 
 
-CredentialsLike: TypeAlias = Credentials | CredentialsProvider | RequestsAuth
+CredentialsLike: TypeAlias = Credentials | CredentialsProvider | RequestsAuth | str
+
+
+class CredentialsRecipe(ABC):
+    """Base of credentials providers that may be pickled, because their attributes hold no secret.
+
+    A subclass says where the credentials are, such as in an account of a vault. Define its equality
+    and its hash, as `attrs.frozen` does: a client shares the credentials of equal recipes.
+    """
+
+    @abstractmethod
+    async def __call__(self) -> Credentials:
+        """Return the credentials. The client calls this again before they expire."""
+
+
+@frozen
+class _ImportedProvider(CredentialsRecipe):
+    """A provider that is imported when credentials are first needed.
+
+    Attributes:
+        path: the import path of an async function, `package.module:function`.
+    """
+
+    path: str
+
+    async def __call__(self) -> Credentials:
+        module, _, name = self.path.partition(":")
+        try:
+            provider = attrgetter(name)(import_module(module))
+        except (ImportError, AttributeError) as error:
+            raise CredentialsError(f"credentials: cannot import {self.path!r}") from error
+        if not is_async_callable(provider):
+            raise CredentialsError(f"credentials: {self.path!r} is not an async function")
+        credentials: Credentials = await provider()  # its caller checks the type
+        return credentials
 
 
 def as_provider(credentials: CredentialsLike) -> Credentials | CredentialsProvider:
     """Convert what a caller passed into fixed credentials or a provider.
 
     Args:
-        credentials: `Credentials`, an async function that returns them, or an object of
-            aws-requests-auth. An object that gets its keys from botocore becomes a provider, so
-            botocore is asked again at each refresh.
+        credentials: `Credentials`, an async function that returns them or its import path, or an
+            object of aws-requests-auth. An object that gets its keys from botocore becomes a
+            provider, so botocore is asked again at each refresh.
 
     Raises:
         ParameterError: if the argument is none of these.
@@ -39,6 +80,13 @@ def as_provider(credentials: CredentialsLike) -> Credentials | CredentialsProvid
     """
     if isinstance(credentials, Credentials):
         return credentials
+    if isinstance(credentials, str):
+        if re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", credentials) is None:
+            # The text is not quoted, because it may be a key.
+            raise ParameterError(
+                "credentials", "must be an import path such as package.module:function if it is str"
+            )
+        return _ImportedProvider(str.__str__(credentials))
     if not isinstance(credentials, type) and is_async_callable(credentials):
         return credentials  # type: ignore[return-value] # a coroutine function is a provider
     held: Any = getattr(credentials, "_refreshable_credentials", None)
@@ -64,3 +112,55 @@ def is_async_callable(value: object) -> bool:
     return inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(
         getattr(value, "__call__", None)  # noqa: B004 - inspected, not called
     )
+
+
+def check_picklable(credentials: CredentialsLike | None) -> None:
+    """Check that credentials are a recipe, which another process can follow, and hold no secret.
+
+    Raises:
+        ParameterError: if they are not.
+    """
+    recipe = isinstance(credentials, str | CredentialsRecipe | None) or _is_importable(credentials)
+    if not recipe:
+        raise ParameterError(
+            "credentials",
+            "cannot be pickled, because they may hold secrets; use a profile, an AssumeRole, the "
+            "import path of an async function, or the credentials of the other process, instead of "
+            f"{shown(credentials)}",
+        )
+
+
+def check_picklable_hook(parameter: str, hook: object) -> None:
+    """Check that another process can import a function.
+
+    Raises:
+        ParameterError: if it cannot.
+    """
+    if hook is not None and not _is_importable(hook):
+        raise ParameterError(
+            parameter,
+            "cannot be pickled, because another process cannot import it; use a function of a "
+            f"module instead of {shown(hook)}",
+        )
+
+
+def _is_importable(value: object) -> bool:
+    """Return whether a module's name and an attribute find this very object in any process."""
+    module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not isinstance(module, str) or not isinstance(name, str) or module.endswith("main__"):
+        return False
+    try:
+        found: object = attrgetter(name)(sys.modules[module])
+    except (KeyError, AttributeError):
+        return False
+    return found is value
+
+
+def shown(value: object) -> str:
+    """Return the `repr` of an option that may hold secrets, without them."""
+    if isinstance(value, str | Credentials | CredentialsRecipe | None):
+        return repr(value)
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str):
+        return f"{getattr(value, '__module__', None)}.{name}"
+    return f"<{type(value).__name__}>"

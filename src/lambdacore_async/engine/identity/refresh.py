@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -12,13 +11,12 @@ from typing import Final, NoReturn, TypeAlias
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.identity.redaction import redact
+from lambdacore_async.engine.observation import Call, CallKind, Observed, OnCall, logger
 from lambdacore_async.errors import CredentialsError, LambdaCoreError
 from lambdacore_async.protocol.sigv4 import Credentials, Signer
 
 #: An async function that returns credentials. Those with an `expires_at` are refreshed before it.
 CredentialsProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
-
-logger: Final = logging.getLogger("lambdacore_async")
 
 #: A background refresh starts this long before the credentials expire, and calls wait for the
 #: refresh from this long before. For short-lived credentials, at most these parts of the lifetime.
@@ -40,6 +38,7 @@ class RefreshingCredentials:
         provider: an async function that returns credentials, or fixed credentials.
         clock: the time of day. Defaults to the machine's.
         jitter: returns a random number from 0 to 1.
+        on_call: called when a refresh starts.
 
     Attributes:
         signer: signs requests; its cached keys are dropped when the credentials are replaced.
@@ -51,10 +50,12 @@ class RefreshingCredentials:
         *,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
+        on_call: OnCall | None = None,
     ) -> None:
-        self.signer = Signer()
+        self.signer: Signer = Signer()
         self._clock = clock or Clock()
         self._jitter = jitter
+        self._on_call = on_call
         self._credentials = provider if isinstance(provider, Credentials) else None
         self._provider = None if isinstance(provider, Credentials) else provider
         self._background_at = self._blocking_at = _NEVER
@@ -140,10 +141,17 @@ class RefreshingCredentials:
         if self._refresh is None:
             if self._closed or self._provider is None:
                 raise RuntimeError("the client is closed")
-            self._refresh = asyncio.create_task(_call_provider(self._provider))
+            self._refresh = asyncio.create_task(self._call(self._provider))
             # The callback runs before the callers that wait for the task continue.
             self._refresh.add_done_callback(self._finish_refresh)
         return self._refresh
+
+    async def _call(self, provider: CredentialsProvider) -> Credentials:
+        if self._on_call is None:
+            return await _call_provider(provider)
+        call = Call("RefreshCredentials", CallKind.REFRESH)
+        with Observed(self._on_call, call, self._clock.monotonic):
+            return await _call_provider(provider)
 
     def _finish_refresh(self, refresh: asyncio.Task[Credentials]) -> None:
         """Store the result or the failure: a background refresh has no caller to raise it to."""
@@ -178,9 +186,11 @@ class RefreshingCredentials:
             self._blocking_at = min(max(self._blocking_at, self._background_at), old.expires_at)
         why = str(failure) if failure.__cause__ is None else f"{failure}: {failure.__cause__}"
         logger.warning(
-            "credentials cannot be refreshed: %s; the current ones %s",
-            redact(why, old.secret_access_key, old.session_token),
-            "do not expire" if old.expires_at is None else f"expire at {old.expires_at}",
+            "credentials cannot be refreshed",
+            extra={
+                "error": redact(why, old.secret_access_key, old.session_token),
+                "expires_at": None if old.expires_at is None else old.expires_at.isoformat(),
+            },
         )
 
     def _replace(self, credentials: Credentials) -> None:

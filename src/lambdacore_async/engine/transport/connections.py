@@ -51,14 +51,16 @@ class DirectConnection(asyncio.BufferedProtocol):
     def __init__(
         self, lease: Connection, guard: Guard, buffer: memoryview, loop: asyncio.AbstractEventLoop
     ) -> None:
-        self._lease, self._guard, self.transport = lease, guard, guard.transport
+        self._lease, self._guard = lease, guard
+        self.transport: asyncio.Transport = guard.transport
         self._buffer = buffer
         self._loop = loop
         self._reader = ResponseReader()
         self._pending: asyncio.Future[Response] | None = None
-        self._read_timeout = self._attempt_due = self.due = math.inf
-        self.ended = False
-        self.idle_since = (0.0, 0.0)
+        self.due: float = math.inf
+        self._read_timeout = self._attempt_due = math.inf
+        self.ended: bool = False
+        self.idle_since: tuple[float, float] = (0.0, 0.0)
         self.transport.set_protocol(self)
 
     def send(self, request: Request, timeout: Timeout, started: float) -> asyncio.Future[Response]:

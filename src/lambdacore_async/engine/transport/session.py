@@ -148,6 +148,11 @@ class AiohttpTransport:
         if self._keeper is not None:
             await self._keeper.aclose()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a session of this transport's own is open."""
+        return self._keeper is not None and self._session is not None and not self._session.closed
+
     def _proxy_to(self, url: str) -> URL | None:
         """Return the environment's proxy for an endpoint, as it was at the first request to it.
 
