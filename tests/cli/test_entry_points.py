@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from lambdacore_async.__main__ import main
 from lambdacore_async._version import VERSION
+from lambdacore_async_command import main
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
@@ -17,7 +17,9 @@ def test_without_the_extra_one_line_says_what_to_install(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in tuple(sys.modules):
-        if name.partition(".")[0] == missing or name.startswith("lambdacore_async.cli"):
+        if name.partition(".")[0] == missing or name.startswith(
+            ("lambdacore_async.cli", "lambdacore_async_command.")
+        ):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(SystemExit) as exited:

@@ -45,34 +45,22 @@ async def test_get_as_json_keeps_the_order_and_looks_up_duplicates_once(
     service: LocalLambdaCore,
 ) -> None:
     result = await run("get", "none", "prod", "none", "--output", "json")
-    failed, found = json.loads(result.stdout)
+    (found,) = json.loads(result.stdout)
     assert service.calls == {"GetNetworkConnector": 2}
-    assert found["identifier"] == "prod"
-    assert found["connector"]["Name"] == "prod"
-    assert (
-        found["connector"]["Configuration"]["VpcEgressConfiguration"]["NetworkProtocol"] == "IPv4"
-    )
-    assert failed["identifier"] == "none"
-    assert failed["error"]["code"] == "ResourceNotFoundException"
-    assert failed["error"]["message"].startswith(
-        "Network connector not found for: "
+    assert found["Name"] == "prod"
+    assert found["Configuration"]["VpcEgressConfiguration"]["NetworkProtocol"] == "IPv4"
+    assert result.stderr.startswith(
+        "lambdacore: none: ResourceNotFoundException: Network connector not found for: "
         "arn:aws:lambda:us-east-1:123456789012:network-connector:none"
     )
-    assert re.fullmatch(r"[0-9a-f-]{36}", failed["error"]["request_id"])
 
 
-async def test_the_code_of_an_error_of_this_library_is_its_class_name(
+async def test_an_identifier_that_cannot_be_sent_is_a_failure_without_a_code(
     service: LocalLambdaCore,
 ) -> None:
     result = await run("get", "..", "--output", "jsonl")
-    assert json.loads(result.stdout) == {
-        "identifier": "..",
-        "error": {
-            "code": "ParameterError",
-            "message": "identifier: '..' cannot be sent in a URL's path",
-            "request_id": None,
-        },
-    }
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "lambdacore: ..: identifier: '..' cannot be sent in a URL's path\n"
 
 
 async def test_lookup_reads_a_file_with_one_identifier_per_line(
@@ -156,8 +144,10 @@ async def test_a_terminal_shows_colours_and_progress(
 async def test_list_prints_a_row_for_each_connector(service: LocalLambdaCore) -> None:
     result = await run("list")
     assert (result.exit_code, result.stderr) == (0, "")
-    assert re.search(r"^Name +Id +State +Version +Last modified *$", result.stdout, re.MULTILINE)
-    assert re.search(r"^prod +nc-[\w-]+ +ACTIVE +\d{4}-\d\d-\d\d ", result.stdout, re.MULTILINE)
+    assert re.search(
+        r"^Name +State +Latest version +Last modified +Id *$", result.stdout, re.MULTILINE
+    )
+    assert re.search(r"^prod +ACTIVE +\d{4}-\d\d-\d\dT[\d:.]+Z +nc-", result.stdout, re.MULTILINE)
     failed = await run("list", "--state", "FAILED", "--output", "json")
     assert [each["Name"] for each in json.loads(failed.stdout)] == ["full"]
     lines = (await run("list", "--output", "jsonl")).stdout.splitlines()
@@ -171,15 +161,18 @@ async def test_an_empty_listing_prints_nothing(service: LocalLambdaCore) -> None
 
 @pytest.mark.parametrize("output", ["table", "json"])
 def test_results_before_an_error_that_ends_the_run_are_printed(
-    output: str, monkeypatch: pytest.MonkeyPatch
+    output: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    file = tmp_path / "identifiers"
+    file.write_text("first\nsecond\n")
+
     def lookup(request: Request) -> Response:
         if request.target.endswith("/first"):
             return CONNECTOR
         raise CredentialsError("the credentials have expired")
 
     answering(monkeypatch, lookup)
-    result = CliRunner().invoke(app, ["get", "first", "second", "--output", output])
+    result = CliRunner().invoke(app, ["lookup", str(file), "--output", output])
     assert result.exit_code == 2
     assert result.stderr.endswith("lambdacore: the credentials have expired\n")
     assert "prod-egress" in result.output

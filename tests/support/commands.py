@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Self
 
 import pytest
-from typer.main import get_group
 from typer.testing import CliRunner, Result
 
 from lambdacore_async import ConnectorChange, ConnectorDeleted, NetworkConnectorSummary
@@ -22,6 +21,7 @@ from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async_command.root import COMMANDS
 from support.simulation import EventClock
 
 COMMAND = (sys.executable, "-m", "lambdacore_async")
@@ -38,7 +38,7 @@ def variables(service: LocalLambdaCore) -> dict[str, str]:
 
 def names_of_commands() -> set[str]:
     """Return the names of all commands."""
-    return set(get_group(app).commands)
+    return set(COMMANDS)
 
 
 async def run(

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
+from functools import partial
 from typing import Annotated, TypeAlias
 
 import typer
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.identifiers import read_identifiers
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region
+from lambdacore_async.cli.options import (
+    Columns,
+    EndpointUrl,
+    Format,
+    FormatOption,
+    Output,
+    Profile,
+    Query,
+    Region,
+    Sort,
+)
 from lambdacore_async.cli.results import (
-    SUMMARY_COLUMNS,
+    SUMMARY_MEMBERS,
     as_json,
+    show_connectors,
     show_members,
     show_results,
     show_rows,
 )
 from lambdacore_async.cli.running import run, status_of
+from lambdacore_async.cli.views import View, show_all
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.errors import LambdaCoreError
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
-    NetworkConnectorSummary,
 )
-from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Lookup, Lookups
 
 #: A function that starts a run of lookups.
@@ -39,16 +50,18 @@ def get(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    output: FormatOption = Format.TABLE,
+    query: Query = None,
+    columns: Columns = None,
+    sort: Sort = None,
 ) -> None:
     """Show every field of network connectors."""
+    view = View(output, query, columns, sort)
+    show = show_members if view.is_default else partial(show_connectors, view=view)
 
     async def work() -> int:
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
-            start = client.lookup_network_connectors
-            if output is Output.JSONL:
-                return await _stream(start(identifiers))
-            return await _look_up(start, identifiers, output, show_members)
+            return await _look_up(client.lookup_network_connectors, identifiers, Output.TABLE, show)
 
     run(work())
 
@@ -111,24 +124,17 @@ def list_connectors(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[
-        Output, typer.Option(help="Output format; `jsonl` prints each connector as it arrives.")
-    ] = Output.TABLE,
+    output: FormatOption = Format.TABLE,
+    query: Query = None,
+    columns: Columns = None,
+    sort: Sort = None,
 ) -> None:
     """List the account's network connectors in the region."""
+    view = View(output, query, columns, sort)
 
     async def work() -> int:
-        listed: list[NetworkConnectorSummary] = []
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
-            async for connector in client.list_network_connectors(state=state):
-                if output is Output.JSONL:
-                    printing.json_line(to_dict(connector))
-                else:
-                    listed.append(connector)
-        if output is Output.JSON:
-            printing.json_document([to_dict(connector) for connector in listed])
-        else:
-            printing.table(SUMMARY_COLUMNS, listed)
+            await show_all(client.list_network_connectors(state=state), view, SUMMARY_MEMBERS)
         return 0
 
     run(work())

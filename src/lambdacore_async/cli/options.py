@@ -16,6 +16,41 @@ class Output(StrEnum):
     JSONL = "jsonl"
 
 
+class Format(StrEnum):
+    """Output format of resources."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    NAME = "name"
+
+
+FormatOption = Annotated[
+    Format,
+    typer.Option(
+        "--output",
+        "-o",
+        case_sensitive=False,
+        help="Output format. `jsonl` is one line of JSON per resource, `name` only names.",
+    ),
+]
+Query = Annotated[
+    str | None,
+    typer.Option(help="JMESPath query on the API's members, as `--query` of the AWS CLI."),
+]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MEMBER,...",
+        help="Members for `table` and `csv`, such as Name,Configuration.VpcEgressConfiguration.",
+    ),
+]
+Sort = Annotated[
+    str | None,
+    typer.Option(metavar="MEMBER", help="Sort by this member; -MEMBER for the reverse order."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")]
 Region = Annotated[
     str | None,
     typer.Option(
@@ -35,3 +70,20 @@ EndpointUrl = Annotated[
 WaitTimeout = Annotated[
     float, typer.Option(min=0.01, max=1e9, help="Give up after this many seconds.")
 ]
+
+
+def tags_of(texts: list[str]) -> dict[str, str]:
+    """Return tags from texts `KEY=VALUE`.
+
+    Raises:
+        typer.BadParameter: if a text has another form, or a key is given twice.
+    """
+    tags: dict[str, str] = {}
+    for text in texts:
+        key, separator, value = text.partition("=")
+        if not (key and separator):
+            raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--tag")
+        if key in tags:
+            raise typer.BadParameter(f"duplicate key {key!r}", param_hint="--tag")
+        tags[key] = value
+    return tags

@@ -7,7 +7,6 @@ the window's title, hide text or forge a line. JSON is printed in ASCII, which n
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -67,13 +66,6 @@ class Column(Generic[Item]):
     value: Callable[[Item], str | None]
     min_width: int = 0
     right: bool = False
-
-
-def prepare_streams() -> None:
-    """Make standard output and error escape characters that their encoding lacks."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 def flush() -> None:

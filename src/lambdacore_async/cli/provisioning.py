@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region, WaitTimeout
+from lambdacore_async.cli.declarations import Check, FileOption, ensure_file
+from lambdacore_async.cli.options import (
+    EndpointUrl,
+    Output,
+    Profile,
+    Region,
+    WaitTimeout,
+    Yes,
+    tags_of,
+)
 from lambdacore_async.cli.results import (
     code_of,
     found_in,
@@ -31,7 +40,11 @@ from lambdacore_async.workflows.users import ConnectorInUseError
 
 
 def ensure(
-    name: Annotated[str, typer.Argument(help="Name of the connector.")],
+    name: Annotated[str | None, typer.Argument(help="Name of the connector.")] = None,
+    *,
+    file: FileOption = None,
+    check: Check = False,
+    yes: Yes = False,
     subnets: Annotated[
         list[str] | None,
         typer.Option("--subnet", help="ID of a subnet of the VPC; repeatable."),
@@ -66,13 +79,19 @@ def ensure(
     Repeatable options replace the connector's whole list. Settings that are not given stay
     unchanged.
     """
+    if file is not None and name is None:
+        ensure_file(
+            file, region, profile, endpoint_url, output, timeout=timeout, check=check, yes=yes
+        )
+    if name is None or file is not None or check:
+        raise typer.BadParameter("expected either NAME, or --file with or without --check")
     configuration = VpcEgressConfiguration(
         subnet_ids=subnets,
         security_group_ids=security_groups,
         network_protocol=network_protocol,
         associated_compute_resource_types=None if compute is None else [compute],
     )
-    values_by_key = _tags(tags or [])
+    values_by_key = tags_of(tags or [])
 
     async def work() -> int:
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
@@ -177,15 +196,3 @@ def _show_deleted(results: list[Lookup], *, waited: bool) -> None:
     for connector in found_in(results):
         printing.line(f"{connector.name}: {'deleted' if waited else 'deletion started'}")
     show_failures(results)
-
-
-def _tags(texts: list[str]) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for text in texts:
-        key, separator, value = text.partition("=")
-        if not (key and separator):
-            raise typer.BadParameter(f"{text!r} is not KEY=VALUE", param_hint="--tag")
-        if key in tags:
-            raise typer.BadParameter(f"duplicate key {key!r}", param_hint="--tag")
-        tags[key] = value
-    return tags

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from datetime import UTC
 from typing import Final
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.views import View
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -102,7 +104,7 @@ def _version(connector: NetworkConnectorSummary) -> str | None:
 
 def _last_modified(connector: NetworkConnectorSummary) -> str | None:
     modified = connector.last_modified
-    return None if modified is None else f"{modified:%Y-%m-%d %H:%M:%S}"
+    return None if modified is None else f"{modified.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 #: Columns of connectors.
@@ -114,6 +116,9 @@ CONNECTOR_COLUMNS: Final[Sequence[Column[NetworkConnector]]] = (
     Column("Protocol", protocol_of, min_width=WIDE),
     Column("Subnets", _subnet_count, min_width=WIDE, right=True),
 )
+#: The members of connectors, and of listed connectors, in tables and CSV.
+CONNECTOR_MEMBERS: Final = ("Name", "State", "LastUpdateStatus", "StateReasonCode", "LastModified")
+SUMMARY_MEMBERS: Final = ("Name", "State", "LatestVersion", "LastModified", "Id")
 #: Columns of listed connectors.
 SUMMARY_COLUMNS: Final[Sequence[Column[NetworkConnectorSummary]]] = (
     Column("Name", lambda connector: connector.name),
@@ -137,6 +142,12 @@ def show_members(results: list[Lookup]) -> None:
     for connector in found_in(results):
         printing.members(_leaves(to_dict(connector)))
         printing.line()
+    show_failures(results)
+
+
+def show_connectors(results: list[Lookup], view: View) -> None:
+    """Print the connectors as the view says, and the failures to standard error."""
+    view.show([to_dict(connector) for connector in found_in(results)], CONNECTOR_MEMBERS)
     show_failures(results)
 
 

@@ -1,0 +1,217 @@
+"""Formats resources in the wire's shape, with a choice of format, columns, order and query."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import AsyncIterable, Sequence
+from operator import itemgetter
+from typing import Any, Final
+
+import typer
+from attrs import frozen
+
+from lambdacore_async.cli import printing
+from lambdacore_async.cli.options import Format
+from lambdacore_async.cli.printing import Column
+from lambdacore_async.errors import ParameterError
+from lambdacore_async.models.shared import JSONValue
+from lambdacore_async.protocol.reading import is_array, is_object
+from lambdacore_async.protocol.writing import to_dict
+
+#: The members that name a resource, the first that it has.
+_NAMES: Final = ("Name", "RuntimeName", "Arn")
+
+
+def _compile(query: str) -> Any:
+    import jmespath.exceptions  # only queries need it
+
+    try:
+        return jmespath.compile(query)
+    except jmespath.exceptions.JMESPathError as error:
+        problem = f"not a JMESPath expression: {' '.join(str(error).split())}"
+        raise typer.BadParameter(problem, param_hint="--query") from None
+
+
+@frozen
+class View:
+    """What to print of resources, and how.
+
+    Raises:
+        typer.BadParameter: if the query is not a JMESPath expression.
+    """
+
+    output: Format = Format.TABLE
+    """The format."""
+    query: str | None = None
+    """JMESPath expression on the resource, or on the array of all resources."""
+    columns: str | None = None
+    """Members for tables and CSV, separated by commas; members of members follow a dot."""
+    sort: str | None = None
+    """Member to sort by, with a hyphen before it for the reverse order."""
+
+    def __attrs_post_init__(self) -> None:
+        if self.query is not None:
+            _compile(self.query)
+
+    @property
+    def is_default(self) -> bool:
+        """Whether this is the format `table`, without a choice of members."""
+        return self.output is Format.TABLE and not (self.query or self.columns)
+
+    @property
+    def streams(self) -> bool:
+        """Whether each resource can be printed before the next one is known."""
+        return self.output in (Format.JSONL, Format.NAME) and not (self.query or self.sort)
+
+    def show(self, value: JSONValue, columns: Sequence[str]) -> None:
+        """Print a resource, or an array of resources.
+
+        Args:
+            value: the resource or resources, as JSON.
+            columns: members for tables and CSV of an array, if the view names none.
+        """
+        if self.sort is not None and is_array(value):
+            value = _sorted(value, self.sort)
+        if self.query is not None:
+            value = _search(self.query, value)
+            columns = ()
+        items: Sequence[JSONValue] = value if is_array(value) else [value]
+        names = self.columns.split(",") if self.columns else columns
+        match self.output:
+            case Format.JSON:
+                printing.json_document(value)
+            case Format.JSONL:
+                for item in items:
+                    printing.json_line(item)
+            case Format.NAME:
+                for item in items:
+                    printing.line(_name(item))
+            case Format.CSV:
+                _show_csv(items, names)
+            case _ if is_array(value) or self.columns:
+                _show_table(items, names, titled=not self.columns)
+            case _ if is_object(value):
+                printing.members(leaves(value))
+            case _:
+                printing.line(text_of(value))
+
+
+def leaves(value: JSONValue, path: str = "") -> list[tuple[str, str]]:
+    """Return the text of each leaf of a JSON value, with its path."""
+    if is_object(value) and value:
+        return [
+            leaf
+            for name, member in value.items()
+            for leaf in leaves(member, f"{path}.{name}" if path else name)
+        ]
+    return [(path, text_of(value))]
+
+
+def text_of(value: JSONValue) -> str:
+    """Return the text of a value in a cell; the items of an array are separated by commas."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if is_array(value) and not any(is_object(item) or is_array(item) for item in value):
+        return ", ".join(map(text_of, value))
+    return json.dumps(value)
+
+
+def _search(query: str, value: JSONValue) -> Any:
+    import jmespath.exceptions
+
+    try:
+        return _compile(query).search(value)
+    except jmespath.exceptions.JMESPathError as error:
+        problem = " ".join(str(error).split())
+        raise ParameterError("--query", f"does not fit the result: {problem}") from None
+
+
+def _member(value: JSONValue, path: str) -> JSONValue:
+    """Return the member at a path, or `None`; the case of the path does not matter."""
+    for name in path.strip().casefold().split("."):
+        if not is_object(value):
+            return None
+        value = next((item for key, item in value.items() if key.casefold() == name), None)
+    return value
+
+
+def _sorted(items: Sequence[JSONValue], sort: str) -> list[JSONValue]:
+    path = sort.removeprefix("-")
+
+    def key(item: JSONValue) -> tuple[bool, float, str]:
+        member = _member(item, path)
+        number = float(member) if isinstance(member, int | float) else 0.0
+        return member is None, number, text_of(member)
+
+    return sorted(items, key=key, reverse=sort.startswith("-"))
+
+
+def _name(item: JSONValue) -> str:
+    if is_object(item):
+        return text_of(next((item[name] for name in _NAMES if item.get(name)), None))
+    return text_of(item)
+
+
+def _cells(items: Sequence[JSONValue], names: Sequence[str]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows; without names, that of all leaves of the items."""
+    if names:
+        return list(names), [[text_of(_member(item, name)) for name in names] for item in items]
+    rows = [dict(leaves(item)) for item in items]
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    return header, [[row.get(name, "") for name in header] for row in rows]
+
+
+def _show_csv(items: Sequence[JSONValue], names: Sequence[str]) -> None:
+    header, rows = _cells(items, names)
+    for row in ([name or "Value" for name in header], *rows):
+        stream = io.StringIO()
+        csv.writer(stream, lineterminator="").writerow(map(printing.printable, row))
+        printing.line(stream.getvalue())
+
+
+def _show_table(items: Sequence[JSONValue], names: Sequence[str], *, titled: bool) -> None:
+    header, rows = _cells(items, names)
+    columns: list[Column[Sequence[str]]] = []
+    width = 0
+    for index, name in enumerate(header):
+        title = (_title(name) if titled else name) or "Value"
+        width += 2 + max(len(title), *(len(row[index]) for row in rows)) if rows else 0
+        # A narrow terminal hides the columns at the end rather than cut those at the start.
+        columns.append(Column(title, itemgetter(index), min_width=width - 2 if titled else 0))
+    printing.table(columns, rows)
+
+
+def _title(name: str) -> str:
+    """Return a column's title: `Last modified` for `LastModified`."""
+    words = re.sub("(?<=[a-z])(?=[A-Z])", " ", name.rpartition(".")[2])
+    return printing.printable(words.capitalize())
+
+
+async def show_all(
+    models: AsyncIterable[object], view: View, columns: Sequence[str], limit: int | None = None
+) -> None:
+    """Print the resources of a listing, each as it arrives if the view can.
+
+    Args:
+        models: the listing.
+        view: what to print of it.
+        columns: the members in tables.
+        limit: the maximum number of resources. Defaults to all.
+    """
+    listed: list[JSONValue] = []
+    count = 0
+    async for model in models:
+        if view.streams:
+            view.show(to_dict(model), columns)
+        else:
+            listed.append(to_dict(model))
+        count += 1
+        if count == limit:
+            break
+    if not view.streams:
+        view.show(listed, columns)

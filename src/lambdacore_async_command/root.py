@@ -1,0 +1,146 @@
+"""The tree of commands, without the commands: each is imported when it runs or shows its help."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Annotated, Any, Final, NamedTuple, Protocol, runtime_checkable
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+
+class Command(NamedTuple):
+    """A command or a group of commands.
+
+    Attributes:
+        place: its module in `lambdacore_async.cli` and the name of its function there, or of its
+            `typer.Typer`.
+        help: its line in the list of commands.
+    """
+
+    place: str
+    help: str
+
+
+#: All commands by name, in the order of the help.
+COMMANDS: Final = {
+    "get": Command("lookups:get", "Show every field of network connectors."),
+    "list": Command("lookups:list_connectors", "List the network connectors in the region."),
+    "lookup": Command("lookups:lookup", "Look up connectors named in a file, many at a time."),
+    "ensure": Command("provisioning:ensure", "Create or update a connector and wait for it."),
+    "create": Command("operations:create", "Create a network connector."),
+    "update": Command("operations:update", "Update a network connector."),
+    "delete": Command("provisioning:delete", "Delete a network connector."),
+    "diff": Command("declarations:diff", "Compare connectors with the file that declares them."),
+    "wait": Command("waiting:wait", "Wait until a connector is active, updated or deleted."),
+    "watch": Command("waiting:watch", "Watch network connectors for changes."),
+    "doctor": Command("doctor:doctor", "Explain why a connector is stuck or failed."),
+    "prune": Command("declarations:prune", "Delete old versions of a connector."),
+    "versions": Command("operations:versions", "List the versions of a connector."),
+    "tags": Command("operations:tags", "Tags of connectors and runtimes."),
+    "runtimes": Command("operations:runtimes", "Runtimes, their versions and aliases."),
+    "demo": Command("service:demo", "See the library at work, without an AWS account."),
+    "local": Command("service:local", "Run a local emulator of AWS Lambda Core."),
+}
+
+
+@runtime_checkable
+class _UsageError(Protocol):
+    """An error of typer or click; their classes share no public base class."""
+
+    message: str
+
+
+class _Commands(TyperGroup):
+    """The group of all commands; it escapes the messages that typer itself prints."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer passes it
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - typer passes it
+        """Return a stand-in, which is enough for the help and the completion of names."""
+        command = COMMANDS.get(cmd_name)
+        return None if command is None else TyperCommand(cmd_name, help=command.help)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command and load(str(name)), rest
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # some encodings lack the characters of names
+                stream.reconfigure(errors="backslashreplace")
+        return super().main(*args, **options)
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        with _escaped_usage_errors():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: Any) -> Any:
+        with _escaped_usage_errors():
+            return super().invoke(ctx)
+
+
+def load(name: str) -> Any:
+    """Import a command and return it as typer runs it."""
+    module, _, attribute = COMMANDS[name].place.partition(":")
+    found = getattr(import_module(f"lambdacore_async.cli.{module}"), attribute)
+    if not isinstance(found, typer.Typer):
+        group = typer.Typer(rich_markup_mode=None, add_completion=False)
+        group.command(name, context_settings=_SETTINGS)(found)
+        found = group
+    return get_command(found)
+
+
+@contextmanager
+def _escaped_usage_errors() -> Generator[None]:
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, _UsageError):
+            from lambdacore_async.cli import printing  # too slow to import for the help
+
+            # Typer itself would write UTF-8 to a stream in ASCII.
+            encoding = sys.stderr.encoding
+            message = printing.printable(error.message).encode(encoding, "backslashreplace")
+            error.message = message.decode(encoding)
+        raise
+
+
+_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+
+app: typer.Typer = typer.Typer(
+    cls=_Commands,
+    help="Look up, provision and watch AWS Lambda Core network connectors; run a local emulator.",
+    no_args_is_help=True,
+    context_settings=_SETTINGS,
+    # Rich's help takes half as much time again, and breaks the lines of examples.
+    rich_markup_mode=None,
+    # Typer's tracebacks would show the values of local variables, credentials included.
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - typer's calling convention
+    if requested:
+        from importlib.metadata import version  # only this line needs it
+
+        print(f"lambdacore-async {version('lambdacore-async')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None: ...

@@ -1,0 +1,192 @@
+"""Connectors declared in files: the plan, its application, drift; and pruning."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lambdacore_async.cli import app
+from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.protocol.messages import Request, Response
+from support.commands import answering, run
+
+NEW = """
+- Name: new
+  OperatorRole: arn:aws:iam::123456789012:role/operator
+  Tags: {team: web}
+  Configuration:
+    VpcEgressConfiguration:
+      SubnetIds: [subnet-0123456789abcdef0]
+      SecurityGroupIds: [sg-0123456789abcdef0]
+      NetworkProtocol: IPv4
+      AssociatedComputeResourceTypes: [MicroVm]
+"""
+DUAL_STACK = """
+- Name: prod
+  Configuration: {VpcEgressConfiguration: {NetworkProtocol: DualStack, SubnetIds: [subnet-1]}}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "connectors.yaml"
+    path.write_text(NEW + DUAL_STACK.replace(", SubnetIds: [subnet-1]", ""))
+    return path
+
+
+async def test_a_plan_shows_what_would_change_and_changes_nothing(
+    service: LocalLambdaCore, file: Path
+) -> None:
+    for arguments in (("diff", str(file)), ("ensure", "-f", str(file), "--check")):
+        result = await run(*arguments)
+        assert (result.exit_code, result.stderr) == (1, "")
+        words = [line.split() for line in result.stdout.splitlines()]
+        assert ["create", "new"] in words
+        assert ["update", "prod", "network_protocol", "IPv4", "DualStack"] in words
+    assert "CreateNetworkConnector" not in service.calls
+
+
+async def test_a_plan_is_applied_once(service: LocalLambdaCore, file: Path) -> None:
+    result = await run("ensure", "--file", str(file), "--yes")
+    assert (result.exit_code, result.stderr) == (0, "2 of 2 connectors ensured\n")
+    again = await run("ensure", "-f", str(file))
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert again.stdout.count("unchanged") == 2
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl"])
+async def test_a_plan_is_printed_as_json(
+    output: str, service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    file = tmp_path / "prod.yaml"
+    file.write_text(DUAL_STACK)
+    plan = json.loads((await run("diff", str(file), "-o", output)).stdout)
+    only = plan[0] if output == "json" else plan
+    assert (only["Action"], only["Name"]) == ("update", "prod")
+    assert {
+        "Member": "subnet_ids",
+        "Actual": ["subnet-0123456789abcdef0"],
+        "Declared": ["subnet-1"],
+    } in only["Drifts"]
+    assert re.search(r"subnet-0123456789abcdef0 +subnet-1", (await run("diff", str(file))).stdout)
+
+
+async def test_structures_and_unset_members_are_shown_in_a_plan(
+    service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    file = tmp_path / "prod.yaml"
+    elastic = "ElasticIpConfiguration: {Type: ServiceManaged}"
+    file.write_text(f"[{{Name: prod, Configuration: {{VpcEgressConfiguration: {{{elastic}}}}}}}]")
+    table = (await run("diff", str(file))).stdout
+    assert '{"Type": "ServiceManaged"}' in table
+
+
+async def test_what_get_prints_is_a_declaration_without_drift(
+    service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    for output in ("json", "jsonl"):
+        file = tmp_path / f"prod.{output}"
+        file.write_text((await run("get", "prod", "-o", output)).stdout)
+        assert (await run("diff", str(file))).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("{", "not YAML or JSON"),
+        ("[]", "declares no connectors"),
+        ("NetworkConnectors: [x]", "connector 1: expected an object, got str"),
+        ("[{Name: a, Nmae: b}]", "connector 1: unknown member 'Nmae'"),
+        ("[{Name: a}]", "connector 1: Configuration: required"),
+        (DUAL_STACK + DUAL_STACK, "declares 'prod' twice"),
+    ],
+)
+async def test_a_wrong_file_is_misuse(text: str, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "connectors.yaml"
+    file.write_text(text)
+    result = await run("diff", str(file))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert problem in result.stderr
+
+
+async def test_without_a_terminal_changes_need_yes(service: LocalLambdaCore, file: Path) -> None:
+    result = await run("ensure", "-f", str(file))
+    assert result.exit_code == 2
+    assert "--yes: required to apply changes without a terminal" in result.stderr
+    assert "CreateNetworkConnector" not in service.calls
+
+
+def test_a_refused_plan_applies_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, lambda _: Response(403, {}, b'{"code": "AccessDeniedException"}'))
+    result = CliRunner().invoke(app, ["ensure", "-f", str(file), "--yes"])
+    assert result.exit_code == 1
+    assert result.stderr.count("AccessDeniedException") == 2
+
+
+@pytest.mark.parametrize("answer", ["y\n", "n\n"])
+async def test_on_a_terminal_changes_are_asked_for(
+    answer: str, service: LocalLambdaCore, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal:
+        isatty = staticmethod(lambda: True)
+
+    monkeypatch.setattr("lambdacore_async.cli.declarations.sys", type(sys)("sys"))
+    monkeypatch.setattr("lambdacore_async.cli.declarations.sys.stdin", Terminal, raising=False)
+    result = await asyncio.to_thread(
+        CliRunner().invoke, app, ["ensure", "-f", str(file)], input=answer
+    )
+    assert "change 2 connectors?" in result.stderr
+    assert result.exit_code == (0 if answer == "y\n" else 1)
+    assert ("CreateNetworkConnector" in service.calls) == (answer == "y\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("prod", "--check"), ("prod", "-f", "FILE")])
+async def test_ensure_takes_a_name_or_a_file(arguments: tuple[str, ...], file: Path) -> None:
+    words = [word.replace("FILE", str(file)) for word in arguments]
+    result = await run("ensure", *words)
+    assert result.exit_code == 2
+    assert "expected either NAME, or --file" in result.stderr
+
+
+async def test_old_versions_are_pruned(service: LocalLambdaCore, tmp_path: Path) -> None:
+    file = tmp_path / "prod.yaml"
+    file.write_text(DUAL_STACK.replace(", SubnetIds: [subnet-1]", ""))
+    assert (await run("ensure", "-f", str(file), "--yes")).exit_code == 0
+    result = await run("prune", "prod", "--keep", "1", "--yes")
+    assert result.exit_code == 0
+    assert result.stdout.endswith(":1\n")
+    assert result.stderr == "deletion started: 1 versions\n"
+
+
+def test_versions_that_cannot_be_deleted_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def respond(request: Request) -> Response:
+        if request.method == "DELETE":
+            return Response(409, {}, b'{"code": "ResourceConflictException"}')
+        arn = "arn:aws:lambda:us-east-1:123456789012:network-connector:nc-1"
+        if request.target.endswith("versions") or "versions?" in request.target:
+            each = [
+                {"Arn": arn, "VersionArn": f"{arn}:{n}", "Name": "prod", "Id": "nc-1", "Version": n,
+                 "State": "ACTIVE"} for n in (1, 2, 3)
+            ]  # fmt: skip
+            return Response(200, {}, json.dumps({"NetworkConnectorVersions": each}).encode())
+        body = {"Arn": arn, "Name": "prod", "Id": "nc-1", "State": "ACTIVE"}
+        return Response(200, {}, json.dumps(body).encode())
+
+    answering(monkeypatch, respond)
+    result = CliRunner().invoke(app, ["prune", "prod", "--keep", "1", "--yes"])
+    assert result.exit_code == 1
+    assert "ResourceConflictException" in result.stderr
+
+
+def test_pruning_is_asked_for_on_a_terminal() -> None:
+    result = CliRunner().invoke(
+        app, ["prune", "prod", "--keep", "1"], input="n\n", env={"TTY_COMPATIBLE": "1"}
+    )
+    assert result.exit_code == 1
+    assert "delete versions of prod except 1?" in result.stderr
