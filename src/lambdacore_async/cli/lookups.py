@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 import typer
 
@@ -31,6 +32,8 @@ from lambdacore_async.workflows.lookups import Failed, Lookup, Lookups
 #: A function that starts a run of lookups.
 Start: TypeAlias = Callable[[Iterable[str] | AsyncIterable[str]], Lookups]
 
+_SECONDS_BEFORE_SPINNER: Final = 0.3
+
 
 def get(
     identifiers: Annotated[
@@ -48,7 +51,7 @@ def get(
             start = client.lookup_network_connectors
             if output is Output.JSONL:
                 return await _stream(start(identifiers))
-            return await _look_up(start, identifiers, output, show_members)
+            return await _look_up(client, start, identifiers, output, show_members)
 
     run(work())
 
@@ -95,7 +98,9 @@ def lookup(
                 )
 
             if output is not Output.JSONL:
-                return await _look_up(start, [line async for line in lines], output, show_rows)
+                return await _look_up(
+                    client, start, [line async for line in lines], output, show_rows
+                )
             refused: list[Failed] = []
             async with aclosing(_identifiers(lines, refused)) as identifiers:
                 return await _stream(start(identifiers)) | status_of(refused)
@@ -118,13 +123,17 @@ def list_connectors(
     """List the account's network connectors in the region."""
 
     async def work() -> int:
-        listed: list[NetworkConnectorSummary] = []
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
-            async for connector in client.list_network_connectors(state=state):
-                if output is Output.JSONL:
+            listing = client.list_network_connectors(state=state)
+            if output is Output.JSONL:
+                async for connector in listing:
                     printing.json_line(to_dict(connector))
-                else:
+                return 0
+            listed: list[NetworkConnectorSummary] = []
+            with printing.spinner("Listing", after=_SECONDS_BEFORE_SPINNER) as show:
+                async for connector in listing:
                     listed.append(connector)
+                    show(f"{len(listed):,}")
         if output is Output.JSON:
             printing.json_document([to_dict(connector) for connector in listed])
         else:
@@ -134,7 +143,9 @@ def list_connectors(
     run(work())
 
 
-async def collect(lookups: Lookups, count: int, results: dict[str, Lookup]) -> None:
+async def collect(
+    client: LambdaCoreClient, lookups: Lookups, count: int, results: dict[str, Lookup]
+) -> None:
     """Add the results of a run to `results` by identifier, with progress shown on a terminal."""
     failed = 0
     with printing.counter("Looking up", count) as step:
@@ -142,10 +153,17 @@ async def collect(lookups: Lookups, count: int, results: dict[str, Lookup]) -> N
             async for result in lookups:
                 results[result.identifier] = result
                 failed += isinstance(result, Failed)
-                step(failed)
+                step(failed, _pace(client))
+
+
+def _pace(client: LambdaCoreClient) -> str:
+    """Say that the client goes slower because of throttling, if it does."""
+    rate = client.stats().rate
+    return "" if rate is None else f"throttled to {rate:,.0f}/s"
 
 
 async def _look_up(
+    client: LambdaCoreClient,
     start: Start,
     lines: Iterable[str | Failed],
     output: Output,
@@ -166,7 +184,11 @@ async def _look_up(
         return status_of(done)
 
     try:
-        await collect(start(identifiers), len(identifiers), results)
+        await collect(client, start(identifiers), len(identifiers), results)
+    except asyncio.CancelledError:  # Ctrl-C
+        show()
+        printing.error(f"interrupted: {len(results):,} of {len(identifiers):,} done")
+        raise
     except LambdaCoreError:
         # Print the results so far even if an error, such as expired credentials, ends the run.
         if results:
