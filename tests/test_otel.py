@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from lambdacore_async import (
+    ApiError,
     Attempt,
     Call,
     Credentials,
@@ -25,9 +26,10 @@ from lambdacore_async import (
     LambdaCoreClient,
     ResourceNotFoundException,
     Target,
+    TransportError,
 )
 from lambdacore_async.local import LocalLambdaCore
-from lambdacore_async.local.faults import ServiceError, Throttle
+from lambdacore_async.local.faults import Reset, ServiceError, Throttle
 from lambdacore_async.otel import OpenTelemetry
 from lambdacore_async.testing import simulated_time
 
@@ -146,6 +148,34 @@ def test_a_failed_call_has_the_type_of_its_error(telemetry: Telemetry) -> None:
     assert attributes["error.type"] == "ResourceNotFoundException"
 
 
+def test_a_call_tells_the_outcome_of_its_last_attempt(telemetry: Telemetry) -> None:
+    service = LocalLambdaCore()
+    service.faults.script(ServiceError(503), Reset())
+
+    async def work(client: LambdaCoreClient) -> None:
+        with pytest.raises(TransportError):
+            await client.get_network_connector("prod")
+
+    use(service, telemetry, work, max_attempts=2)
+    (call,) = telemetry.spans()["LambdaCore/GetNetworkConnector"]
+    assert call.attributes is not None
+    assert call.attributes["http.request.resend_count"] == 1
+    assert call.attributes["error.type"] == "TransportError"
+    assert "http.response.status_code" not in call.attributes
+    assert "aws.request_id" not in call.attributes
+
+
+def test_the_type_of_an_error_has_no_control_characters(telemetry: Telemetry) -> None:
+    call = Call("GetRuntime", error=ApiError("", code="Odd\x1b[2JException"))
+
+    with telemetry.hook(call):
+        pass
+
+    (span,) = telemetry.spans()["LambdaCore/GetRuntime"]
+    assert span.attributes is not None
+    assert span.attributes["error.type"] == "Odd\\x1b[2JException"
+
+
 def test_a_run_is_the_parent_of_its_calls(telemetry: Telemetry) -> None:
     async def work(client: LambdaCoreClient) -> None:
         await client.lookup_network_connectors(["prod"]).report()
@@ -158,6 +188,7 @@ def test_a_run_is_the_parent_of_its_calls(telemetry: Telemetry) -> None:
     assert call.parent is not None
     assert (run.kind, run.parent) == (SpanKind.INTERNAL, None)
     assert call.parent.span_id == run.context.span_id
+    assert run.attributes == {"cloud.region": "us-east-1"}
 
 
 def test_throttling_and_the_rate_are_metrics(telemetry: Telemetry) -> None:
@@ -208,17 +239,20 @@ def test_a_refresh_of_credentials_has_a_span_without_a_parent(telemetry: Telemet
         return answer
 
     async def work(client: LambdaCoreClient) -> None:
+        view = client.with_options(credentials=provide, label="blue")
         with pytest.raises(CredentialsError):
-            await client.get_network_connector("prod")
+            await view.get_network_connector("prod")
         await asyncio.sleep(60)
-        await client.get_network_connector("prod")
+        await view.get_network_connector("prod")
 
-    use(service, telemetry, work, credentials=provide)
+    use(service, telemetry, work)
     failed, done = telemetry.spans()["RefreshCredentials"]
     assert (failed.parent, done.parent) == (None, None)
     assert failed.status.status_code is StatusCode.ERROR
     points = telemetry.points()["lambdacore.client.credential_refreshes"]
-    assert points == [({"error.type": "OSError"}, 1), ({}, 1)]
+    label = {"lambdacore.label": "blue"}
+    assert points == [({**label, "error.type": "OSError"}, 1), (label, 1)]
+    assert done.attributes == label
 
 
 async def test_the_instrumentation_of_aiohttp_adds_nothing(telemetry: Telemetry) -> None:

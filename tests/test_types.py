@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 import lambdacore_async
 from lambdacore_async import (
+    ClientOptions,
     ComputeResourceType,
     ElasticIpConfiguration,
     ElasticIpType,
@@ -86,7 +87,8 @@ def test_all_parameters_with_enums_are_found() -> None:
 
 def test_retry_modes_are_literal_strings() -> None:
     assert get_args(RetryMode) == MODES
-    for function in (LambdaCoreClient.__init__, LambdaCoreClient.with_options):
+    functions = (LambdaCoreClient.__init__, LambdaCoreClient.with_options, ClientOptions.__init__)
+    for function in functions:
         assert get_type_hints(function)["retry_mode"] == RetryMode | None
 
 

@@ -103,7 +103,8 @@ class OpenTelemetry:
                         yield
                 finally:
                     context.detach(token)
-                    self._refreshes.add(1, _error_type(call.error))
+                    label = _known({"lambdacore.label": call.label})
+                    self._refreshes.add(1, {**label, **_error_type(call.error)})
 
     @contextmanager
     def _span(self, call: Call, name: str, kind: SpanKind) -> Generator[Span]:
@@ -113,7 +114,9 @@ class OpenTelemetry:
             try:
                 yield span
             finally:
-                span.set_attributes(_known({"lambdacore.label": call.label}))
+                span.set_attributes(
+                    _known({"cloud.region": call.region, "lambdacore.label": call.label})
+                )
                 _set_error(span, call.error)
 
     def _end_call(self, call: Call, span: Span) -> None:
@@ -124,26 +127,22 @@ class OpenTelemetry:
         }
         span.set_attributes({**attributes, **_known({"lambdacore.identifier": call.identifier})})
         for attempt in call.attempts:
-            self._add_attempt(attempt, attributes, span)
+            self._add_attempt(attempt, attributes)
+        if call.attempts:
+            span.set_attributes(_outcome(call.attempts[-1]))
         self._duration.record(call.seconds, {**attributes, **_error_type(call.error)})
 
-    def _add_attempt(
-        self, attempt: Attempt, attributes: dict[str, AttributeValue], parent: Span
-    ) -> None:
-        outcome = _known(
-            {
-                "http.response.status_code": attempt.status,
-                "aws.request_id": attempt.request_id and escaped(attempt.request_id, _MAX_TEXT),
-                "http.request.resend_count": attempt.number - 1 or None,
-            }
-        )
-        parent.set_attributes(outcome)
+    def _add_attempt(self, attempt: Attempt, attributes: dict[str, AttributeValue]) -> None:
         if attempt.ended is not None:
             end = int(attempt.ended.timestamp() * 1e9)
             span = self._tracer.start_span(
                 "attempt",
                 kind=SpanKind.CLIENT,
-                attributes={**attributes, **outcome, "lambdacore.waited": attempt.waited},
+                attributes={
+                    **attributes,
+                    **_outcome(attempt),
+                    "lambdacore.waited": attempt.waited,
+                },
                 start_time=end - int(attempt.seconds * 1e9),
                 record_exception=False,
                 set_status_on_exception=False,
@@ -172,6 +171,16 @@ def _known(attributes: dict[str, str | int | None]) -> dict[str, AttributeValue]
     return {name: value for name, value in attributes.items() if value is not None}
 
 
+def _outcome(attempt: Attempt) -> dict[str, AttributeValue]:
+    return _known(
+        {
+            "http.response.status_code": attempt.status,
+            "aws.request_id": attempt.request_id and escaped(attempt.request_id, _MAX_TEXT),
+            "http.request.resend_count": attempt.number - 1 or None,
+        }
+    )
+
+
 def _place(region: str | None, endpoint: str | None) -> dict[str, AttributeValue]:
     url = urlsplit(endpoint or "")
     return _known({"cloud.region": region, "server.address": url.hostname, "server.port": url.port})
@@ -180,7 +189,8 @@ def _place(region: str | None, endpoint: str | None) -> dict[str, AttributeValue
 def _error_type(error: BaseException | None) -> dict[str, AttributeValue]:
     if error is None:
         return {}
-    return {"error.type": error.code if isinstance(error, ApiError) else type(error).__name__}
+    kind = error.code if isinstance(error, ApiError) else type(error).__name__
+    return {"error.type": escaped(kind, _MAX_TEXT)}
 
 
 def _set_error(span: Span, error: BaseException | None) -> None:

@@ -36,9 +36,10 @@ async def test_get_exits_with_1_and_prints_the_error_if_a_lookup_fails(
     result = await run("get", "prod", "[red]none")
     assert result.exit_code == 1
     assert re.search(
-        r"\[red\]none +ResourceNotFoundException +Network connector not found for: "
-        r"arn:aws:lambda:us-east-1:123456789012:network-connector:\[red\]none",
-        result.stdout,
+        r"^lambdacore: \[red\]none: ResourceNotFoundException: Network connector not found for: "
+        r"arn:aws:lambda:us-east-1:123456789012:network-connector:\[red\]none .*"
+        r"\(operation GetNetworkConnector, request ID [0-9a-f-]{36}\)\n$",
+        result.stderr,
     )
 
 
@@ -80,12 +81,13 @@ async def test_lookup_reads_a_file_with_one_identifier_per_line(
     service: LocalLambdaCore, tmp_path: Path
 ) -> None:
     file = tmp_path / "identifiers"
-    file.write_bytes(b"full\r\n\n  \nnone\nprod")
+    file.write_bytes(b"full\r\n\n  \nnone\n# prod\nprod")
     result = await run("lookup", str(file))
-    assert (result.exit_code, result.stderr) == (1, "")
+    assert result.exit_code == 1
     assert re.search(r"full +FAILED +SubnetOutOfIPAddresses +IPv4 +1", result.stdout)
     assert re.search(r"prod +ACTIVE +IPv4 +1", result.stdout)
-    assert re.search(r"none +ResourceNotFoundException", result.stdout)
+    assert result.stderr.startswith("lambdacore: none: ResourceNotFoundException: ")
+    assert result.stderr.count("\n") == 1
     assert result.stdout.index("full") < result.stdout.index("prod")
 
 
@@ -121,7 +123,8 @@ async def test_a_file_that_cannot_be_read_is_a_one_line_error_and_status_2(
     for path in (tmp_path, tmp_path / "none"):
         result = await run("lookup", str(path), "--output", output)
         assert (result.exit_code, result.stdout) == (2, "")
-        assert re.fullmatch(r"lambdacore: .*directory.*\n", result.stderr)
+        assert re.fullmatch(r"lambdacore: .*(directory|no such file).*\n", result.stderr)
+    assert f"to look up one connector, run `lambdacore get {path}`" in result.stderr
 
 
 async def test_an_open_pipe_is_served_line_by_line_until_ctrl_c(
@@ -180,8 +183,8 @@ def test_results_before_an_error_that_ends_the_run_are_printed(
     answering(monkeypatch, lookup)
     result = CliRunner().invoke(app, ["get", "first", "second", "--output", output])
     assert result.exit_code == 2
-    assert result.stderr == "lambdacore: the credentials have expired\n"
-    assert "prod-egress" in result.stdout
+    assert result.stderr.endswith("lambdacore: the credentials have expired\n")
+    assert "prod-egress" in result.output
 
 
 @pytest.mark.parametrize("output", ["table", "json", "jsonl"])
@@ -191,7 +194,10 @@ def test_a_refused_listing_exits_with_1_and_prints_the_code(
     answering(monkeypatch, lambda _: refusal("AccessDeniedException", 403))
     result = CliRunner().invoke(app, ["list", "--output", output])
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "lambdacore: AccessDeniedException: AccessDeniedException it is\n"
+    assert result.stderr == (
+        "lambdacore: AccessDeniedException: AccessDeniedException it is "
+        "(operation ListNetworkConnectors)\n"
+    )
 
 
 async def test_ctrl_c_prints_what_is_done_and_how_much_that_is(
@@ -213,6 +219,17 @@ async def test_ctrl_c_prints_what_is_done_and_how_much_that_is(
     output, errors = await process.communicate()
     assert (process.returncode, errors) == (130, b"lambdacore: interrupted: 1 of 2 done\n")
     assert re.search(r"^prod +ACTIVE", output.decode(), re.MULTILINE)
+
+
+def test_ctrl_c_during_a_get_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(request: Request) -> Response:
+        signal.raise_signal(signal.SIGINT)
+        return CONNECTOR
+
+    answering(monkeypatch, interrupt)
+    result = CliRunner().invoke(app, ["get", "first", "second"])
+    assert result.exit_code == 130
+    assert re.search(r"^lambdacore: interrupted: [0-2] of 2 done\n$", result.stderr, re.MULTILINE)
 
 
 async def test_get_indents_the_members_of_objects_and_breaks_no_value_in_two(

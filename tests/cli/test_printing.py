@@ -195,7 +195,7 @@ def test_markup_and_emoji_codes_are_printed_unchanged(
     command: str, env: dict[str, str] | None, tmp_path: Path
 ) -> None:
     text = "[red]x[/red][link=http://a]:smile:"
-    assert text in RICH.sub("", run(command, text, "a connector", tmp_path, env).stdout)
+    assert text in RICH.sub("", run(command, text, "a connector", tmp_path, env).output)
 
 
 def test_progress_shows_markup_and_emoji_codes_unchanged(tmp_path: Path) -> None:
@@ -206,12 +206,13 @@ def test_progress_shows_markup_and_emoji_codes_unchanged(tmp_path: Path) -> None
 
 def test_a_name_cannot_forge_a_line_of_watch(tmp_path: Path) -> None:
     result = run("watch", "a ACTIVE added\nprod ACTIVE deleted\n", "a connector", tmp_path)
-    assert result.stdout == "a ACTIVE added\\nprod ACTIVE deleted\\n  added\n"
+    _, line = result.stdout.split(" ", 1)
+    assert line == "a ACTIVE added\\nprod ACTIVE deleted\\n - added\n"
 
 
 def test_a_long_text_is_cut(tmp_path: Path) -> None:
     result = run("watch", "n" * 5_000, "a connector", tmp_path)
-    assert result.stdout == f"{'n' * 1_000}...  added\n"
+    assert result.stdout.endswith(f"Z {'n' * 1_000}... - added\n")
 
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if "\ud800" not in text])
@@ -300,8 +301,9 @@ async def test_a_process_with_ascii_output_prints_names_and_errors(
         env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
     )
     output, errors = await process.communicate()
-    assert (process.returncode, errors) == (1, b"")
-    assert rb"caf\xe9 \u754c \U0001f680" in output
+    assert process.returncode == 1
+    assert b"ACTIVE" in output
+    assert rb"caf\xe9 \u754c \U0001f680" in errors
 
 
 def test_streams_that_cannot_be_reconfigured_are_left_alone(

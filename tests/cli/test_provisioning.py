@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from lambdacore_async import ConnectorUser, ConnectorUserKind, LambdaCoreClient
+from lambdacore_async.cli import printing
 from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.local.faults import ErrorResponse
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
@@ -50,8 +51,8 @@ async def test_ensure_prints_why_a_connector_failed_and_the_remedy(
     service.state.fail_next("CreateNetworkConnector", OUT_OF_ADDRESSES)
     result = await run("ensure", "new", *VPC)
     assert result.exit_code == 1
-    assert re.search(r"new +WaiterFailedError +.*SubnetOutOfIPAddresses", result.stdout)
-    assert CAUSES[OUT_OF_ADDRESSES].remedy in result.stdout
+    assert re.search(r"new: WaiterFailedError: .*SubnetOutOfIPAddresses", result.stderr)
+    assert CAUSES[OUT_OF_ADDRESSES].remedy in result.stderr
 
 
 async def test_ensure_shows_the_state_on_a_terminal_until_its_timeout(
@@ -61,7 +62,7 @@ async def test_ensure_shows_the_state_on_a_terminal_until_its_timeout(
     service.state.put_network_connector("slow", state=NetworkConnectorState.PENDING)
     result = await run("ensure", "slow", *VPC, "--timeout", "60")
     assert result.exit_code == 1
-    assert re.search(r"slow +WaiterTimeoutError", result.stdout)
+    assert re.search(r"slow: WaiterTimeoutError: ", result.stderr)
     assert re.search(r"Ensuring slow +PENDING", result.stderr)
 
 
@@ -92,37 +93,76 @@ async def test_ensure_refuses_invalid_arguments(
 
 
 @pytest.mark.parametrize("wait", [False, True])
-async def test_delete_prints_nothing_with_and_without_waiting(
-    service: LocalLambdaCore, *, wait: bool
-) -> None:
-    result = await run("delete", "prod", *(["--wait"] if wait else []))
-    assert (result.exit_code, result.output) == (0, "")
-    assert service.calls["DeleteNetworkConnector"] == 1
-    assert (service.calls["GetNetworkConnector"] > 0) is wait
+async def test_delete_says_what_it_does(service: LocalLambdaCore, *, wait: bool) -> None:
+    result = await run("delete", "prod", "full", *(["--wait"] if wait else []))
+    what = "deleted" if wait else "deletion started"
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"prod: {what}\nfull: {what}\n"
+    assert service.calls["DeleteNetworkConnector"] == 2
+
+
+async def test_delete_prints_what_it_deleted_as_json(service: LocalLambdaCore) -> None:
+    result = await run("delete", "prod", "none", "--output", "json")
+    deleted, failed = json.loads(result.stdout)
+    assert (result.exit_code, deleted["connector"]["State"]) == (1, "DELETING")
+    assert failed["error"]["code"] == "ResourceNotFoundException"
 
 
 @pytest.mark.parametrize("wait", [False, True])
-async def test_deleting_a_connector_that_does_not_exist_succeeds(
+async def test_deleting_a_connector_that_does_not_exist_fails_unless_that_is_ignored(
     service: LocalLambdaCore, *, wait: bool
 ) -> None:
-    result = await run("delete", "none", *(["--wait"] if wait else []))
-    assert (result.exit_code, result.output) == (0, "")
+    options = ["--wait"] if wait else []
+    result = await run("delete", "nope", "prod", *options)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("lambdacore: nope: ResourceNotFoundException: ")
+    assert service.calls["DeleteNetworkConnector"] == 1
+    ignored = await run("delete", "nope", "--ignore-not-found", *options)
+    assert (ignored.exit_code, ignored.stderr) == (0, "nope: not found\n")
 
 
-async def test_a_connector_in_use_is_not_deleted(
+@pytest.mark.parametrize(
+    ("answer", "deleted"), [("y\n", True), ("YES\n", True), ("n\n", False), ("", False)]
+)
+async def test_delete_shows_users_and_asks_on_a_terminal(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch, answer: str, *, deleted: bool
+) -> None:
+    service.state.put_web_function("shop", "prod")
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = await run("delete", "prod", answer=answer)
+    assert result.exit_code == (0 if deleted else 1)
+    assert "prod is used by WebFunction arn:aws:lambda" in result.stderr
+    assert "Delete prod? [y/N] " in result.stderr
+    assert service.calls["DeleteNetworkConnector"] == deleted
+
+
+async def test_delete_asks_though_it_may_not_look_for_users(
     service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    users = [ConnectorUser(ConnectorUserKind.MICRO_VM, "m-1", None, "prod")]
+    service.faults.script(None, ErrorResponse("AccessDeniedException", 403))
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = await run("delete", "prod", answer="y\n")
+    assert result.exit_code == 0
+    assert "prod: could not look for what uses it: AccessDeniedException\n" in result.stderr
 
-    async def users_of(self: LambdaCoreClient, connector: str) -> tuple[ConnectorUser, ...]:
-        return tuple(users)
 
-    monkeypatch.setattr(LambdaCoreClient, "users_of", users_of)
+@pytest.mark.parametrize("option", ["--yes", "-y"])
+async def test_delete_does_not_ask_if_told_so(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = await run("delete", "prod", option)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert service.calls["ListMicrovms"] == 0
+
+
+async def test_a_connector_in_use_is_not_deleted(service: LocalLambdaCore) -> None:
+    service.state.put_microvm("m-1", ["prod"])
     result = await run("delete", "prod", "--unless-used")
     assert result.exit_code == 1
-    assert "ConnectorInUseError" in result.stdout
+    assert "prod: ConnectorInUseError: " in result.stderr
     assert service.calls["DeleteNetworkConnector"] == 0
-    users.clear()
+    service.state.put_microvm("m-1", [])
     assert (await run("delete", "prod", "--unless-used")).exit_code == 0
     assert service.calls["DeleteNetworkConnector"] == 1
 
@@ -132,4 +172,4 @@ async def test_a_failed_deletion_exits_with_1_and_prints_why(service: LocalLambd
     service.state.fail_next("DeleteNetworkConnector", OUT_OF_ADDRESSES, seconds=0.3)
     result = await run("delete", "prod", "--wait")
     assert result.exit_code == 1
-    assert re.search(r"prod +WaiterFailedError +.*SubnetOutOfIPAddresses", result.stdout)
+    assert re.search(r"prod: WaiterFailedError: .*SubnetOutOfIPAddresses", result.stderr)

@@ -47,7 +47,7 @@ async def test_an_unreachable_service_is_a_failed_lookup(no_waiting: None) -> No
     async with LocalLambdaCore() as service:
         env = variables(service)
     result = await run("get", "prod", "--output", "jsonl", env=env)
-    assert result.exit_code == 1
+    assert result.exit_code == 3
     assert json.loads(result.stdout)["error"]["code"] == "TransportError"
 
 

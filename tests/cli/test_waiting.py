@@ -57,11 +57,10 @@ async def test_watch_prints_lines_until_ctrl_c(service: LocalLambdaCore) -> None
     process = await start("watch", "--interval", "0.1")
     assert process.stdout is not None
     lines = [(await process.stdout.readline()).decode() for _ in range(2)]
-    assert {"prod ACTIVE added\n", "full FAILED added\n"} >= {
-        line for line in lines if not line.startswith("aws")
-    }
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line) for line in lines)
+    assert {"prod ACTIVE added\n", "full FAILED added\n"} == {line[21:] for line in lines}
     service.state.put_network_connector("late")
-    while (line := (await process.stdout.readline()).decode()) != "late ACTIVE added\n":
+    while not (line := (await process.stdout.readline()).decode()).endswith(" late ACTIVE added\n"):
         assert line
     process.send_signal(signal.SIGINT)
     _, errors = await process.communicate()
@@ -104,25 +103,53 @@ async def test_watch_prints_each_change_as_json(service: LocalLambdaCore, change
         "deleted",
     ]
     assert lines[13]["connector"]["LatestVersion"] == 2
+    assert lines[13]["before"]["State"] == "ACTIVE"
+    assert lines[0]["before"] is None
+    assert all(line["time"].endswith("Z") for line in lines)
 
 
 async def test_watch_prints_one_line_per_change_if_not_on_a_terminal(
     service: LocalLambdaCore, changes: None
 ) -> None:
-    lines = (await run("watch")).stdout.splitlines()
-    assert lines[0] == "c-00  added"
+    lines = [line[21:] for line in (await run("watch")).stdout.splitlines()]
+    assert lines[0] == "c-00 - added"
     assert lines[12:15] == [
-        "c-00 ACTIVE state changed",
+        "c-00 - -> ACTIVE state changed",
         "c-00 ACTIVE updated",
         "c-00 ACTIVE deleted",
     ]
 
 
-async def test_watch_updates_a_table_on_a_terminal(service: LocalLambdaCore, changes: None) -> None:
-    result = await run("watch", env={"TTY_COMPATIBLE": "1", "FORCE_COLOR": "1", "COLUMNS": "120"})
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", result.stdout)
+TERMINAL = {"TTY_COMPATIBLE": "1", "FORCE_COLOR": "1", "COLUMNS": "120", "LINES": "10"}
+
+
+async def test_watch_draws_once_for_many_changes(service: LocalLambdaCore, changes: None) -> None:
+    result = await run("watch", env=TERMINAL)
     assert result.exit_code == 0
-    assert re.search(r"c-00 +nc-0 +ACTIVE +state changed", text)
-    assert re.search(r"c-00 +nc-0 +ACTIVE +2 +2026-11-24 00:00:00 +updated", text)
-    assert re.search(r"c-01 +nc-1 *\n", text)  # no longer among the most recent changes
-    assert text.rstrip().endswith("none")
+    assert result.stdout.count("connectors:") <= 2
+    assert "0 connectors: " in result.stdout
+
+
+async def test_the_latest_change_is_on_top_and_as_many_rows_as_fit(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connectors = [
+        NetworkConnectorSummary(
+            f"arn:{number}",
+            f"c-{number:04}",
+            f"nc-{number}",
+            NetworkConnectorType.VPC_EGRESS,
+            NetworkConnectorState.PENDING,
+        )
+        for number in range(1000)
+    ]
+    active = evolve(connectors[7], state=NetworkConnectorState.ACTIVE)
+    watch = Changes(*map(ConnectorAdded, connectors), ConnectorStateChanged(connectors[7], active))
+    monkeypatch.setattr(LambdaCoreClient, "watch_network_connectors", lambda *_, **__: watch)
+    text = (await run("watch", env=TERMINAL)).stdout
+    rows = re.findall(r"c-\d{4} .*", text)
+    assert "1,000 connectors: 999 PENDING, 1 ACTIVE" in text
+    assert re.search(r"c-0007 +nc-7 +.*ACTIVE.* state changed", rows[0])
+    assert rows[1].startswith("c-0999")
+    drawings = text.count("1,000 connectors")
+    assert (len(rows), drawings <= 2) == (6 * drawings, True)

@@ -344,9 +344,8 @@ class Text(str, Enum):  # noqa: UP042 - a StrEnum formats as its value
 
 
 async def test_a_member_of_a_string_enum_counts_as_its_value() -> None:
-    settings = await resolve(
-        {}, ClientOptions(Text.REGION, endpoint_url=Text.URL, retry_mode=Text.MODE)
-    )
+    mode: Any = Text.MODE
+    settings = await resolve({}, ClientOptions(Text.REGION, endpoint_url=Text.URL, retry_mode=mode))
     shown = (settings.region, settings.endpoint_url, settings.policy.mode)
     assert [f"{each}" for each in shown] == ["eu-west-1", "https://a.example", "adaptive"]
 

@@ -9,10 +9,12 @@ import warnings
 from collections.abc import AsyncIterator, Generator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -235,14 +237,21 @@ def test_a_hook_is_a_plain_function(option: str) -> None:
         assert caught.value.parameter == option
 
 
-async def test_an_attempt_tells_how_long_the_rate_limiter_delayed_it(
-    service: LocalLambdaCore,
-) -> None:
+def test_an_attempt_tells_how_long_the_rate_limiter_delayed_it() -> None:
     attempts: list[Attempt] = []
-    async with service.client(max_rate=100, on_attempt=attempts.append) as client:
-        await asyncio.gather(*[client.get_network_connector("a") for _ in range(20)])
-    assert attempts[0].waited == 0
-    assert max(each.waited for each in attempts) > 0
+
+    async def main() -> None:
+        service = LocalLambdaCore()
+        service.state.put_network_connector("a")
+        async with service, service.client(max_rate=100, on_attempt=attempts.append) as client:
+            await asyncio.gather(*[client.get_network_connector("a") for _ in range(31)])
+
+    with simulated_time():
+        asyncio.run(main())
+    waited = sorted(each.waited for each in attempts)
+    # The maximum rate lets eleven requests go at once, then one every 10 ms.
+    assert waited[:11] == [0] * 11
+    assert waited[11:] == pytest.approx([0.01 * number for number in range(1, 21)])
 
 
 # Logs
@@ -282,6 +291,37 @@ def test_a_corrected_clock_is_a_warning_once(caplog: pytest.LogCaptureFixture) -
     )
     assert vars(record)["host"] == "lambda.test"
     assert vars(record)["offset_seconds"] > 1e9
+
+
+def test_logs_about_an_account_have_its_label(caplog: pytest.LogCaptureFixture) -> None:
+    service = LocalLambdaCore(rate_limit=(10, 10))
+    start = datetime(2026, 11, 24, tzinfo=UTC)
+    refreshes = 0
+
+    async def provide() -> Credentials:
+        nonlocal refreshes
+        refreshes += 1
+        if refreshes > 1:
+            raise OSError("the vault is sealed")
+        return evolve(service.credentials, expires_at=start + timedelta(minutes=10))
+
+    async def main() -> None:
+        async with service, service.client() as client:
+            view = client.with_options(credentials=provide, label="blue\n")
+            await view.lookup_network_connectors([f"c-{n}" for n in range(100)]).report()
+            await asyncio.sleep(420)
+            with pytest.raises(ResourceNotFoundException):
+                await view.get_network_connector("c-1")
+
+    with caplog.at_level("INFO", "lambdacore_async"), simulated_time(start=start):
+        asyncio.run(main())
+    labels = {record.getMessage(): vars(record)["label"] for record in caplog.records}
+    for message in (
+        "the service throttles: requests are sent at a limited rate",
+        "a request failed, and is retried",
+        "credentials cannot be refreshed",
+    ):
+        assert labels[message] == "blue\\n"
 
 
 # repr and forgotten clients

@@ -41,9 +41,17 @@ def names_of_commands() -> set[str]:
     return set(get_group(app).commands)
 
 
-async def run(*arguments: str, env: Mapping[str, str | None] | None = None) -> Result:
-    """Run a command in a thread, while the service runs on the event loop."""
-    return await asyncio.to_thread(CliRunner().invoke, app, arguments, env=env)
+async def run(
+    *arguments: str, env: Mapping[str, str | None] | None = None, answer: str = ""
+) -> Result:
+    """Run a command in a thread, while the service runs on the event loop.
+
+    Args:
+        arguments: the command and its arguments.
+        env: variables to set or remove.
+        answer: the text on standard input.
+    """
+    return await asyncio.to_thread(CliRunner().invoke, app, arguments, input=answer, env=env)
 
 
 async def start(*arguments: str) -> asyncio.subprocess.Process:

@@ -28,7 +28,8 @@ _BLANKS: Final = string.whitespace + "\N{NO-BREAK SPACE}\N{ZERO WIDTH NO-BREAK S
 async def read_identifiers(file: str) -> AsyncGenerator[str | Failed]:
     """Yield each line's identifier as it is read, or a `Failed` if the line is not an identifier.
 
-    Blank lines are skipped. Memory use does not depend on the length of a line.
+    Blank lines, and lines that start with `#`, are skipped. Memory use does not depend on the
+    length of a line.
 
     Args:
         file: path of a file in UTF-8, or in UTF-16 with a byte order mark; `-` is standard input.
@@ -52,9 +53,9 @@ async def read_identifiers(file: str) -> AsyncGenerator[str | Failed]:
 
 
 def _identifier(number: int, line: str) -> str | Failed | None:
-    """Return a line's identifier, a `Failed` if it is invalid, or `None` if it is blank."""
+    """Return a line's identifier, a `Failed` if it is invalid, or `None` if it has none."""
     text = line.strip(_BLANKS)
-    if not text:
+    if not text or text.startswith("#"):
         return None
     if len(text) > _MAX_LENGTH:
         problem = f"longer than {_MAX_LENGTH:,} characters"
@@ -75,7 +76,12 @@ def _identifier(number: int, line: str) -> str | Failed | None:
 
 async def _read_text(file: str) -> AsyncGenerator[str]:
     r"""Yield decoded text, with `\n` as the line ending and U+FFFD for undecodable bytes."""
-    descriptor = 0 if file == "-" else os.open(file, os.O_RDONLY)
+    try:
+        descriptor = 0 if file == "-" else os.open(file, os.O_RDONLY)
+    except FileNotFoundError:
+        raise ParameterError(
+            "FILE", f"no such file: {file}; to look up one connector, run `lambdacore get {file}`"
+        ) from None
     # A pipe or a terminal may be silent for hours. The descriptor is read directly because the
     # waiting thread would hold the lock of `sys.stdin`.
     read = partial(os.read, descriptor, _CHUNK)

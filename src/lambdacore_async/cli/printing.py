@@ -14,11 +14,12 @@ import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import islice
 from typing import Final, Generic, TypeVar
 
 from attrs import frozen
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import (
     BarColumn,
@@ -42,6 +43,8 @@ from lambdacore_async.models.shared import JSONValue
 _MAX_TEXT: Final = 1_000
 #: Width of output that is not a terminal, in characters: enough for any row.
 _UNBOUNDED: Final = 100_000
+#: Lines of a live table that are no rows: its caption, its header, a rule and the cursor's line.
+_AROUND_ROWS: Final = 4
 
 _STYLES: Final[Mapping[str, str]] = {
     NetworkConnectorState.ACTIVE: "green",
@@ -136,21 +139,37 @@ def labelled(label: str, text: str) -> None:
     _Stream().print(Text.assemble(_text(f"{label:<8}", "bold"), _text(text)))
 
 
+def can_ask() -> bool:
+    """Return whether a person can answer: standard input and standard error are terminals."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal, and return whether the answer is yes; the default is no."""
+    print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def is_terminal() -> bool:
     """Return whether standard output is a terminal, or the environment says that it is."""
     return _Stream().is_terminal
 
 
 @contextmanager
-def live_table(columns: Sequence[Column[Item]]) -> Generator[Callable[[Sequence[Item]], None]]:
-    """Keep one table on the terminal; yield a function that replaces its rows."""
+def live_table(
+    columns: Sequence[Column[Item]],
+) -> Generator[Callable[[Iterable[Item], str], None]]:
+    """Keep one table on the terminal; yield a function that replaces its rows and its caption.
+
+    The table has as many rows as fit on the terminal.
+    """
     stream = _Stream()
     with Live(console=stream, auto_refresh=False) as live:
 
-        def show(items: Sequence[Item]) -> None:
-            live.update(
-                _table(columns, items, stream.width) if items else _text("none"), refresh=True
-            )
+        def show(items: Iterable[Item], caption: str) -> None:
+            fitting = list(islice(items, max(stream.height - _AROUND_ROWS, 1)))
+            table = _table(columns, fitting, stream.width)
+            live.update(Group(_text(caption, "bold"), table), refresh=True)
 
         yield show
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region, WaitTimeout
-from lambdacore_async.cli.results import show_failures, show_results, state_of
+from lambdacore_async.cli.results import (
+    code_of,
+    found_in,
+    show_failures,
+    show_results,
+    state_of,
+)
 from lambdacore_async.cli.running import result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.errors import ResourceNotFoundException
+from lambdacore_async.engine.threads import run_in_thread
+from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
+    NetworkConnector,
     NetworkProtocol,
     VpcEgressConfiguration,
 )
-from lambdacore_async.workflows.lookups import Failed, Found
+from lambdacore_async.workflows.lookups import Failed, Found, Lookup
 from lambdacore_async.workflows.users import ConnectorInUseError
 
 
@@ -86,10 +94,17 @@ def ensure(
 
 
 def delete(
-    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
+    identifiers: Annotated[
+        list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER...")
+    ],
     *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before deleting.")] = False,
+    ignore_not_found: Annotated[
+        bool,
+        typer.Option("--ignore-not-found", help="Succeed if a connector does not exist."),
+    ] = False,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until the connector is deleted.")
+        bool, typer.Option("--wait", help="Wait until the connectors are deleted.")
     ] = False,
     unless_used: Annotated[
         bool,
@@ -101,29 +116,67 @@ def delete(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
+    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
-    """Delete a network connector or one of its versions; succeeds if it does not exist."""
+    """Delete network connectors, or versions of them.
 
-    async def begin(client: LambdaCoreClient, show: Callable[[str], None]) -> object:
-        if unless_used and (users := await client.users_of(identifier)):
+    On a terminal, it shows what uses each connector, and asks.
+
+    Example: lambdacore delete prod-egress test-egress --wait
+    """
+
+    async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector:
+        found = await client.get_network_connector(identifier)
+        users = await client.users_of(found) if unless_used else ()
+        if users:
             raise ConnectorInUseError(users)
-        if not wait:
-            return await client.delete_network_connector(identifier)
-        await client.delete_network_connector_and_wait(
-            identifier, timeout=timeout, on_change=lambda connector: show(state_of(connector))
-        )
-        return None
+        if not (yes or unless_used) and printing.can_ask():
+            await _show_users(client, found)
+        if not yes and printing.can_ask():
+            question = f"Delete {identifier}?"
+            if not await run_in_thread(partial(printing.ask, question)):
+                raise typer.Abort
+        with printing.spinner(f"Deleting {identifier}") as show:
+            if not wait:
+                return await client.delete_network_connector(identifier)
+            await client.delete_network_connector_and_wait(
+                identifier, timeout=timeout, on_change=lambda connector: show(state_of(connector))
+            )
+            return found
 
     async def work() -> int:
+        results: list[Lookup] = []
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
-            with printing.spinner(f"Deleting {identifier}") as show:
-                result = await result_of(identifier, begin(client, show))
-        if not isinstance(result, Failed) or isinstance(result.error, ResourceNotFoundException):
-            return 0
-        show_failures([result])
-        return status_of([result])
+            for identifier in dict.fromkeys(identifiers):
+                done = await result_of(identifier, begin(client, identifier))
+                missing = isinstance(done, Failed) and isinstance(
+                    done.error, ResourceNotFoundException
+                )
+                if missing and ignore_not_found:
+                    printing.log(f"{identifier}: not found")
+                    continue
+                results.append(done if isinstance(done, Failed) else Found(identifier, done))
+        show_results(results, output, partial(_show_deleted, waited=wait))
+        return status_of(results)
 
     run(work())
+
+
+async def _show_users(client: LambdaCoreClient, connector: NetworkConnector) -> None:
+    """Tell on standard error what uses a connector, as far as the caller may know."""
+    try:
+        users = await client.users_of(connector)
+    except LambdaCoreError as error:
+        printing.log(f"{connector.name}: could not look for what uses it: {code_of(error)}")
+        return
+    for user in users:
+        printing.log(f"{connector.name} is used by {user}")
+
+
+def _show_deleted(results: list[Lookup], *, waited: bool) -> None:
+    for connector in found_in(results):
+        printing.line(f"{connector.name}: {'deleted' if waited else 'deletion started'}")
+    show_failures(results)
 
 
 def _tags(texts: list[str]) -> dict[str, str]:

@@ -6,12 +6,21 @@ Each table is a list of columns. To add a column, add an entry to one of the lis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from typing import Final
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.printing import Column
-from lambdacore_async.errors import ApiError, LambdaCoreError
+from lambdacore_async.errors import (
+    EXPIRED_CODES,
+    REPLACED_CODES,
+    ApiError,
+    ConfigurationError,
+    CredentialsError,
+    LambdaCoreError,
+    ParameterError,
+)
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorSummary,
@@ -35,6 +44,34 @@ def message_of(error: LambdaCoreError) -> str:
     """Return an error's message and notes, without details such as its operation and status."""
     message = error.message if isinstance(error, ApiError) else str(error.args[0])
     return " ".join((message, *notes_of(error)))
+
+
+def explanation_of(error: LambdaCoreError) -> str:
+    """Return an error as one line: its code, message, operation and request ID."""
+    if isinstance(error, ConfigurationError | CredentialsError | ParameterError):
+        return _in_words_of_the_shell(message_of(error))
+    details = [
+        f"{name} {value}"
+        for name, value in (("operation", error.operation), ("request ID", error.request_id))
+        if value
+    ]
+    about = f" ({', '.join(details)})" if details else ""
+    return f"{code_of(error)}: {message_of(error)}{about}"
+
+
+def _in_words_of_the_shell(message: str) -> str:
+    """Return a message of the library with what a person at a shell can do."""
+    for argument, option in _SHELL_WORDS:
+        message = message.replace(argument, option)
+    return message
+
+
+#: What the library's messages suggest to programs, and what the command line has instead.
+_SHELL_WORDS: Final = (
+    ("pass credentials=Credentials(...), or set", "set"),
+    (", or allow_plain_http", ""),
+    ("no region: pass one, or set", "no region: pass --region, or set"),
+)
 
 
 def reason_code_of(connector: NetworkConnector) -> str | None:
@@ -85,12 +122,6 @@ SUMMARY_COLUMNS: Final[Sequence[Column[NetworkConnectorSummary]]] = (
     Column("Version", _version),
     Column("Last modified", _last_modified),
 )
-#: Columns of failures.
-FAILURE_COLUMNS: Final[Sequence[Column[Failed]]] = (
-    Column("Failed", lambda failure: failure.identifier),
-    Column("Error", lambda failure: code_of(failure.error)),
-    Column("Message", lambda failure: message_of(failure.error)),
-)
 
 
 def show_rows(results: list[Lookup]) -> None:
@@ -110,8 +141,16 @@ def show_members(results: list[Lookup]) -> None:
 
 
 def show_failures(results: list[Lookup]) -> None:
-    """Print a row for each failure."""
-    printing.table(FAILURE_COLUMNS, failed_in(results))
+    """Print a line for each failure to standard error; one for all that failed in the same way."""
+    same: dict[str, list[str]] = {}
+    for failure in failed_in(results):
+        error = copy(failure.error)
+        if isinstance(error, ApiError) and error.code in EXPIRED_CODES | REPLACED_CODES:
+            error.request_id = None  # the credentials are refused whatever the request
+        same.setdefault(explanation_of(error), []).append(failure.identifier)
+    for explanation, identifiers in same.items():
+        what = identifiers[0] if len(identifiers) == 1 else f"{len(identifiers):,} connectors"
+        printing.error(f"{what}:", explanation)
 
 
 def show_results(

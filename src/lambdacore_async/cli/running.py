@@ -11,17 +11,25 @@ from typing import Any, Final, NoReturn, TypeVar
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.results import code_of, message_of
+from lambdacore_async.cli.results import code_of, explanation_of
 from lambdacore_async.errors import (
+    EXPIRED_CODES,
+    REPLACED_CODES,
     ConfigurationError,
     CredentialsError,
     LambdaCoreError,
     ParameterError,
+    ResponseError,
+    TransportError,
 )
 from lambdacore_async.workflows.lookups import Failed, Lookup
 
+#: Something failed: it was not found, was refused, or ended in a failed state.
 SOME_FAILED: Final = 1
+#: The command or the set-up is wrong: arguments, configuration or credentials.
 USAGE_ERROR: Final = 2
+#: The service or the network failed.
+UNAVAILABLE: Final = 3
 #: The status that shells report for a process killed by a signal: 128 plus the signal's number.
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
@@ -48,8 +56,26 @@ async def result_of(identifier: str, work: Awaitable[Result]) -> Result | Failed
 
 
 def status_of(results: Iterable[Lookup]) -> int:
-    """Return the exit status of a command with these results."""
-    return SOME_FAILED if any(isinstance(result, Failed) for result in results) else 0
+    """Return the exit status of a command with these results.
+
+    An identifier that cannot be sent is one that failed: the others were looked up.
+    """
+    failed = [result.error for result in results if isinstance(result, Failed)]
+    return max(
+        (
+            SOME_FAILED if isinstance(error, ParameterError) else status_of_error(error)
+            for error in failed
+        ),
+        default=0,
+    )
+
+
+def status_of_error(error: LambdaCoreError) -> int:
+    """Return the exit status of a command that ends with an error."""
+    if isinstance(error, _USAGE_ERRORS) or code_of(error) in EXPIRED_CODES | REPLACED_CODES:
+        return USAGE_ERROR
+    unreadable = isinstance(error, TransportError | ResponseError)
+    return UNAVAILABLE if unreadable or error.transient or error.throttling else SOME_FAILED
 
 
 def run(work: Coroutine[Any, Any, int]) -> NoReturn:
@@ -67,12 +93,9 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
         status = BROKEN_PIPE
         # Discard buffered output; Python would report an error when it flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except _USAGE_ERRORS as error:
-        status = USAGE_ERROR
-        printing.error(message_of(error))
     except LambdaCoreError as error:
-        status = SOME_FAILED
-        printing.error(f"{code_of(error)}:", message_of(error))
+        status = status_of_error(error)
+        printing.error(explanation_of(error))
     except OSError as error:
         status = USAGE_ERROR
         printing.error(str(error))

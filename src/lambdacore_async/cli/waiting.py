@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Final, TypeAlias
+from functools import partial
+from typing import Annotated, Final
 
 import typer
 
@@ -16,6 +20,7 @@ from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
+from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Found
 from lambdacore_async.workflows.watching import (
@@ -32,11 +37,7 @@ _CHANGES: Final[Mapping[type[ConnectorChange], str]] = {
     ConnectorUpdated: "updated",
     ConnectorDeleted: "deleted",
 }
-#: Number of recently changed connectors whose last change the table shows.
-_RECENT: Final = 10
-
-#: A function that shows a change, given all connectors after it.
-Show: TypeAlias = Callable[[ConnectorChange, Iterable[NetworkConnectorSummary]], None]
+_SECONDS_PER_DRAWING: Final = 0.25
 
 
 class Goal(StrEnum):
@@ -109,43 +110,98 @@ def watch(
         async with (
             LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
             client.watch_network_connectors(poll_interval=interval) as changes,
+            _printing(output) as show,
         ):
-            with _printing(output) as show:
-                async for change in changes:
-                    show(change, changes.snapshot)
+            async for change in changes:
+                show(change)
         return 0
 
     run(work())
 
 
-@contextmanager
-def _printing(output: WatchOutput) -> Generator[Show]:
+@asynccontextmanager
+async def _printing(output: WatchOutput) -> AsyncGenerator[Callable[[ConnectorChange], None]]:
     """Yield a function that prints changes in the format of `output`."""
     if output is WatchOutput.JSONL:
-        yield lambda change, _: printing.json_line(
-            {"change": _CHANGES[type(change)], "connector": to_dict(change.connector)}
-        )
+        yield lambda change: printing.json_line(_as_json(change))
     elif printing.is_terminal():
-        with _live_table() as show:
+        async with _live_table() as show:
             yield show
     else:
-        yield lambda change, _: printing.line(
-            change.connector.name, change.connector.state or "", _CHANGES[type(change)]
+        yield lambda change: printing.line(
+            _now(), change.connector.name, _states(change), _CHANGES[type(change)]
         )
 
 
-@contextmanager
-def _live_table() -> Generator[Show]:
-    """Keep a table of all connectors on the terminal, with the most recent changes."""
-    recent: dict[str, str] = {}
-    changed = Column[NetworkConnectorSummary]("Change", lambda each: recent.get(each.id))
-    with printing.live_table([*SUMMARY_COLUMNS, changed]) as replace_rows:
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
-        def show(change: ConnectorChange, connectors: Iterable[NetworkConnectorSummary]) -> None:
-            recent.pop(change.connector.id, None)
-            recent[change.connector.id] = _CHANGES[type(change)]
-            for forgotten in list(recent)[:-_RECENT]:
-                del recent[forgotten]
-            replace_rows(sorted(connectors, key=lambda each: each.name))
 
-        yield show
+def _before(change: ConnectorChange) -> NetworkConnectorSummary | None:
+    return change.before if isinstance(change, ConnectorStateChanged | ConnectorUpdated) else None
+
+
+def _states(change: ConnectorChange) -> str:
+    """Return the state, after the former one if it has changed."""
+    before, now = _before(change), change.connector.state or "-"
+    return f"{before.state or '-'} -> {now}" if before and before.state != now else now
+
+
+def _as_json(change: ConnectorChange) -> dict[str, JSONValue]:
+    before = _before(change)
+    return {
+        "time": _now(),
+        "change": _CHANGES[type(change)],
+        "connector": to_dict(change.connector),
+        "before": None if before is None else to_dict(before),
+    }
+
+
+@asynccontextmanager
+async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
+    """Keep a table of connectors on the terminal, the latest change on top.
+
+    It is drawn at most four times a second, because the first poll alone may bring thousands of
+    changes, and with as many rows as fit.
+    """
+    #: The last change of each connector, in the order of changes.
+    latest: dict[str, ConnectorChange] = {}
+    states: Counter[str] = Counter()
+    changed = asyncio.Event()
+
+    def show(change: ConnectorChange) -> None:
+        last = latest.pop(change.connector.id, None)
+        if last is not None:
+            states[last.connector.state or "-"] -= 1
+        if not isinstance(change, ConnectorDeleted):
+            latest[change.connector.id] = change
+            states[change.connector.state or "-"] += 1
+        changed.set()
+
+    columns = [
+        *(Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS),
+        Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)]),
+    ]
+    with printing.live_table(columns) as draw:
+
+        def redraw() -> None:
+            counts = (f"{count:,} {state}" for state, count in states.most_common() if count)
+            draw(reversed(latest.values()), f"{len(latest):,} connectors: {', '.join(counts)}")
+
+        async def redraw_often() -> None:
+            while True:
+                await changed.wait()
+                changed.clear()
+                redraw()
+                await asyncio.sleep(_SECONDS_PER_DRAWING)
+
+        drawing = asyncio.create_task(redraw_often())
+        try:
+            yield show
+            redraw()
+        finally:
+            drawing.cancel()
+
+
+def _of_connector(column: Column[NetworkConnectorSummary], change: ConnectorChange) -> str | None:
+    return column.value(change.connector)

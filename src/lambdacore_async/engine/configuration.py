@@ -31,7 +31,7 @@ from lambdacore_async.engine.observation import Attempt, OnCall
 from lambdacore_async.engine.pipeline import Settings
 from lambdacore_async.engine.profiles import Profile, SharedConfig
 from lambdacore_async.engine.rate_limit import as_max_rate
-from lambdacore_async.engine.retry import MAX_ATTEMPTS, MODES, RetryPolicy
+from lambdacore_async.engine.retry import MAX_ATTEMPTS, MODES, RetryMode, RetryPolicy
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.engine.transport.session import AiohttpTransport
 from lambdacore_async.engine.transport.timeouts import Timeout
@@ -189,7 +189,7 @@ class ClientOptions:
     allow_plain_http: bool = False
     use_fips_endpoint: bool | None = None
     use_dualstack_endpoint: bool | None = None
-    retry_mode: str | None = None
+    retry_mode: RetryMode | None = None
     max_attempts: int | None = None
     timeout: Timeout = field(factory=Timeout, converter=as_timeout)
     max_connections: int = 100

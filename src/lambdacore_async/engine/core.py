@@ -175,7 +175,7 @@ class Core:
                 lambda: evolve(
                     mine,
                     credentials=RefreshingCredentials(
-                        provider, clock=mine.clock, on_call=mine.on_call
+                        provider, clock=mine.clock, on_call=mine.on_call, label=options.label
                     ),
                 ),
             )

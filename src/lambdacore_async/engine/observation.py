@@ -29,6 +29,11 @@ def shown(value: object) -> str:
     return escaped(repr(value), _SHOWN)
 
 
+def shown_text(value: object) -> str | None:
+    """Return the text of a value as one line of bounded length; `None` for `None`."""
+    return None if value is None else escaped(str(value), _SHOWN)
+
+
 @frozen
 class Attempt:
     """One request of a call and its outcome, for metrics and tracing.
@@ -96,7 +101,8 @@ class Call:
     label: str | None = field(default=None, repr=shown)
     """The label of the view or `Target`."""
     region: str | None = None
-    """The AWS region; `None` until the client knows it, and for a refresh."""
+    """The AWS region; `None` until the client knows it, for a refresh, and for a run across
+    targets."""
     endpoint: str | None = None
     """The URL of the endpoint; `None` until the client knows it."""
     attempts: list[Attempt] = field(factory=list[Attempt], repr=False)
@@ -210,23 +216,19 @@ def _values(attempt: Attempt) -> dict[str, object]:
     error = attempt.error
     return {
         "operation": attempt.operation,
-        "identifier": _text(attempt.identifier),
+        "identifier": shown_text(attempt.identifier),
         "region": attempt.region,
         "endpoint": attempt.endpoint,
-        "label": _text(attempt.label),
+        "label": shown_text(attempt.label),
         "attempt": attempt.number,
         "status": attempt.status,
-        "request_id": _text(attempt.request_id),
-        "error": _text(error),
+        "request_id": shown_text(attempt.request_id),
+        "error": shown_text(error),
         "error_code": None
         if error is None
-        else _text(getattr(error, "code", type(error).__name__)),
+        else shown_text(getattr(error, "code", type(error).__name__)),
         "throttled": attempt.throttled,
         "seconds": attempt.seconds,
         "delay": attempt.delay,
         "waited": attempt.waited,
     }
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else escaped(str(value), _SHOWN)

@@ -629,6 +629,7 @@ class Pipeline:
                 max_in_flight=shared.max_in_flight,
                 max_rate=shared.max_rates.get(endpoint.url),
                 region=settings.region,
+                label=settings.label,
             )
         return _Route(
             settings.region,

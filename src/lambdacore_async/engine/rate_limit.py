@@ -35,7 +35,7 @@ from typing import Final, Protocol
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.locks import LoopLock
-from lambdacore_async.engine.observation import logger
+from lambdacore_async.engine.observation import logger, shown_text
 from lambdacore_async.errors import ParameterError
 
 #: The number of requests in flight that a service gets before it has proved to take more: enough
@@ -446,6 +446,7 @@ class RateLimiter:
         max_in_flight: the maximum number of permits held at the same time, at least 1.
         max_rate: the maximum rate, which limiters may share.
         region: the AWS region, for logs.
+        label: the label of the first view that sends requests, for logs.
 
     Attributes:
         requests: the number of permits released.
@@ -461,6 +462,7 @@ class RateLimiter:
         max_in_flight: int = 100,
         max_rate: MaxRate | None = None,
         region: str = "",
+        label: str | None = None,
     ) -> None:
         self.proven: int = FIRST_IN_FLIGHT
         self._counted_since = -math.inf
@@ -470,6 +472,7 @@ class RateLimiter:
         if max_rate is not None:
             self._limit = CappedRate(self._adaptive, max_rate)
         self._region = region
+        self._label = label
         self._logged: float | None = None
         self._logged_at = -math.inf
         self.requests: int = 0
@@ -577,7 +580,8 @@ class RateLimiter:
         else:
             message = "the rate of requests has changed"
         self._logged, self._logged_at = new, now
-        logger.info(message, extra={"region": self._region, "rate": new, "former_rate": old})
+        place = {"region": self._region, "label": shown_text(self._label)}
+        logger.info(message, extra={**place, "rate": new, "former_rate": old})
 
     def _count(self, now: float) -> None:
         """Count a success. More of them within a second than ever are proved."""

@@ -151,16 +151,16 @@ class Workflows:
             is_elsewhere=self._core.is_elsewhere,
             fail_fast=fail_fast,
             first_workers=lambda: self._core.pipeline.proven,
-            observe=partial(self._observe, "lookup_network_connectors"),
+            observe=partial(self._observe, "lookup_network_connectors", self._core.region),
             client=self._core,
         )
 
-    def _observe(self, method: str) -> AbstractContextManager[object]:
+    def _observe(self, method: str, region: str | None = None) -> AbstractContextManager[object]:
         """Return a context manager that shows a run to the client's `on_call`."""
-        hook, options = self._core.shared.on_call, self._core.options
+        hook = self._core.shared.on_call
         if hook is None:
             return nullcontext()
-        run = Call(method, CallKind.RUN, label=options.label, region=options.region)
+        run = Call(method, CallKind.RUN, label=self._core.options.label, region=region)
         return Observed(hook, run, self._core.clock.monotonic)
 
     def lookup_across(

@@ -11,7 +11,14 @@ from typing import Final, NoReturn, TypeAlias
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.identity.redaction import redact
-from lambdacore_async.engine.observation import Call, CallKind, Observed, OnCall, logger
+from lambdacore_async.engine.observation import (
+    Call,
+    CallKind,
+    Observed,
+    OnCall,
+    logger,
+    shown_text,
+)
 from lambdacore_async.errors import CredentialsError, LambdaCoreError
 from lambdacore_async.protocol.sigv4 import Credentials, Signer
 
@@ -39,6 +46,7 @@ class RefreshingCredentials:
         clock: the time of day. Defaults to the machine's.
         jitter: returns a random number from 0 to 1.
         on_call: called when a refresh starts.
+        label: the label of the first view with these credentials, for logs and `on_call`.
 
     Attributes:
         signer: signs requests; its cached keys are dropped when the credentials are replaced.
@@ -51,11 +59,13 @@ class RefreshingCredentials:
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
         on_call: OnCall | None = None,
+        label: str | None = None,
     ) -> None:
         self.signer: Signer = Signer()
         self._clock = clock or Clock()
         self._jitter = jitter
         self._on_call = on_call
+        self._label = label
         self._credentials = provider if isinstance(provider, Credentials) else None
         self._provider = None if isinstance(provider, Credentials) else provider
         self._background_at = self._blocking_at = _NEVER
@@ -149,7 +159,7 @@ class RefreshingCredentials:
     async def _call(self, provider: CredentialsProvider) -> Credentials:
         if self._on_call is None:
             return await _call_provider(provider)
-        call = Call("RefreshCredentials", CallKind.REFRESH)
+        call = Call("RefreshCredentials", CallKind.REFRESH, label=self._label)
         with Observed(self._on_call, call, self._clock.monotonic):
             return await _call_provider(provider)
 
@@ -188,6 +198,7 @@ class RefreshingCredentials:
         logger.warning(
             "credentials cannot be refreshed",
             extra={
+                "label": shown_text(self._label),
                 "error": redact(why, old.secret_access_key, old.session_token),
                 "expires_at": None if old.expires_at is None else old.expires_at.isoformat(),
             },
