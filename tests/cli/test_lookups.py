@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -12,8 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from lambdacore_async import CredentialsError
-from lambdacore_async.cli import app
+from lambdacore_async.cli import app, views
 from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.local.faults import Latency, Throttle
 from lambdacore_async.protocol.messages import Request, Response
 from support.commands import answering, run, start
 from support.transports import CONNECTOR, refusal
@@ -189,3 +191,67 @@ def test_a_refused_listing_exits_with_1_and_prints_the_code(
         "lambdacore: AccessDeniedException: AccessDeniedException it is "
         "(operation ListNetworkConnectors)\n"
     )
+
+
+async def test_ctrl_c_prints_what_is_done_and_how_much_that_is(
+    service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    hanging = asyncio.Event()
+
+    async def hang(_: float) -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    service.faults.sleep = hang
+    service.faults.script(None, Latency(1.0))
+    file = tmp_path / "identifiers"
+    file.write_text("prod\nfull\n")
+    process = await start("lookup", str(file), "--concurrency", "1")
+    await hanging.wait()
+    process.send_signal(signal.SIGINT)
+    output, errors = await process.communicate()
+    assert (process.returncode, errors) == (130, b"lambdacore: interrupted: 1 of 2 done\n")
+    assert re.search(r"^prod +ACTIVE", output.decode(), re.MULTILINE)
+
+
+def test_ctrl_c_during_a_get_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(request: Request) -> Response:
+        signal.raise_signal(signal.SIGINT)
+        return CONNECTOR
+
+    answering(monkeypatch, interrupt)
+    result = CliRunner().invoke(app, ["get", "first", "second"])
+    assert result.exit_code == 130
+    assert re.search(r"^lambdacore: interrupted: [0-2] of 2 done\n$", result.stderr, re.MULTILINE)
+
+
+async def test_get_indents_the_members_of_objects_and_breaks_no_value_in_two(
+    service: LocalLambdaCore,
+) -> None:
+    result = await run("get", "prod", env={"FORCE_COLOR": "1", "NO_COLOR": "1", "COLUMNS": "40"})
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", result.stdout).splitlines()]
+    place = lines.index("Configuration")
+    assert lines[place + 1] == "  VpcEgressConfiguration"
+    assert lines[place + 2].startswith("    ")
+    arn = service.state.get_network_connector("prod").arn
+    assert any(line.split() == ["Arn", arn] for line in lines)
+
+
+async def test_a_lookup_shows_its_rate_and_the_pace_that_throttling_sets(
+    service: LocalLambdaCore, no_waiting: None
+) -> None:
+    service.faults.script(*[Throttle()] * 8)
+    names = [f"none-{number}" for number in range(20)]
+    result = await run("get", *names, env={"TTY_COMPATIBLE": "1", "COLUMNS": "120"})
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", result.stderr)
+    assert re.search(r"20/20 20 failed +[\d,]+/s +\d:\d\d:\d\d throttled to [\d,]+/s", text)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+async def test_a_listing_that_takes_long_shows_a_spinner_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, service: LocalLambdaCore, *, shown: bool
+) -> None:
+    monkeypatch.setattr(views, "_SPINNER_AFTER", 1e-9 if shown else 3600.0)
+    result = await run("list", env={"TTY_COMPATIBLE": "1"})
+    assert result.exit_code == 0
+    assert ("Listing" in result.stderr) is shown

@@ -141,7 +141,7 @@ async def run_demo(count: int, *, as_json: bool) -> int:
     async with service, service.client() as client:
         start = time.perf_counter()
         lookups = client.lookup_network_connectors(identifiers)
-        await collect(lookups, len(identifiers), collected)
+        await collect(client, lookups, len(identifiers), collected)
         seconds = time.perf_counter() - start
     results = [collected[identifier] for identifier in identifiers]
     found, failed = found_in(results), failed_in(results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
@@ -61,7 +62,8 @@ def get(
 
     async def work() -> int:
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
-            return await _look_up(client.lookup_network_connectors, identifiers, Output.TABLE, show)
+            start = client.lookup_network_connectors
+            return await _look_up(client, start, identifiers, Output.TABLE, show)
 
     run(work())
 
@@ -108,7 +110,9 @@ def lookup(
                 )
 
             if output is not Output.JSONL:
-                return await _look_up(start, [line async for line in lines], output, show_rows)
+                return await _look_up(
+                    client, start, [line async for line in lines], output, show_rows
+                )
             refused: list[Failed] = []
             async with aclosing(_identifiers(lines, refused)) as identifiers:
                 return await _stream(start(identifiers)) | status_of(refused)
@@ -140,7 +144,9 @@ def list_connectors(
     run(work())
 
 
-async def collect(lookups: Lookups, count: int, results: dict[str, Lookup]) -> None:
+async def collect(
+    client: LambdaCoreClient, lookups: Lookups, count: int, results: dict[str, Lookup]
+) -> None:
     """Add the results of a run to `results` by identifier, with progress shown on a terminal."""
     failed = 0
     with printing.counter("Looking up", count) as step:
@@ -148,10 +154,17 @@ async def collect(lookups: Lookups, count: int, results: dict[str, Lookup]) -> N
             async for result in lookups:
                 results[result.identifier] = result
                 failed += isinstance(result, Failed)
-                step(failed)
+                step(failed, _pace(client))
+
+
+def _pace(client: LambdaCoreClient) -> str:
+    """Say that the client goes slower because of throttling, if it does."""
+    rate = client.stats().rate
+    return "" if rate is None else f"throttled to {rate:,.0f}/s"
 
 
 async def _look_up(
+    client: LambdaCoreClient,
     start: Start,
     lines: Iterable[str | Failed],
     output: Output,
@@ -172,7 +185,11 @@ async def _look_up(
         return status_of(done)
 
     try:
-        await collect(start(identifiers), len(identifiers), results)
+        await collect(client, start(identifiers), len(identifiers), results)
+    except asyncio.CancelledError:  # Ctrl-C
+        show()
+        printing.error(f"interrupted: {len(results):,} of {len(identifiers):,} done")
+        raise
     except LambdaCoreError:
         # Print the results so far even if an error, such as expired credentials, ends the run.
         if results:

@@ -7,10 +7,12 @@ the window's title, hide text or forge a line. JSON is printed in ASCII, which n
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
@@ -22,9 +24,12 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -112,10 +117,13 @@ def table(columns: Sequence[Column[Item]], items: Sequence[Item]) -> None:
 
 def members(values: Iterable[tuple[str, str]]) -> None:
     """Print names and values, one pair per line."""
-    grid = Table.grid(padding=(0, 2))
-    for name, value in values:
-        grid.add_row(_text(name, "bold"), _text(value))
-    _Stream().print(grid)
+    pairs = list(values)
+    width = max((len(name) for name, _ in pairs), default=0)
+    stream = _Stream()
+    for name, value in pairs:
+        # The terminal wraps long values: a copied ARN must be in one piece.
+        text = Text.assemble(_text(f"{name:<{width}}  ", "bold"), _text(value))
+        stream.print(text, soft_wrap=True)
 
 
 def labelled(label: str, text: str) -> None:
@@ -159,10 +167,15 @@ def live_table(
 
 
 @contextmanager
-def spinner(task: str) -> Generator[Callable[[str], None]]:
-    """Show on a terminal that a task is running; yield a function that sets its status text."""
+def spinner(task: str, *, after: float = 0.0) -> Generator[Callable[[str], None]]:
+    """Show on a terminal that a task is running; yield a function that sets its status text.
+
+    Args:
+        task: describes the task.
+        after: seconds before it is shown, so that a fast task shows nothing; needs a running loop.
+    """
     stream = _Stream(stderr=True)
-    with Progress(
+    progress = Progress(
         SpinnerColumn("line" if stream.options.ascii_only else "dots"),
         TextColumn("{task.description}", markup=False),
         TextColumn("{task.fields[state]}", markup=False),
@@ -170,16 +183,23 @@ def spinner(task: str) -> Generator[Callable[[str], None]]:
         console=stream,
         transient=True,
         disable=not stream.is_terminal,
-    ) as progress:
-        row = progress.add_task(printable(task), state="")
+    )
+    row = progress.add_task(printable(task), state="")
+    with ExitStack() as shown:
+        show = partial(shown.enter_context, progress)
+        if after:
+            shown.callback(asyncio.get_running_loop().call_later(after, show).cancel)
+        else:
+            show()
         yield lambda state: progress.update(row, state=printable(state))
 
 
 @contextmanager
-def counter(task: str, total: int) -> Generator[Callable[[int], None]]:
-    """Show a task's progress on a terminal.
+def counter(task: str, total: int) -> Generator[Callable[[int, str], None]]:
+    """Show a task's progress on a terminal: steps done, rate and time left.
 
-    Yields a function that counts one step; its argument is the number of failures so far.
+    Yields a function that counts one step; its arguments are the number of failures so far, and a
+    word on the pace.
     """
     stream = _Stream(stderr=True)
     with Progress(
@@ -187,12 +207,23 @@ def counter(task: str, total: int) -> Generator[Callable[[int], None]]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[failed]} failed"),
-        TimeElapsedColumn(),
+        _RateColumn(),
+        # Once all is done, it shows the time that has passed.
+        TimeRemainingColumn(elapsed_when_finished=True),
+        TextColumn("{task.fields[pace]}", markup=False),
         console=stream,
         disable=not stream.is_terminal,
     ) as progress:
-        row = progress.add_task(printable(task), total=total, failed=0)
-        yield lambda failed: progress.update(row, advance=1, failed=failed)
+        row = progress.add_task(printable(task), total=total, failed=0, pace="")
+        yield lambda failed, pace: progress.update(row, advance=1, failed=failed, pace=pace)
+
+
+class _RateColumn(ProgressColumn):
+    """Steps per second: recent ones while the task runs, all of them at its end."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return _text("" if speed is None else f"{speed:,.0f}/s")
 
 
 class _Stream(Console):

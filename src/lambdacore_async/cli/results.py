@@ -205,12 +205,13 @@ def as_json(result: Lookup) -> dict[str, JSONValue]:
     }
 
 
-def _leaves(value: JSONValue, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield each leaf of a JSON value with its path."""
-    if isinstance(value, Mapping):
-        for name, member in value.items():
-            yield from _leaves(member, f"{path}.{name}" if path else name)
-    elif isinstance(value, Sequence) and not isinstance(value, str):
-        yield path, ", ".join(str(item) for item in value)
-    else:
-        yield path, str(value)
+def _leaves(value: Mapping[str, JSONValue], indent: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the names and values of an object; those of its objects are indented."""
+    for name, member in value.items():
+        if isinstance(member, Mapping):
+            yield f"{indent}{name}", ""
+            yield from _leaves(member, f"{indent}  ")
+        elif isinstance(member, Sequence) and not isinstance(member, str):
+            yield f"{indent}{name}", ", ".join(str(item) for item in member)
+        else:
+            yield f"{indent}{name}", str(member)

@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
+from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.writing import to_dict
 
+#: Seconds of a listing before a terminal shows that it goes on.
+_SPINNER_AFTER: Final = 0.3
 #: The members that name a resource, the first that it has.
 _NAMES: Final = ("Name", "RuntimeName", "Arn")
 
@@ -205,13 +208,16 @@ async def show_all(
     """
     listed: list[JSONValue] = []
     count = 0
-    async for model in models:
-        if view.streams:
-            view.show(to_dict(model), columns)
-        else:
-            listed.append(to_dict(model))
-        count += 1
-        if count == limit:
-            break
+    quiet = nullcontext[Callable[[str], None]](lambda _: None)
+    with quiet if view.streams else printing.spinner("Listing", after=_SPINNER_AFTER) as show:
+        async for model in models:
+            count += 1
+            if view.streams:
+                view.show(to_dict(model), columns)
+            else:
+                listed.append(to_dict(model))
+                show(f"{count:,}")
+            if count == limit:
+                break
     if not view.streams:
         view.show(listed, columns)
