@@ -25,7 +25,7 @@ from weakref import WeakSet
 
 from attrs import define, evolve, frozen
 
-from lambdacore_async.engine.clock import LAG
+from lambdacore_async.engine.clock import LAG, Clock
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
@@ -223,11 +223,12 @@ class Picture:
 
     def __init__(self, core: Core, poller: Poller) -> None:
         self.core = core
-        self.clock = poller.clock
+        self.clock: Clock = poller.clock
         self.index: dict[str, _Entry] = {}
-        self.failing = False
+        self.failing: bool = False
         self.error: Exception | None = None
-        self.misses = self.stale_answers = 0
+        self.misses: int = 0
+        self.stale_answers: int = 0
         self._former_hits = self._requests = 0
         self._poller = poller
         self._caches: list[NetworkConnectorCache] = []
@@ -703,9 +704,9 @@ class NetworkConnectorCache:
         max_age: float | timedelta,
         stale_if_error: float | timedelta | None,
     ) -> None:
-        self.max_age = as_seconds("max_age", max_age)
+        self.max_age: float = as_seconds("max_age", max_age)
         """The maximum age of an answer in seconds."""
-        self.stale_if_error = (
+        self.stale_if_error: float = (
             0.0
             if stale_if_error is None
             else as_seconds("stale_if_error", stale_if_error, allow_zero=True)
@@ -714,7 +715,7 @@ class NetworkConnectorCache:
         self.picture = picture
         """What all caches of the client share."""
         self._index: dict[str, _Entry] = {}  # the picture's while the cache is open
-        self.is_open = False
+        self.is_open: bool = False
         """Whether the cache is inside `async with`."""
         self._now = picture.clock.monotonic
 

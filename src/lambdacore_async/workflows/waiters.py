@@ -169,6 +169,10 @@ class _Wait(Generic[Resource]):
         self._last: Resource | None = None
         self._last_error: LambdaCoreError | None = None
 
+    def _see(self, identifier: str) -> None:
+        """Record the ID of the resource that is waited for."""
+        self.seen_id = identifier
+
     def resume(self, seen_id: str | None, age: float, *, exists: bool) -> None:
         """Go on with a wait of another process.
 
@@ -527,7 +531,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
         """
         if self.seen_id not in (None, connector.id):
             raise self._deleted(connector.name)
-        self.seen_id = connector.id
+        self._see(connector.id)
         if connector.state == NetworkConnectorState.DELETING:
             self.was_deleting = True
 
