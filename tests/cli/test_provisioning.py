@@ -146,6 +146,14 @@ async def test_delete_asks_though_it_may_not_look_for_users(
     assert "prod: could not look for what uses it: AccessDeniedException\n" in result.stderr
 
 
+async def test_refused_credentials_are_told_once(service: LocalLambdaCore) -> None:
+    wrong = {"AWS_SECRET_ACCESS_KEY": "wrong", "AWS_SESSION_TOKEN": "wrong"}
+    result = await run("delete", "prod", "full", env=wrong)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("lambdacore: 2 connectors: UnrecognizedClientException: ")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("option", ["--yes", "-y"])
 async def test_delete_does_not_ask_if_told_so(
     service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch, option: str

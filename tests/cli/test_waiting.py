@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -13,6 +14,7 @@ from attrs import evolve
 
 from lambdacore_async import (
     ConnectorAdded,
+    ConnectorChange,
     ConnectorDeleted,
     ConnectorStateChanged,
     ConnectorUpdated,
@@ -20,6 +22,7 @@ from lambdacore_async import (
     NetworkConnectorSummary,
     NetworkConnectorType,
 )
+from lambdacore_async.cli import waiting
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
@@ -155,3 +158,23 @@ async def test_the_latest_change_is_on_top_and_as_many_rows_as_fit(
     assert rows[1].startswith("c-0999")
     drawings = text.count("1,000 connectors")
     assert (len(rows), drawings <= 2) == (6 * drawings, True)
+
+
+async def test_the_table_is_drawn_again_while_the_watch_goes_on(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SlowChanges(Changes):
+        async def __anext__(self) -> ConnectorChange:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            return await super().__anext__()
+
+    connector = NetworkConnectorSummary("arn:1", "c-1", "nc-1", NetworkConnectorType.VPC_EGRESS)
+    watch = SlowChanges(
+        ConnectorAdded(connector),
+        ConnectorStateChanged(connector, evolve(connector, state=NetworkConnectorState.ACTIVE)),
+    )
+    monkeypatch.setattr(LambdaCoreClient, "watch_network_connectors", Mock(return_value=watch))
+    monkeypatch.setattr(waiting, "_SECONDS_PER_DRAWING", 0)
+    text = (await run("watch", env=TERMINAL)).stdout
+    assert text.index("1 connectors: 1 -") < text.index("1 connectors: 1 ACTIVE")
