@@ -166,7 +166,7 @@ def _as_ca_bundle(value: str | os.PathLike[str] | None) -> str | None:
     return path
 
 
-@frozen(kw_only=True)
+@frozen
 class ClientOptions:
     """The options of a client, which `LambdaCoreClient` documents.
 
@@ -182,25 +182,25 @@ class ClientOptions:
             option cannot be pickled.
     """
 
-    region: str | None = field(default=None, kw_only=False)
-    profile: str | None = None
-    credentials: CredentialsLike | None = field(default=None, repr=shown)
-    endpoint_url: str | None = field(default=None, converter=as_url)
-    allow_plain_http: bool = False
-    use_fips_endpoint: bool | None = None
-    use_dualstack_endpoint: bool | None = None
-    retry_mode: RetryMode | None = None
-    max_attempts: int | None = None
-    timeout: Timeout = field(factory=Timeout, converter=as_timeout)
-    max_connections: int = 100
-    max_rate: float | None = field(default=None, converter=as_max_rate)
-    ca_bundle: str | None = field(default=None, converter=_as_ca_bundle)
-    trust_env: bool = False
-    http_session: aiohttp.ClientSession | None = field(default=None, repr=shown)
-    user_agent_extra: str | None = None
-    on_attempt: Callable[[Attempt], None] | None = field(default=None, repr=shown)
-    on_call: OnCall | None = field(default=None, repr=shown)
-    label: str | None = None
+    region: str | None = None
+    profile: str | None = field(default=None, kw_only=True)
+    credentials: CredentialsLike | None = field(default=None, repr=shown, kw_only=True)
+    endpoint_url: str | None = field(default=None, converter=as_url, kw_only=True)
+    allow_plain_http: bool = field(default=False, kw_only=True)
+    use_fips_endpoint: bool | None = field(default=None, kw_only=True)
+    use_dualstack_endpoint: bool | None = field(default=None, kw_only=True)
+    retry_mode: RetryMode | None = field(default=None, kw_only=True)
+    max_attempts: int | None = field(default=None, kw_only=True)
+    timeout: Timeout = field(factory=Timeout, converter=as_timeout, kw_only=True)
+    max_connections: int = field(default=100, kw_only=True)
+    max_rate: float | None = field(default=None, converter=as_max_rate, kw_only=True)
+    ca_bundle: str | None = field(default=None, converter=_as_ca_bundle, kw_only=True)
+    trust_env: bool = field(default=False, kw_only=True)
+    http_session: aiohttp.ClientSession | None = field(default=None, repr=shown, kw_only=True)
+    user_agent_extra: str | None = field(default=None, kw_only=True)
+    on_attempt: Callable[[Attempt], None] | None = field(default=None, repr=shown, kw_only=True)
+    on_call: OnCall | None = field(default=None, repr=shown, kw_only=True)
+    label: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         for name in ("region", "profile", "endpoint_url", "retry_mode", "label"):
