@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import runpy
 import sys
+from pathlib import Path
 
 import pytest
 
+import lambdacore_async
 from lambdacore_async._version import VERSION
 from lambdacore_async_command import main
 
@@ -42,9 +44,10 @@ def test_a_missing_module_of_the_package_is_not_reported_as_a_missing_extra(
 def test_python_m_runs_the_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delitem(sys.modules, "lambdacore_async.__main__")
+    # As a file: pytest loads the modules of an installed plugin in a way that `run_module` lacks.
+    file = Path(lambdacore_async.__file__).with_name("__main__.py")
     monkeypatch.setattr(sys, "argv", ["lambdacore", "--version"])
     with pytest.raises(SystemExit) as exited:
-        runpy.run_module("lambdacore_async", run_name="__main__", alter_sys=True)
+        runpy.run_path(str(file), run_name="__main__")
     assert exited.value.code == 0
     assert VERSION in capsys.readouterr().out
