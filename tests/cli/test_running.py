@@ -50,6 +50,22 @@ async def test_an_unreachable_service_is_a_failed_lookup(no_waiting: None) -> No
     assert result.stderr.startswith("lambdacore: prod: TransportError: ")
 
 
+async def test_an_outage_is_one_line_of_a_process() -> None:
+    async with LocalLambdaCore() as service:
+        env = variables(service)
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *("list", "--output", "json"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **env, "AWS_MAX_ATTEMPTS": "2"},
+    )
+    output, errors = await process.communicate()
+    assert (process.returncode, output) == (3, b"")
+    assert errors.startswith(b"lambdacore: TransportError: ")
+    assert errors.count(b"\n") == 1
+
+
 async def test_no_secret_is_printed(service: LocalLambdaCore) -> None:
     wrong = {"AWS_SECRET_ACCESS_KEY": "wrong-secret", "AWS_SESSION_TOKEN": "wrong-token"}
     for output in ("table", "json", "jsonl"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Coroutine, Iterable
@@ -12,6 +13,7 @@ import typer
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.results import code_of, explanation_of
+from lambdacore_async.engine.observation import logger
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -84,6 +86,8 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
     Args:
         work: the command, which returns the exit status.
     """
+    # Without a handler, Python prints the library's warnings, which repeat the command's own error.
+    logger.addHandler(logging.NullHandler())
     try:
         status = asyncio.run(work)
         printing.flush()

@@ -88,6 +88,7 @@ class Settings(NamedTuple):
         policy: decides on retries.
         timeout: the time limits.
         app_id: the application's name.
+        label: the label of the view.
     """
 
     region: str = ""

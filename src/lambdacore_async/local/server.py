@@ -175,7 +175,7 @@ class Server:
             return self._convert(build_error(error))
         if request.target == HEALTH:
             return web.json_response({"status": "running"})
-        operation = _name_of(request)
+        operation = _name_of(_find_operation(request), request)
         fault = self.faults.take(operation, request)
         response = (
             self.answer(request) if fault is None else await self._apply(fault, request, transport)
@@ -197,7 +197,7 @@ class Server:
         if fault.executed:
             response = self.answer(request, skew=skew)
         else:
-            self.calls[_name_of(request)] += 1
+            self.calls[_name_of(_find_operation(request), request)] += 1
             response = EMPTY
         task = cast("asyncio.Task[object]", asyncio.current_task())
         self._faulty.add(task)
@@ -229,9 +229,10 @@ class Server:
             request: the request as received.
             skew: how far the clock that verifies the signature is ahead of the server's.
         """
-        self.calls[_name_of(request)] += 1
+        operation = _find_operation(request)
+        self.calls[_name_of(operation, request)] += 1
         try:
-            return self._execute(_find_operation(request), request, skew)
+            return self._execute(operation, request, skew)
         except ApiError as error:
             return build_error(error)
         except ParameterError as error:
@@ -248,10 +249,10 @@ class Server:
                 now=self._clock() + skew,
             )
         self.faults.check_rate(self.state.account.clock())
-        neighbour = users.operation_of(request)
-        if neighbour is not None:
-            return self.state.answer_neighbour(neighbour, request)
         if operation is None:
+            neighbour = users.operation_of(request)
+            if neighbour is not None:
+                return self.state.answer_neighbour(neighbour, request)
             raise unmodelled("UnknownOperationException", "", status_code=404)
         members = operation.read_members(request)
         check(operation, members)
@@ -270,8 +271,7 @@ class Server:
         return method
 
 
-def _name_of(request: Request) -> str:
-    operation = _find_operation(request)
+def _name_of(operation: Operation[Any] | None, request: Request) -> str:
     if operation is not None:
         return operation.name
     return users.operation_of(request) or "UnknownOperation"
