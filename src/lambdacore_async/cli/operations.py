@@ -31,7 +31,7 @@ from lambdacore_async.cli.options import (
     Yes,
     tags_of,
 )
-from lambdacore_async.cli.running import run
+from lambdacore_async.cli.running import confirm, run
 from lambdacore_async.cli.views import View, show_all, text_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.shared import JSONValue
@@ -109,10 +109,10 @@ def command_of(
                 )
         view = View(given["output"], given["query"], given["columns"], given["sort"])
         target = " ".join(text_of(inputs[place]) for place in _places(members) if place in inputs)
-        if name.startswith("Delete") and not given["yes"] and printing.is_terminal():
-            typer.confirm(f"delete {printing.printable(target)}?", abort=True, err=True)
 
         async def work() -> int:
+            if name.startswith("Delete"):
+                await confirm(f"Delete {target}?", yes=given["yes"])
             arguments = operation.parse_members(inputs)
             async with LambdaCoreClient(
                 given["region"], profile=given["profile"], endpoint_url=given["endpoint_url"]

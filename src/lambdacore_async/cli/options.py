@@ -26,6 +26,10 @@ class Format(StrEnum):
     NAME = "name"
 
 
+OutputOption = Annotated[
+    Output,
+    typer.Option("--output", "-o", case_sensitive=False, help="Output format."),
+]
 FormatOption = Annotated[
     Format,
     typer.Option(

@@ -108,18 +108,18 @@ def json_document(value: JSONValue) -> None:
     print(_json(value, indent=2))
 
 
-def table(columns: Sequence[Column[Item]], items: Sequence[Item]) -> None:
+def table(columns: Sequence[Column[Item]], items: Sequence[Item], *, stderr: bool = False) -> None:
     """Print a row for each item; print nothing if there are no items."""
     if items:
-        stream = _Stream()
+        stream = _Stream(stderr=stderr)
         stream.print(_table(columns, items, stream.width))
 
 
-def members(values: Iterable[tuple[str, str]]) -> None:
+def members(values: Iterable[tuple[str, str]], *, stderr: bool = False) -> None:
     """Print names and values, one pair per line."""
     pairs = list(values)
     width = max((len(name) for name, _ in pairs), default=0)
-    stream = _Stream()
+    stream = _Stream(stderr=stderr)
     for name, value in pairs:
         # The terminal wraps long values: a copied ARN must be in one piece.
         text = Text.assemble(_text(f"{name:<{width}}  ", "bold"), _text(value))

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.declarations import Check, FileOption, ensure_file
+from lambdacore_async.cli.declarations import read_declarations
 from lambdacore_async.cli.options import (
     EndpointUrl,
     Output,
+    OutputOption,
     Profile,
     Region,
     WaitTimeout,
     Yes,
     tags_of,
+)
+from lambdacore_async.cli.plans import (
+    Plan,
+    apply_all,
+    confirm_all,
+    plan_all,
+    show_plans,
+    status_of_plans,
+    summary_of,
 )
 from lambdacore_async.cli.results import (
     code_of,
@@ -25,9 +36,8 @@ from lambdacore_async.cli.results import (
     show_results,
     state_of,
 )
-from lambdacore_async.cli.running import result_of, run, status_of
+from lambdacore_async.cli.running import confirm, result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
@@ -36,55 +46,80 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.workflows.lookups import Failed, Found, Lookup
+from lambdacore_async.workflows.provisioning import Wanted
 from lambdacore_async.workflows.users import ConnectorInUseError
 
 
 def ensure(
-    name: Annotated[str | None, typer.Argument(help="Name of the connector.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the connector.")
+    ] = None,
     *,
-    file: FileOption = None,
-    check: Check = False,
-    yes: Yes = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Ensure all connectors that this file declares, in YAML, JSON or lines of JSON.",
+            exists=True,
+        ),
+    ] = None,
     subnets: Annotated[
         list[str] | None,
-        typer.Option("--subnet", help="ID of a subnet of the VPC; repeatable."),
+        typer.Option("--subnet", metavar="ID", help="ID of a subnet of the VPC; repeatable."),
     ] = None,
     security_groups: Annotated[
         list[str] | None,
-        typer.Option("--security-group", help="ID of a security group; repeatable."),
+        typer.Option("--security-group", metavar="ID", help="ID of a security group; repeatable."),
     ] = None,
     network_protocol: Annotated[
-        NetworkProtocol | None, typer.Option(help="Network protocol; required for a new connector.")
+        NetworkProtocol | None,
+        typer.Option(case_sensitive=False, help="Network protocol; required for a new connector."),
     ] = None,
     compute: Annotated[
         ComputeResourceType | None,
-        typer.Option(help="Compute that may use the connector; required for a new connector."),
+        typer.Option(
+            case_sensitive=False,
+            help="Compute that may use the connector; required for a new connector.",
+        ),
     ] = None,
     operator_role: Annotated[
         str | None,
-        typer.Option(help="ARN of the role with which Lambda manages the network interfaces."),
+        typer.Option(
+            metavar="ARN", help="ARN of the role with which Lambda manages the network interfaces."
+        ),
     ] = None,
     tags: Annotated[
         list[str] | None,
         typer.Option("--tag", metavar="KEY=VALUE", help="Tag that it must have; repeatable."),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="As --dry-run, and exit with 1 on differences.")
+    ] = False,
+    yes: Yes = False,
     timeout: WaitTimeout = 1800.0,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Create a network connector, or update it if it differs, and wait until it is active.
 
-    Repeatable options replace the connector's whole list. Settings that are not given stay
-    unchanged.
+    Settings that are not given stay unchanged. Repeatable options replace the connector's whole
+    list, except for tags. Before it removes subnets or security groups, and before it applies a
+    file, the command asks on a terminal.
+
+    Examples:
+        lambdacore ensure prod-egress --subnet subnet-0a1b --subnet subnet-0c2d --dry-run
+        lambdacore ensure -f connectors.yaml
+        lambdacore ensure -f connectors.yaml --check -o json
     """
-    if file is not None and name is None:
-        ensure_file(
-            file, region, profile, endpoint_url, output, timeout=timeout, check=check, yes=yes
-        )
-    if name is None or file is not None or check:
-        raise typer.BadParameter("expected either NAME, or --file with or without --check")
+    if (name is None) == (file is None):
+        raise typer.BadParameter("expected either NAME or --file")
     configuration = VpcEgressConfiguration(
         subnet_ids=subnets,
         security_group_ids=security_groups,
@@ -92,22 +127,28 @@ def ensure(
         associated_compute_resource_types=None if compute is None else [compute],
     )
     values_by_key = tags_of(tags or [])
+    if file and (values_by_key or operator_role or configuration != VpcEgressConfiguration()):
+        raise typer.BadParameter("expected no settings besides --file, which declares them")
 
     async def work() -> int:
+        if file is not None:
+            wanted = read_declarations(file)
+        else:
+            wanted = [Wanted(name or "", configuration, operator_role, values_by_key)]
         async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
-            with printing.spinner(f"Ensuring {name}") as show:
-                ensuring = client.ensure_network_connector(
-                    name,
-                    configuration,
-                    operator_role=operator_role,
-                    tags=values_by_key,
-                    timeout=timeout,
-                    on_change=lambda connector: show(state_of(connector)),
-                )
-                connector = await result_of(name, ensuring)
-        result = connector if isinstance(connector, Failed) else Found(name, connector)
-        show_results([result], output)
-        return status_of([result])
+            planned = await plan_all(client, wanted)
+            plans = [plan for plan in planned if isinstance(plan, Plan)]
+            if check or dry_run or len(plans) < len(planned):
+                show_plans(planned, output)
+                if plans and not (check or dry_run):
+                    printing.log("nothing was changed")
+                return status_of_plans(planned, check=check)
+            await confirm_all(plans, always=file is not None, yes=yes)
+            done = await apply_all(client, plans, timeout)
+        show_plans(done, output)
+        if len(done) > 1:
+            printing.log(summary_of(done))
+        return status_of_plans(done)
 
     run(work())
 
@@ -135,7 +176,7 @@ def delete(
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Delete network connectors, or versions of them.
 
@@ -151,10 +192,7 @@ def delete(
             raise ConnectorInUseError(users)
         if not (yes or unless_used) and printing.can_ask():
             await _show_users(client, found)
-        if not yes and printing.can_ask():
-            question = f"Delete {identifier}?"
-            if not await run_in_thread(partial(printing.ask, question)):
-                raise typer.Abort
+        await confirm(f"Delete {identifier}?", yes=yes)
         with printing.spinner(f"Deleting {identifier}") as show:
             if not wait:
                 return await client.delete_network_connector(identifier)

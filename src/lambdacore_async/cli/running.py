@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Coroutine, Iterable
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.results import code_of, explanation_of
 from lambdacore_async.engine.observation import logger
+from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -55,6 +57,20 @@ async def result_of(identifier: str, work: Awaitable[Result]) -> Result | Failed
         raise
     except LambdaCoreError as error:
         return Failed(identifier, error)
+
+
+async def confirm(question: str, *, yes: bool) -> None:
+    """Ask on a terminal whether to go on. Scripts are not asked.
+
+    Args:
+        question: the question.
+        yes: do not ask.
+
+    Raises:
+        typer.Abort: if the answer is not yes.
+    """
+    if not yes and printing.can_ask() and not await run_in_thread(partial(printing.ask, question)):
+        raise typer.Abort
 
 
 def status_of(results: Iterable[Lookup]) -> int:
