@@ -223,6 +223,11 @@ async def test_delete_prints_what_it_deleted_as_json(service: LocalLambdaCore) -
     deleted, failed = json.loads(result.stdout)
     assert (result.exit_code, deleted["connector"]["State"]) == (1, "DELETING")
     assert failed["error"]["code"] == "ResourceNotFoundException"
+    lines = await run("delete", "full", "none", "--output", "jsonl")
+    assert [json.loads(line)["identifier"] for line in lines.stdout.splitlines()] == [
+        "full",
+        "none",
+    ]
 
 
 @pytest.mark.parametrize("wait", [False, True])

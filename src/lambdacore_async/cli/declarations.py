@@ -10,7 +10,15 @@ from typing import Annotated, Any, Final
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, OutputOption, Profile, Region, Yes
+from lambdacore_async.cli.options import (
+    EndpointUrl,
+    Identifier,
+    Output,
+    OutputOption,
+    Profile,
+    Region,
+    Yes,
+)
 from lambdacore_async.cli.plans import plan_all, show_plans, status_of_plans
 from lambdacore_async.cli.running import SOME_FAILED, confirm, run
 from lambdacore_async.client import LambdaCoreClient
@@ -88,8 +96,9 @@ def diff(
     diff`. `ensure -f FILE` applies the differences.
 
     Examples:
-        lambdacore diff connectors.yaml
-        lambdacore diff connectors.yaml -o json
+        lambdacore get prod-egress staging-egress -o json > connectors.json
+        lambdacore diff connectors.json
+        lambdacore diff connectors.json -o jsonl
     """
 
     async def work() -> int:
@@ -103,8 +112,10 @@ def diff(
 
 
 def prune(
-    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
-    keep: Annotated[int, typer.Option(min=1, help="Number of newest versions to keep.")],
+    identifier: Identifier,
+    keep: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of newest versions to keep.")
+    ],
     *,
     yes: Yes = False,
     endpoint_url: EndpointUrl = None,

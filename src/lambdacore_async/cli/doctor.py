@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region
+from lambdacore_async.cli.options import (
+    EndpointUrl,
+    Identifier,
+    Output,
+    OutputOption,
+    Profile,
+    Region,
+)
 from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.running import SOME_FAILED, run
 from lambdacore_async.client import LambdaCoreClient
@@ -26,17 +31,21 @@ _COLUMNS: Final[Sequence[Column[Check]]] = (
 
 
 def doctor(
-    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
+    identifier: Identifier,
     *,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Check why a network connector is stuck or failed, and say what to look at next.
 
     With the extra `botocore`, it also checks the operator role, the subnets and the security
-    groups. Exits with 1 if a check finds something wrong.
+    groups. The exit status is 1 if a check finds something wrong.
+
+    Examples:
+        lambdacore doctor prod-egress
+        lambdacore doctor staging-egress -o json
     """
 
     async def work() -> int:

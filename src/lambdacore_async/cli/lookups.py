@@ -17,11 +17,14 @@ from lambdacore_async.cli.options import (
     EndpointUrl,
     Format,
     FormatOption,
+    Identifiers,
     Output,
+    OutputOption,
     Profile,
     Query,
     Region,
     Sort,
+    choice,
 )
 from lambdacore_async.cli.results import (
     SUMMARY_MEMBERS,
@@ -45,9 +48,7 @@ Start: TypeAlias = Callable[[Iterable[str] | AsyncIterable[str]], Lookups]
 
 
 def get(
-    identifiers: Annotated[
-        list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER")
-    ],
+    identifiers: Identifiers,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
     profile: Profile = None,
@@ -56,7 +57,13 @@ def get(
     columns: Columns = None,
     sort: Sort = None,
 ) -> None:
-    """Show every field of network connectors."""
+    """Show every field of network connectors.
+
+    Examples:
+        lambdacore get prod-egress
+        lambdacore get prod-egress staging-egress -o json
+        lambdacore get prod-egress --query "[].[Name, Configuration.*.SubnetIds]"
+    """
     view = View(output, query, columns, sort)
     show = show_members if view.is_default else partial(show_connectors, view=view)
 
@@ -79,19 +86,28 @@ def lookup(
     region: Region = None,
     profile: Profile = None,
     concurrency: Annotated[
-        int, typer.Option(min=1, help="Maximum number of concurrent lookups.")
+        int, typer.Option(metavar="N", min=1, help="Maximum number of concurrent lookups.")
     ] = 64,
     deadline: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1e9, help="Seconds for the whole run; lookups not done by then fail."
+            metavar="SECONDS",
+            min=0,
+            max=1e9,
+            help="Seconds for the whole run; lookups not done by then fail.",
         ),
     ] = None,
-    output: Annotated[
-        Output, typer.Option(help="Output format; `jsonl` prints each result as it completes.")
-    ] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
-    """Look up the network connectors named in a file or on standard input, many at a time."""
+    """Look up the network connectors named in a file or on standard input, many at a time.
+
+    `--output jsonl` prints each result as it completes, and reads standard input without end.
+
+    Examples:
+        lambdacore list -o name | lambdacore lookup -
+        lambdacore list -o name > identifiers.txt
+        lambdacore lookup identifiers.txt --concurrency 16 -o jsonl
+    """
 
     async def work() -> int:
         async with (
@@ -123,7 +139,10 @@ def lookup(
 def list_connectors(
     *,
     state: Annotated[
-        NetworkConnectorState | None, typer.Option(help="List only connectors in this state.")
+        NetworkConnectorState | None,
+        choice(
+            NetworkConnectorState, metavar="STATE", help="List only connectors in this state: {}."
+        ),
     ] = None,
     endpoint_url: EndpointUrl = None,
     region: Region = None,
@@ -133,7 +152,13 @@ def list_connectors(
     columns: Columns = None,
     sort: Sort = None,
 ) -> None:
-    """List the account's network connectors in the region."""
+    """List the account's network connectors in the region.
+
+    Examples:
+        lambdacore list --state failed
+        lambdacore list -o csv --columns Name,State --sort -LastModified
+        lambdacore list --query "[?State=='ACTIVE'].Name" -o name
+    """
     view = View(output, query, columns, sort)
 
     async def work() -> int:

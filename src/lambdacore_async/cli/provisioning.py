@@ -12,12 +12,14 @@ from lambdacore_async.cli import printing
 from lambdacore_async.cli.declarations import read_declarations
 from lambdacore_async.cli.options import (
     EndpointUrl,
+    Identifiers,
     Output,
     OutputOption,
     Profile,
     Region,
     WaitTimeout,
     Yes,
+    choice,
     tags_of,
 )
 from lambdacore_async.cli.plans import (
@@ -75,13 +77,18 @@ def ensure(
     ] = None,
     network_protocol: Annotated[
         NetworkProtocol | None,
-        typer.Option(case_sensitive=False, help="Network protocol; required for a new connector."),
+        choice(
+            NetworkProtocol,
+            metavar="PROTOCOL",
+            help="Network protocol: {}. Required for a new connector.",
+        ),
     ] = None,
     compute: Annotated[
         ComputeResourceType | None,
-        typer.Option(
-            case_sensitive=False,
-            help="Compute that may use the connector; required for a new connector.",
+        choice(
+            ComputeResourceType,
+            metavar="TYPE",
+            help="Compute that may use the connector: {}. Required for a new one.",
         ),
     ] = None,
     operator_role: Annotated[
@@ -107,16 +114,19 @@ def ensure(
     profile: Profile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Create a network connector, or update it if it differs, and wait until it is active.
+    r"""Create a network connector, or update it if it differs, and wait until it is active.
 
     Settings that are not given stay unchanged. Repeatable options replace the connector's whole
     list, except for tags. Before it removes subnets or security groups, and before it applies a
     file, the command asks on a terminal.
 
     Examples:
-        lambdacore ensure prod-egress --subnet subnet-0a1b --subnet subnet-0c2d --dry-run
-        lambdacore ensure -f connectors.yaml
-        lambdacore ensure -f connectors.yaml --check -o json
+        lambdacore ensure prod-egress --subnet subnet-0a1b --dry-run
+        lambdacore ensure new-egress --subnet subnet-0a1b --subnet subnet-0c2d \
+            --security-group sg-0e3f --network-protocol IPv4 --compute MicroVm \
+            --operator-role arn:aws:iam::123456789012:role/NetworkConnectorOperator
+        lambdacore get prod-egress -o json > connectors.json
+        lambdacore ensure -f connectors.json
     """
     if (name is None) == (file is None):
         raise typer.BadParameter("expected either NAME or --file")
@@ -154,11 +164,9 @@ def ensure(
 
 
 def delete(
-    identifiers: Annotated[
-        list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER...")
-    ],
+    identifiers: Identifiers,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before deleting.")] = False,
+    yes: Yes = False,
     ignore_not_found: Annotated[
         bool,
         typer.Option("--ignore-not-found", help="Succeed if a connector does not exist."),
@@ -180,9 +188,12 @@ def delete(
 ) -> None:
     """Delete network connectors, or versions of them.
 
-    On a terminal, it shows what uses each connector, and asks.
+    On a terminal, the command shows what uses each connector, and asks.
 
-    Example: lambdacore delete prod-egress test-egress --wait
+    Examples:
+        lambdacore delete old-egress
+        lambdacore delete old-egress staging-egress --ignore-not-found --yes
+        lambdacore delete prod-egress --unless-used --wait
     """
 
     async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector:
