@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeVar
 
 Result = TypeVar("Result")
 
-#: The loops that run. Simulated time moves them together with the loop of the test.
+#: The running loops. Simulated time moves them together with the loop of the test.
 RUNNING: Final[set[LoopThread]] = set()
 
 
@@ -37,7 +37,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def __enter__(self) -> Self:
-        RUNNING.add(self)  # before it starts, because simulated time asks which loops are services
+        RUNNING.add(self)  # before it starts: simulated time must know the loops of services
         self._thread.start()
         return self
 
