@@ -410,7 +410,7 @@ async def test_a_second_report_is_refused(inside: bool) -> None:
         assert list((await run.report()).failed) == ["missing"]
         with pytest.raises(RuntimeError, match="an earlier report"):
             await run.report()
-        with pytest.raises(RuntimeError, match=r"report\(\) has the results"):
+        with pytest.raises(RuntimeError, match=r"report\(\) consumes this run"):
             await anext(run)
 
     run = lookups(Service(), ["missing"])

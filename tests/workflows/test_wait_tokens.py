@@ -188,12 +188,12 @@ def refuse(token: Any, text: str = "") -> None:
     [
         (None, "expected str, got NoneType"),
         (b"{}", "expected str, got bytes"),
-        ("", "is not the token"),
-        ("[]", "is not the token"),
-        ("{}", "is not the token"),
-        ("[" * 10_000, "is not the token"),
-        (" " * 20_000, "is not the token"),
-        ('{"lambdacore_wait":2}', "of another version than 1"),
+        ("", "not a wait token"),
+        ("[]", "not a wait token"),
+        ("{}", "not a wait token"),
+        ("[" * 10_000, "not a wait token"),
+        (" " * 20_000, "not a wait token"),
+        ('{"lambdacore_wait":2}', "a version other than 1"),
         ('{"lambdacore_wait":1}', "is damaged"),
     ],
 )

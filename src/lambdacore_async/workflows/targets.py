@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 @frozen
 class Target:
-    """A region, and credentials of an account.
+    """A region and an account's credentials, for runs over many of them.
 
     Raises:
         ParameterError: if the region is not a valid region name, or the credentials have a wrong
