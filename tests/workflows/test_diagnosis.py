@@ -58,7 +58,7 @@ async def test_a_healthy_connector_has_nothing_wrong() -> None:
     ]
     assert {check.status for check in checks.values()} == {"ok", "unknown"}
     assert checks["tags"].detail == "team=net"
-    assert "custom endpoint" in checks["subnets"].detail
+    assert "endpoint is not AWS's" in checks["subnets"].detail
 
 
 async def test_a_failed_connector_has_its_reason_and_remedy() -> None:

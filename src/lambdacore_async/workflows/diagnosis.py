@@ -142,7 +142,7 @@ async def _dependencies(core: Core, connector: NetworkConnector) -> tuple[Check,
     settings = core.pipeline.settings
     url = settings.endpoint_url
     if url is not None and ".amazonaws." not in url:
-        return unchecked("not checked: the client has a custom endpoint")
+        return unchecked("not checked: the client's endpoint is not AWS's")
     arn = parse_arn(connector.arn)
     region = settings.region if arn is None else arn.region
     try:
