@@ -73,9 +73,9 @@ class LambdaCoreClient:
     a response cannot be read. Any method may raise `InvalidParameterValueException`,
     `ServiceException` and `TooManyRequestsException`.
 
-    Like the AWS CLI, the client takes options that are not given from the environment, then from
-    the profile in the shared `config` and `credentials` files. The first call reads these files, in
-    a thread.
+    Options that you do not pass come from the environment, or else from the profile in the shared
+    `config` and `credentials` files, as in the AWS CLI. The first call reads these files, in a
+    thread.
 
     Args:
         region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's
@@ -445,8 +445,8 @@ class LambdaCoreClient:
             prefetch: whether to request the next page while the current one is consumed.
             max_items: the deprecated name of `page_size`.
 
-        Raises (on iteration):
-            ResourceNotFoundException: if the connector does not exist.
+        Raises:
+            ResourceNotFoundException: on iteration, if the connector does not exist.
         """
         return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTOR_VERSIONS,
@@ -1285,8 +1285,8 @@ class LambdaCoreClient:
             prefetch: whether to request the next page while the current one is consumed.
             max_items: the deprecated name of `page_size`.
 
-        Raises (on iteration):
-            ResourceNotFoundException: if the runtime does not exist.
+        Raises:
+            ResourceNotFoundException: on iteration, if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_VERSIONS,
@@ -1420,8 +1420,8 @@ class LambdaCoreClient:
             prefetch: whether to request the next page while the current one is consumed.
             max_items: the deprecated name of `page_size`.
 
-        Raises (on iteration):
-            ResourceNotFoundException: if the runtime does not exist.
+        Raises:
+            ResourceNotFoundException: on iteration, if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_ALIASES,

@@ -101,10 +101,8 @@ class Pager(Generic[Item]):
 
         Raises:
             ParameterError: if the token is not a string.
-
-        Raises (on iteration):
-            LambdaCoreError: if a call failed.
-            ResponseError: if the service repeated a token.
+            LambdaCoreError: on iteration, if a call failed.
+            ResponseError: on iteration, if the service repeated a token.
         """
         if not isinstance(continuation_token, str | None):
             raise ParameterError(
