@@ -51,8 +51,8 @@ from lambdacore_async.protocol.endpoints import parse_arn
 from lambdacore_async.protocol.restjson import Operation
 
 if TYPE_CHECKING:
-    # The first use imports all workflows together. Public methods name types by way of the packages
-    # `models` and `workflows`, which import on demand, so `typing.get_type_hints` resolves them.
+    # The first use imports all workflows together. Public methods refer to types through `models`
+    # and `workflows`, which import on demand, so `typing.get_type_hints` resolves them.
     from lambdacore_async.workflows.factory import Workflows
     from lambdacore_async.workflows.targets import Target
 
@@ -73,13 +73,12 @@ class LambdaCoreClient:
     a response cannot be read. Any method may raise `InvalidParameterValueException`,
     `ServiceException` and `TooManyRequestsException`.
 
-    Options that you do not pass come from the environment, or else from the profile in the shared
-    `config` and `credentials` files, as in the AWS CLI. The first call reads these files, in a
+    Options that you do not pass come from the environment, or from the profile in the shared
+    `config` and `credentials` files, as in the AWS CLI. The first call reads the files, in a
     thread.
 
     Args:
-        region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's
-            region.
+        region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
         profile: the profile of the shared files. Defaults to `AWS_PROFILE`.
         credentials: `Credentials`, an `AWSRequestsAuth`, an `AssumeRole`, an async function that
             returns `Credentials` and is called again before they expire, or the import path of such
@@ -259,8 +258,8 @@ class LambdaCoreClient:
                 `Timeout` that sets each limit.
             retry_mode: `standard` or `adaptive`.
             max_attempts: the maximum number of requests per call, at least 1.
-            label: a label for your own use, such as the name of an account. Logs, `Attempt` and
-                `Call` have it.
+            label: a label for your own use, such as the name of an account. It appears in logs,
+                `Attempt` and `Call`.
 
         Raises:
             ParameterError: if an argument has a wrong type or is out of bounds.
@@ -311,12 +310,11 @@ class LambdaCoreClient:
                 `_`.
             configuration: where the connector sends traffic.
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
-            client_token: the idempotency token, 1 to 64 characters. Defaults to a new token for
-                each call.
+            client_token: the idempotency token, 1 to 64 characters. Defaults to a new one per call.
             tags: keys and values to organise connectors, allocate costs, or control access.
 
         Raises:
-            ResourceConflictException: if the name is taken, or the token was used for another
+            ResourceConflictException: if the name is taken, or the token belongs to another
                 request.
             NetworkConnectorLimitExceededException: if the account has reached its quota.
         """
@@ -353,22 +351,19 @@ class LambdaCoreClient:
         """Change the configuration or the operator role of a connector that is `ACTIVE`.
 
         The connector stays `ACTIVE` during the update; `last_update_status` reports the progress.
-        Each change of the configuration creates a version. An update that changes nothing creates
+        A change of the configuration creates a version. An update that changes nothing creates
         none.
 
         Args:
             identifier: the connector's ID, name or ARN.
             configuration: the complete new configuration; it replaces the old one.
             operator_role: the ARN of the new role.
-            client_token: the idempotency token, 1 to 64 characters. Defaults to a new token for
-                each call.
+            client_token: the idempotency token, 1 to 64 characters. Defaults to a new one per call.
 
         Raises:
             ResourceNotFoundException: if the connector does not exist.
-            ResourceConflictException: if the connector is not `ACTIVE`, or an update is in
-                progress.
-            NetworkConnectorLimitExceededException: if the connector has reached its quota of
-                versions.
+            ResourceConflictException: if the connector is not `ACTIVE`, or is being updated.
+            NetworkConnectorLimitExceededException: if the connector has too many versions.
         """
         return await self._core.write(
             operations.UPDATE_NETWORK_CONNECTOR,
@@ -521,9 +516,8 @@ class LambdaCoreClient:
 
         Args:
             identifiers: IDs, names and ARNs, in any iterable or async iterable, even an endless
-                one. An ARN is looked up in its own region. Connectors and the summaries of a
-                listing are accepted too, and are looked up by ARN. The summary of a version gets
-                that version.
+                one. An ARN is looked up in its own region. Connectors and summaries are accepted
+                too, and are looked up by ARN. The summary of a version gets that version.
             concurrency: the maximum number of concurrent lookups, from 1 to `max_connections`.
                 Defaults to 64, or to `max_connections` if that is lower.
             deadline: seconds for the whole run, or a `timedelta`; at least 0 and finite. Lookups
@@ -613,10 +607,8 @@ class LambdaCoreClient:
 
         Raises:
             ResourceNotFoundException: if the connector does not exist.
-            ResourceConflictException: if the connector is not `ACTIVE`, or an update is in
-                progress.
-            NetworkConnectorLimitExceededException: if the connector has reached its quota of
-                versions.
+            ResourceConflictException: if the connector is not `ACTIVE`, or is being updated.
+            NetworkConnectorLimitExceededException: if the connector has too many versions.
             WaiterFailedError: if the update failed; the error has the reason.
             WaiterTimeoutError: if the update is not complete within the timeout.
             ParameterError: if an argument is out of bounds.
@@ -737,14 +729,12 @@ class LambdaCoreClient:
                 ARN. A connector object and an ARN are polled in their own region.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the connector at the first poll and on each
-                change.
+            on_change: a plain function, called with the connector at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
             ResourceNotFoundException: if the connector does not exist.
-            WaiterFailedError: if the connector failed, or is being deleted; the error has the
-                reason.
+            WaiterFailedError: if the connector failed or is being deleted, with the reason.
             WaiterTimeoutError: if the connector is not active within the timeout.
         """
         return self._workflows.until_active(identifier, timeout, poll_interval, on_change)
@@ -768,14 +758,13 @@ class LambdaCoreClient:
                 connector object; for an ID, name or ARN, any update counts.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the connector at the first poll and on each
-                change.
+            on_change: a plain function, called with the connector at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
             ResourceNotFoundException: if the connector does not exist.
-            WaiterFailedError: if the update failed, or the connector is being deleted; the error
-                has the reason.
+            WaiterFailedError: if the update failed or the connector is being deleted, with the
+                reason.
             WaiterTimeoutError: if the update is not complete within the timeout.
         """
         return self._workflows.until_updated(identifier, version, timeout, poll_interval, on_change)
@@ -796,8 +785,7 @@ class LambdaCoreClient:
                 the name. A connector object and an ARN are polled in their own region.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the connector at the first poll and on each
-                change.
+            on_change: a plain function, called with the connector at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -825,8 +813,7 @@ class LambdaCoreClient:
             name: the version's name.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the version at the first poll and on each
-                change.
+            on_change: a plain function, called with the version at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -857,7 +844,7 @@ class LambdaCoreClient:
             name: the alias's name.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the alias at the first poll and on each change.
+            on_change: a plain function, called with the alias at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -1109,8 +1096,8 @@ class LambdaCoreClient:
 
         Raises:
             ResourceNotFoundException: if the runtime does not exist.
-            ResourceConflictException: if the runtime has versions or aliases that are not scheduled
-                for deletion.
+            ResourceConflictException: if it has versions or aliases that are not scheduled for
+                deletion.
         """
         return await self._call(
             operations.DELETE_RUNTIME,
@@ -1446,15 +1433,14 @@ class LambdaCoreClient:
     ) -> workflows.RawResponse:
         """Send a request for which the client has no method, such as one to Lambda MicroVMs.
 
-        It uses the same endpoint, credentials, signature, rate limiter, retries and errors as other
+        The endpoint, credentials, signature, rate limiter, retries and errors are those of other
         calls.
 
         Args:
             method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
             path: the path, which starts with `/` and is percent-encoded. Encode a name with
                 `urllib.parse.quote(name, safe="")`.
-            query: parameters of the query, which the client encodes. A list sends its parameter
-                once per value.
+            query: parameters of the query, which the client encodes. A list repeats its parameter.
             body: a JSON value, or the bytes of the body. Defaults to no body.
             headers: additional headers, which are signed. A JSON body has the `content-type`
                 `application/json`.

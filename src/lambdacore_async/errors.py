@@ -167,8 +167,7 @@ class ApiError(LambdaCoreError):
     """
 
     code: str
-    """The error code, such as `AccessDeniedException`; the status as text if the response has
-    none."""
+    """The error code, such as `AccessDeniedException`; the status as text if it is missing."""
     message: str
     """The service's text; may be empty."""
     status_code: int
@@ -480,8 +479,7 @@ class ParameterError(LambdaCoreError, ValueError):
     """
 
     parameter: str
-    """The parameter's name, or the path to the invalid part, such as
-    `configuration.subnet_ids[0]`."""
+    """The parameter's name, or the path to a part, such as `configuration.subnet_ids[0]`."""
 
     def __init__(self, parameter: str, problem: str, *, operation: str | None = None) -> None:
         super().__init__(f"{parameter}: {problem}")

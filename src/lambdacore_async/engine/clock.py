@@ -126,8 +126,7 @@ class ServiceClock:
         """Record that the service accepted a request.
 
         Args:
-            correction: the correction with which the request was signed; `None` for the shared
-                time.
+            correction: the correction in the signature; `None` for the shared time.
         """
         if correction is None:
             self._accepted += 1

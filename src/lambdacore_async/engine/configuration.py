@@ -69,8 +69,8 @@ class _Setting(Generic[Value]):
         key: its key in the profile.
         default: its value if neither the environment nor the profile has it.
         parse: converts its text; raises `ValueError` with the values that are allowed.
-        variables: its variables; the first that is not empty wins. Defaults to `AWS_` and the key
-            in upper case.
+        variables: its variables; the first with a value wins. Defaults to `AWS_` and the key in
+            capitals.
     """
 
     def __init__(
@@ -174,8 +174,7 @@ class ClientOptions:
     `LambdaCoreClient.from_options`. Pickling refuses options that hold a secret or a connection, or
     that another process cannot import: `Credentials` and other objects with keys, an
     `http_session`, and local functions. Pass a profile, an `AssumeRole`, or the import path of an
-    async function instead, or let the other process find credentials itself. No `repr` shows a
-    secret.
+    async function instead, or let the other process find credentials. No `repr` shows a secret.
 
     Raises:
         ParameterError: if an option has a wrong type, or is out of bounds; on pickling, if an
@@ -236,8 +235,7 @@ class ClientOptions:
         check_picklable(self.credentials)
         check_picklable_hook("on_attempt", self.on_attempt)
         check_picklable_hook("on_call", self.on_call)
-        # Only options that differ from their defaults, by name, so that other versions can read
-        # them.
+        # By name, and without defaults, so that other versions can read the options.
         defaults = ClientOptions()
         given = {
             each.name: value
@@ -268,8 +266,7 @@ class Configuration:
 
     Attributes:
         default_region: the region of the environment or the profile, once a view has needed it.
-        ssl_context: verifies servers, once settings are resolved; `None` means the system's
-            certificates.
+        ssl_context: verifies servers, once settings are resolved; `None` for the system's default.
     """
 
     def __init__(
@@ -296,8 +293,8 @@ class Configuration:
             options: the options that the view's caller passed.
 
         Raises:
-            ConfigurationError: if a variable, the profile or the CA bundle is invalid, or there is
-                no region.
+            ConfigurationError: if a variable, the profile or the CA bundle is invalid, or no region
+                is set.
         """
         sources = _Sources(self._environ, self._shared_config)
         region, is_fips = _parse_region(*await sources.find(_REGION, options.region))

@@ -220,8 +220,7 @@ class Core:
             parameter: the name of the parameter that has the identifier, for errors.
 
         Raises:
-            ParameterError: if the ARN is in another partition, where the view's credentials are
-                not valid.
+            ParameterError: if the ARN is in another partition than the view's credentials.
             ConfigurationError: if the settings of the view cannot be used.
         """
         arn = _arn_in_region(identifier)

@@ -88,7 +88,7 @@ class CallKind(StrEnum):
 class Call:
     """Work in progress, as `on_call` observes it.
 
-    The client sets the region and the endpoint once it has resolved them, and the rest as the work
+    The client sets the region and the endpoint once they are resolved, the rest as the work
     proceeds.
     """
 

@@ -82,8 +82,7 @@ class Settings(NamedTuple):
 
     Attributes:
         region: the AWS region.
-        endpoint_url: the custom endpoint for the requests of every region; `None` if each region
-            has its own.
+        endpoint_url: the custom endpoint for all regions; `None` if each region has its own.
         resolve_endpoint: `endpoints.resolve` with the other endpoint options applied.
         policy: decides on retries.
         timeout: the time limits.

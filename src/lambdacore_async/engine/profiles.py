@@ -107,8 +107,8 @@ class SharedConfig:
 def load(environ: Mapping[str, str], name: str | None = None) -> Profile:
     """Read a profile from the files; it blocks.
 
-    A file at its default path counts as absent if the user has no home directory, or no permission
-    to enter it.
+    A file at its default path counts as absent if the user has no home directory or may not enter
+    it.
 
     Args:
         environ: the environment's variables.

@@ -546,8 +546,7 @@ class RateLimiter:
         Args:
             permit: the result of `acquire`.
             outcome: the outcome of the attempt; `OTHER` if it was cancelled.
-            retry_after: seconds for which a throttling server asks for a pause; at most 20 are
-                granted.
+            retry_after: the pause in seconds that a throttling server asks for; at most 20 apply.
         """
         now = self._clock.monotonic()
         self._limit.learn(permit, now, outcome)

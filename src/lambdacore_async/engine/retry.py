@@ -1,8 +1,7 @@
 """Retry decisions: whether to retry a request, and after what delay. No I/O and no sleep.
 
 The rules and constants are those of retry behavior 2.1 of the AWS SDKs, as in the standard mode of
-botocore 1.44. In addition, the client honours the `Retry-After` header, which this service
-documents.
+botocore 1.44. In addition, `Retry-After` is honoured, which this service documents.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ class RetryPolicy:
     """Limits of a call's attempts, and the delays between them.
 
     Args:
-        mode: `standard`, or `adaptive`, which also limits the send rate like the adaptive mode of
-            the AWS SDKs.
+        mode: `standard`, or `adaptive`, which also limits the send rate as in the AWS SDKs.
         max_attempts: the maximum number of requests per call, at least 1.
         max_backoff: the maximum delay in seconds, unless the service asks for more.
 

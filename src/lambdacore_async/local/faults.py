@@ -471,8 +471,7 @@ class Faults:
         whatever the order of its requests.
 
         Args:
-            probabilities: the probability of each fault, 0 to 1, at most 1 in total; 1 for every
-                request.
+            probabilities: the probability of each fault, 0 to 1, at most 1 in total.
             seed: the seed of the random draws.
             operation: the operation, such as `GetNetworkConnector`; `None` for any.
 
@@ -516,8 +515,7 @@ class Faults:
 
         Args:
             rate: the tokens that are added per second, more than 0 to 1e6; `None` for no limit.
-            burst: the maximum number of tokens, 1 to 1e6; defaults to `rate`, or to 1 if `rate` is
-                less than 1.
+            burst: the maximum number of tokens, 1 to 1e6; defaults to `rate`, but at least 1.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -623,8 +621,7 @@ class _RandomFaults:
         text = f"{self._seed} {request.method} {request.target} {self._drawn[key]}"
         self._drawn[key] += 1
         # Unlike `hash`, a digest is the same in every process; unlike `random`, it is the same in
-        # every Python version. Its first 53 bits make each float from 0 to 1 (exclusive) equally
-        # likely.
+        # every Python version. Its first 53 bits make all floats from 0 to 1 equally likely.
         number = (int.from_bytes(sha256(text.encode()).digest()[:8]) >> 11) / 2**53
         return next((fault for bound, fault in self._faults if number < bound), None)
 

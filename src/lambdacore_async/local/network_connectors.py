@@ -255,7 +255,7 @@ class NetworkConnectors:
                 text of the code.
             configuration: the configuration; defaults to the existing one, or to one subnet and
                 one security group.
-            operator_role: the ARN of the role; defaults to the existing one, or to a role of the
+            operator_role: the ARN of the role; defaults to the existing one, or to one of the
                 account.
 
         Returns:

@@ -74,8 +74,7 @@ class FaultProxy:
     cannot connect to the service, it resets the client's connection.
 
     Args:
-        endpoint_url: the URL of the service: `http://` or `https://`, a host, and optionally a
-            port.
+        endpoint_url: the URL of the service, such as `http://127.0.0.1:4600`.
         port: the TCP port, 1 to 65535; 0 for any free port, which the proxy then keeps.
         sleep: sleeps for a number of seconds; defaults to `asyncio.sleep`. Rate limits use it.
 
@@ -88,8 +87,7 @@ class FaultProxy:
         if url.hostname is None or url.scheme not in _PORTS:
             raise ParameterError("endpoint_url", f"must be http(s)://host:port, got {endpoint_url}")
         self.default_fault: ConnectionFault = ConnectionFault()
-        """The fault of connections after the script has ended. A change applies to new
-        connections."""
+        """The fault of connections after the script. A change applies to new connections."""
         self.accepted: int = 0
         """The number of connections accepted so far."""
         self._scheme = url.scheme

@@ -72,8 +72,7 @@ class Server:
         state: the state to serve.
         credentials: the credentials that requests may be signed with, by access key ID; mutable.
         faults: the faults to inject.
-        calls: the number of requests by operation; `UnknownOperation` counts requests that match
-            none.
+        calls: the number of requests by operation; `UnknownOperation` counts all others.
     """
 
     def __init__(

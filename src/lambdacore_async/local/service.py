@@ -42,8 +42,8 @@ class LocalLambdaCore:
     `lambda random: random.lognormvariate(4, 0.6)`. The function gets a `random.Random` that depends
     only on the seed, the resource's name and the number of earlier draws for it. Runs with the same
     seed therefore give the same results, whatever the order of concurrent tasks. Drawn durations
-    below 0 count as 0. The response to an operation always reports the work as started, even if it
-    takes 0 seconds.
+    below 0 count as 0. The response to an operation reports the work as started, even if it takes 0
+    seconds.
 
     Args:
         region: the AWS region of the service.
@@ -195,8 +195,8 @@ class LocalLambdaCore:
 
         Args:
             region: the AWS region; it defaults to that of this service.
-            options: the options of `LambdaCoreClient`; credentials and endpoint default to those of
-                this service.
+            options: the options of `LambdaCoreClient`; credentials and endpoint default to this
+                service's.
 
         Raises:
             ConfigurationError: if the service is not running.

@@ -16,8 +16,7 @@ RUNNING: Final[set[LoopThread]] = set()
 class LoopThread:
     """An event loop that runs in a daemon thread. Use it in `with`.
 
-    It is always asyncio's own loop, whatever loop the program uses, so that simulated time can
-    move it.
+    It is asyncio's own loop, whatever loop the program uses, so that simulated time can move it.
     """
 
     def __init__(self) -> None:

@@ -435,8 +435,8 @@ def _read_timestamp(data: Any, wanted: Any) -> Any:
     """Read a timestamp in any form that botocore reads, as UTC.
 
     Forms whose meaning botocore guesses are refused: timestamps without a full date, with the names
-    of other time zones, or with the name of a day inside the text; numbers that are not JSON; and
-    booleans.
+    of other time zones, or with the name of a day inside the text; booleans; and numbers that are
+    not JSON.
     """
     if isinstance(data, str):
         try:  # the form that the service sends

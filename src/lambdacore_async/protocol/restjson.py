@@ -40,7 +40,7 @@ Output = TypeVar("Output")
 Model = TypeVar("Model")
 Item = TypeVar("Item")
 
-_UNRESERVED = "-._~"  # characters that a path or query need not escape, besides letters and digits
+_UNRESERVED = "-._~"  # characters other than letters and digits that a URL need not escape
 _NAMES_AND_ARNS = f"{ascii_letters}{digits}{_UNRESERVED}:".encode()
 _DECODER = json.JSONDecoder()
 _JSON = MappingProxyType({"content-type": "application/json"})

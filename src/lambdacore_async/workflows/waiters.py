@@ -480,8 +480,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
         """Poll the connector at the next round.
 
         Args:
-            final: the states that end the wait. A connector that a listing shows in one of them is
-                read in full.
+            final: the states that end the wait, in which a listed connector is read in full.
 
         Returns:
             The connector; `None` if the poll failed for a transient reason, or if a listing shows

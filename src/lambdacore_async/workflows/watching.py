@@ -98,8 +98,7 @@ class NetworkConnectorWatch:
     for a slow consumer. A poll that fails for a transient reason is repeated in the next round.
 
     If a listing lacks a connector, the watch gets that connector to check whether it was deleted,
-    because connectors can move between pages during a listing. These checks do not delay other
-    changes.
+    because connectors can move between pages during a listing. Checks do not delay other changes.
 
     Args:
         poller: polls.
@@ -234,8 +233,7 @@ class NetworkConnectorWatch:
                     self._changed[identifier] = None
             elif not isinstance(error, LambdaCoreError) or _is_denied(error):
                 self._error = error
-            # Other errors concern this connector alone, which is checked again after the next
-            # listing.
+            # Other errors concern this connector alone: check it after the next listing.
 
     def _record_listing(self, task: asyncio.Task[Sequence[NetworkConnectorSummary]]) -> None:
         error = task.exception()

@@ -26,8 +26,7 @@ from lambdacore_async.protocol.sigv4 import Credentials, Signer
 CredentialsProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 
 #: A background refresh starts this long before the credentials expire, and calls wait for the
-#: refresh from this long before. For short-lived credentials, both are at most these fractions of
-#: the lifetime.
+#: refresh from this long before. Both are at most these fractions of the lifetime.
 _BACKGROUND: Final = timedelta(minutes=15)
 _BACKGROUND_PART: Final = 0.5
 _BLOCKING: Final = timedelta(minutes=1)

@@ -31,8 +31,7 @@ class AssumeRole(CredentialsRecipe):
     role_arn: str
     """The ARN of the role."""
     profile: str | None = None
-    """The profile whose credentials assume the role; `None` for the credentials that botocore
-    finds."""
+    """The profile whose credentials assume the role; `None` for those that botocore finds."""
     region: str | None = None
     """The region whose STS is called; `None` for that of the environment or the profile."""
     external_id: str | None = None
