@@ -47,7 +47,7 @@ class ConnectorStateChanged(Generic[Connector]):
 
 @frozen
 class ConnectorUpdated(Generic[Connector]):
-    """A connector that changed but stayed in the same state: it has a new version."""
+    """A connector that changed but stayed in the same state, such as after an update."""
 
     before: Connector
     """The connector as last seen before the change."""
