@@ -14,9 +14,9 @@ other, at a rate that converges on the service's own limit, a token bucket of un
   by a tenth at least, which leaves room for other clients.
 - Then the rate grows with the cube of the successes, like the window of TCP CUBIC: slowly near the
   limit, so that few requests are throttled, then faster and faster, so that a raised limit is found
-  within two such cycles. The cycle of a slower client has fewer successes, so that clients that
-  share a limit approach equal rates. With more requests in flight, cycles are longer, because a
-  throttle is noticed after more requests.
+  within two such cycles. The cycle of a slower client has fewer successes, and takes little longer,
+  so that clients that share a limit approach equal rates. With more requests in flight, cycles are
+  longer, because a throttle is noticed after more requests.
 - Successes of requests that did not wait prove nothing, and do not raise the rate. Throttled
   requests that were sent before the last cut prove nothing new, and do not cut it again.
 
@@ -69,13 +69,14 @@ _SEARCH_STEP: Final = 2.0
 _GROWTH_TIME: Final = 0.2
 _ROUND_TRIPS: Final = 4.0
 
-#: Successes per cycle, for a rate of 1; they grow with the square root of the rate.
-_CYCLE: Final = 8.0
-#: The maximum time of a cycle in seconds.
-_CYCLE_TIME: Final = 4.0
+#: Successes per cycle, for a rate of 1; they grow with this power of the rate. The nearer to 1 the
+#: power is, the fairer clients share a limit; the lower it is, the fewer requests of slow clients
+#: are throttled.
+_CYCLE: Final = 4.5
+_CYCLE_POWER: Final = 0.75
 _CURVE: Final = 0.5
 #: More requests in flight than this make cycles longer.
-_FEW_IN_FLIGHT: Final = 6.0
+_FEW_IN_FLIGHT: Final = 9.0
 #: With more than this, an empty bucket throttles several within a round trip.
 _MANY_IN_FLIGHT: Final = 16.0
 
@@ -247,7 +248,7 @@ class ProbingRate:
 
     def _growth(self, rate: float) -> float:
         """Return the fraction by which the rate grows after a success."""
-        cycle = min(_CYCLE * math.sqrt(rate), max(_CYCLE_TIME * rate, 4))
+        cycle = max(_CYCLE * rate**_CYCLE_POWER, 4.0)
         cycle *= max(1, rate * self._latency / _FEW_IN_FLIGHT)
         # The derivative of _CURVE * (streak / cycle) ** 3.
         step = 3 * _CURVE * (self._streak / cycle) ** 2 / cycle
