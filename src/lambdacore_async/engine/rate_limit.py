@@ -14,9 +14,9 @@ rate that converges on the service's own limit, a token bucket of unknown rate a
   least a tenth, which leaves room for other clients.
 - Then the rate grows with the cube of the successes, like the window of TCP CUBIC: slowly near the
   limit, so that few requests are throttled, and then ever faster, so that a raised limit is found
-  within two such cycles. The cycle of a slower client has fewer successes, so clients that share a
-  limit approach equal rates. Cycles are longer with more requests in flight, because a throttle is
-  noticed after more requests.
+  within two such cycles. The cycle of a slower client has fewer successes and takes little longer,
+  so clients that share a limit approach equal rates. Cycles are longer with more requests in
+  flight, because a throttle is noticed after more requests.
 - Successes of requests that did not wait prove nothing, and do not raise the rate. Throttled
   requests that were sent before the last cut prove nothing new, and do not cut the rate again.
 
@@ -69,13 +69,13 @@ _SEARCH_STEP: Final = 2.0
 _GROWTH_TIME: Final = 0.2
 _ROUND_TRIPS: Final = 4.0
 
-#: Successes per cycle at a rate of 1; the number grows with the square root of the rate.
-_CYCLE: Final = 8.0
-#: The maximum time of a cycle in seconds.
-_CYCLE_TIME: Final = 4.0
+#: Successes per cycle at a rate of 1; the number grows with this power of the rate. A power nearer
+#: to 1 is fairer to clients that share a limit; a lower one throttles fewer requests of slow ones.
+_CYCLE: Final = 4.5
+_CYCLE_POWER: Final = 0.75
 _CURVE: Final = 0.5
 #: More requests in flight than this make cycles longer.
-_FEW_IN_FLIGHT: Final = 6.0
+_FEW_IN_FLIGHT: Final = 9.0
 #: With more requests in flight than this, an empty bucket throttles several in a round trip.
 _MANY_IN_FLIGHT: Final = 16.0
 
@@ -247,7 +247,7 @@ class ProbingRate:
 
     def _growth(self, rate: float) -> float:
         """Return the fraction by which the rate grows after a success."""
-        cycle = min(_CYCLE * math.sqrt(rate), max(_CYCLE_TIME * rate, 4))
+        cycle = max(_CYCLE * rate**_CYCLE_POWER, 4.0)
         cycle *= max(1, rate * self._latency / _FEW_IN_FLIGHT)
         # The derivative of _CURVE * (streak / cycle) ** 3.
         step = 3 * _CURVE * (self._streak / cycle) ** 2 / cycle
