@@ -97,7 +97,7 @@ def test_a_connector_without_a_time_has_no_age() -> None:
     assert found.status == "unknown"
 
 
-async def test_many_versions_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_versions_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     here = World(update_seconds=0)
     here.state.put_network_connector("prod", configuration=VPC)
     for number in range(2):
@@ -163,7 +163,7 @@ async def test_with_botocore_the_dependencies_are_checked_in_a_thread(
     assert {check.detail for check in checks} == {"botocore is not installed"}
 
 
-async def test_credentials_that_expired_meanwhile_are_told(
+async def test_credentials_that_expired_meanwhile_are_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here = World()
