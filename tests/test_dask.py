@@ -222,6 +222,7 @@ async def holding(client: LambdaCoreClient, held: object) -> None: ...
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"options": {"region": "us-east-1"}}, "options"),
     ({"targets": [*TARGETS, Target("us-east-1", CREDENTIALS)]}, "targets[8].credentials"),
     ({"targets": [Target("us-east-1", partial(provide))]}, "targets[0].credentials"),
     ({"options": ClientOptions(credentials=CREDENTIALS)}, "options"),
@@ -233,7 +234,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "parameter"), REFUSED)
-async def test_secrets_are_not_sent_to_the_cluster(change: dict[str, Any], parameter: str) -> None:
+async def test_what_must_not_be_sent_to_the_cluster_is_refused(
+    change: dict[str, Any], parameter: str
+) -> None:
     async with cluster() as (_, dask):
         arguments: dict[str, Any] = {"targets": TARGETS, "work": fleets.label, "on": dask}
         with pytest.raises(ParameterError) as raised:

@@ -68,7 +68,7 @@ class Cluster:
         self._name = f"lambdacore-sweep-{uuid4().hex}"
         self._plugin = _ClientPlugin(_dump("options", options), _dump("work", work))
         self._numbers = itertools.count()
-        #: The tasks in progress, by number. Dask forgets a task that has no future left.
+        #: The tasks in progress, by number. Dask forgets a task whose future is gone.
         self._tasks: dict[int, Future[bytes]] = {}
 
     async def __aenter__(self) -> Self:
@@ -98,12 +98,12 @@ class Cluster:
             _sweep_target, self._name, target, key=f"{self._name}-{number}", pure=False
         )
         try:
-            result = await self._tasks[number]
+            pickled = await self._tasks[number]
         except KilledWorker as error:
-            return WorkError.of(error)
-        del self._tasks[number]
+            pickled = _dump("work", WorkError.of(error))
+        del self._tasks[number]  # not if this is cancelled: then `_close` cancels the task
         try:
-            return pickle.loads(result)  # noqa: S301 - from the caller's own cluster
+            return pickle.loads(pickled)  # noqa: S301 - from the caller's own cluster
         except Exception as error:  # noqa: BLE001 - a failure of this target
             return WorkError.of(error)
 

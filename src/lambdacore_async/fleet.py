@@ -105,6 +105,8 @@ def sweep(
         from lambdacore_async.dask import Cluster
 
         options = ClientOptions() if options is None else options
+        if not isinstance(options, ClientOptions):
+            raise ParameterError("options", f"must be ClientOptions, got {type(options).__name__}")
         engine = cluster = Cluster(on, work, options, listed)
         run = cluster.run
     else:
