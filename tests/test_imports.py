@@ -37,6 +37,8 @@ NOT_NEEDED: Final = {
             "protocol.operations.runtimes",
             "protocol.operations.table",
             "workflows.arguments",
+            "workflows.cache.cache",
+            "workflows.cache.picture",
             "workflows.diagnosis",
             "workflows.factory",
             "workflows.fanout",

@@ -101,7 +101,7 @@ if TYPE_CHECKING:
         NetworkConnectorCache,
     )
     from lambdacore_async.workflows.cache.changes import CachedConnectorChange
-    from lambdacore_async.workflows.cache.picture import CacheStats
+    from lambdacore_async.workflows.cache.stats import CacheStats
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups

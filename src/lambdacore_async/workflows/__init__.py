@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         NetworkConnectorCache,
     )
     from lambdacore_async.workflows.cache.changes import CachedConnectorChange
-    from lambdacore_async.workflows.cache.picture import CacheStats
+    from lambdacore_async.workflows.cache.stats import CacheStats
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
@@ -52,7 +52,7 @@ else:
                 "NetworkConnectorCache",
             ),
             "lambdacore_async.workflows.cache.changes": ("CachedConnectorChange",),
-            "lambdacore_async.workflows.cache.picture": ("CacheStats",),
+            "lambdacore_async.workflows.cache.stats": ("CacheStats",),
             "lambdacore_async.workflows.diagnosis": ("Diagnosis",),
             "lambdacore_async.workflows.lookups": (
                 "Failed",

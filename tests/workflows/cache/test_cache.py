@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
@@ -704,3 +705,46 @@ async def test_targets_have_a_cache_each() -> None:
     for wrong in (5, ["us-east-1"]):
         with pytest.raises(ParameterError, match="targets"):
             client.cache_across(wrong)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+async def test_logs_tell_of_listings_and_outages(caplog: pytest.LogCaptureFixture) -> None:
+    here, wire = world("a")
+    with caplog.at_level(logging.DEBUG, "lambdacore_async"):
+        async with here.client().cached_network_connectors(max_age=10) as cache:
+            await cache.ready()
+            await cache.get("a")
+            await here.clock.sleep(6)
+            for error in (TransportError("down\x1b"), None, TransportError("down"), None):
+                wire.error = error
+                await here.clock.sleep(1 if error is None else 30)
+            wire.error = denied("no")
+            await here.clock.sleep(70)
+    records = [record for record in caplog.records if record.msg.startswith("the cache")]
+    assert {record.msg for record in records} == {
+        "the cache has listed the connectors",
+        "the cache cannot reach the service",
+        "the cache can reach the service again",
+        "the cache cannot list the connectors",
+    }
+    values = vars(records[1])
+    assert (values["region"], values["label"]) == ("us-east-1", None)
+    assert (values["listed"], values["unchanged"], values["to_get"]) == (1, 1, 0)
+    assert (values["hit_rate"], values["oldest_age"]) == (1.0, 0)
+    assert values["calls_saved"] == -2
+    (down, *_) = [
+        vars(each) for each in records if each.msg == "the cache cannot reach the service"
+    ]
+    assert "down\\x1b" in down["error"]
+    assert down["withheld"] == 0
+
+
+async def test_an_outage_that_comes_and_goes_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    here, _ = world("a")
+    async with here.client().cached_network_connectors() as cache:
+        await cache.ready()
+        for _ in range(100):
+            cache.picture._set_failing(TransportError("down"))
+            cache.picture._set_failing(None)
+    assert len([record for record in caplog.records if "the cache" in record.msg]) == 1

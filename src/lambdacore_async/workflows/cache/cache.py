@@ -19,13 +19,13 @@ from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR, LIST_NET
 from lambdacore_async.workflows.cache.changes import CachedConnectorChange, Changes
 from lambdacore_async.workflows.cache.picture import (
     MISSING,
-    CacheStats,
     Entry,
     Picture,
     copy_of,
     is_transient,
     picture_of,
 )
+from lambdacore_async.workflows.cache.stats import CacheStats
 from lambdacore_async.workflows.polling import Poller
 
 

@@ -14,10 +14,10 @@ import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from sys import intern
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol
 from weakref import WeakSet
 
-from attrs import define, evolve, frozen
+from attrs import define, evolve
 
 from lambdacore_async.engine.clock import LAG, Clock
 from lambdacore_async.engine.core import Core
@@ -33,6 +33,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.workflows.cache.reads import Reads
 from lambdacore_async.workflows.cache.snapshots import Aged, read_snapshot, write_snapshot
+from lambdacore_async.workflows.cache.stats import CacheObserver, CacheStats
 from lambdacore_async.workflows.polling import Poller
 
 #: Maximum seconds between two gets of a connector. They find what a summary does not show.
@@ -49,45 +50,6 @@ _MAX_TEXT: Final = 200
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 _BUSY: Final = frozenset({NetworkConnectorState.PENDING, NetworkConnectorState.DELETING})
-
-
-@frozen(kw_only=True)
-class CacheStats:
-    """Figures of all caches of a client for one account in one region, since the first one."""
-
-    connectors: int = 0
-    """The number of connectors held."""
-    hits: int = 0
-    """Answers that needed no call."""
-    misses: int = 0
-    """Answers that waited for a call, and `peek`s without an answer."""
-    stale_answers: int = 0
-    """Answers that were older than `max_age`, given because of `stale_if_error`."""
-    requests: int = 0
-    """Calls made: gets, and pages of listings. Retries are not counted."""
-    oldest_age: float = 0.0
-    """The age of the oldest connector held, in seconds; 0 without connectors."""
-
-    @property
-    def hit_rate(self) -> float:
-        """The share of answers that needed no call, 0 to 1; 0 before the first answer."""
-        return self.hits / max(self.hits + self.misses, 1)
-
-    @property
-    def calls_saved(self) -> int:
-        """Calls saved compared with a call for each answer; negative if the cache costs more."""
-        return self.hits + self.misses - self.requests
-
-
-@runtime_checkable
-class CacheObserver(Protocol):
-    """An `on_call` that also shows the figures of caches, as `OpenTelemetry` does."""
-
-    def add_cache(self, stats: Callable[[], CacheStats], region: str, label: str | None) -> None:
-        """Show the figures that a function returns, in any thread, until `remove_cache`."""
-
-    def remove_cache(self, stats: Callable[[], CacheStats]) -> None:
-        """Stop showing the figures that a function returns."""
 
 
 class Consumer(Protocol):
