@@ -40,11 +40,12 @@ class _Help:
         """Write the help; click calls it."""
         command: Any = self
         command.format_usage(ctx, formatter)
-        text, _, examples = command.help.partition("\n\nExamples:\n")
+        text, _, examples = (command.help or "").partition("\n\nExamples:\n")
         for paragraph in text.split("\n\n"):
             formatter.write("".join(f"\n{line}" for line in _wrapped(paragraph, formatter.width)))
             formatter.write("\n")
-        formatter.write(f"\nExamples:\n{textwrap.indent(textwrap.dedent(examples), '  ')}\n")
+        if examples:
+            formatter.write(f"\nExamples:\n{textwrap.indent(textwrap.dedent(examples), '  ')}\n")
         for title, rows in _sections(command, ctx):
             if rows:
                 formatter.write("\n".join(("", f"{title}:", *_lines(rows, formatter.width), "")))
@@ -99,7 +100,7 @@ def _row(option: Any) -> Row:
         notes.append("[required]")
     elif isinstance(default, str | float | int) and not isinstance(default, bool):
         notes.append(f"[default: {default if isinstance(default, str) else f'{default:g}'}]")
-    return names, " ".join((option.help, *notes))
+    return names, " ".join((option.help or "", *notes))
 
 
 def _lines(rows: list[Row], width: int) -> Iterator[str]:

@@ -194,8 +194,8 @@ async def test_no_changes_are_not_asked_for(
     [
         ((), "expected either NAME or --file"),
         (("prod", "-f", "FILE"), "expected either NAME or --file"),
-        (("-f", "FILE", "--subnet", "subnet-1"), "expected no settings besides --file"),
-        (("-f", "FILE", "--tag", "team=web"), "expected no settings besides --file"),
+        (("-f", "FILE", "--subnet", "subnet-1"), "--file declares all settings"),
+        (("-f", "FILE", "--tag", "team=web"), "--file declares all settings"),
     ],
 )
 async def test_ensure_takes_a_name_or_a_file(

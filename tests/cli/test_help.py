@@ -13,12 +13,14 @@ from string import Template
 from typing import Any
 
 import pytest
+import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from lambdacore_async.cli import app
 from lambdacore_async.cli.demo import seed_named
 from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async_command.help import Command
 from lambdacore_async_command.root import COMMANDS, load
 from support.commands import COMMAND, run, start, variables
 
@@ -83,6 +85,16 @@ def test_values_have_standard_names_and_no_type_of_python(path: tuple[str, ...])
 )
 def test_the_help_says(line: str, help_has: str) -> None:
     assert help_has in help_of((line,))
+
+
+def test_a_command_without_examples_or_descriptions_has_a_help_too() -> None:
+    def bare(*, level: int = 3) -> None: ...
+
+    group = typer.Typer(rich_markup_mode=None, add_completion=False)
+    group.command(cls=Command)(bare)
+    shown = CliRunner().invoke(group, ["--help"]).stdout
+    assert "Examples" not in shown
+    assert re.search(r"\n  --level LEVEL +\[default: 3\]\n", shown)
 
 
 async def test_choices_are_taken_in_any_letter_case(service: LocalLambdaCore) -> None:

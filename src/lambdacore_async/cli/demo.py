@@ -182,14 +182,14 @@ async def run_demo(count: int, *, as_json: bool) -> int:
             }
         )
         return 0
-    printing.line(f"{len(found):,} connectors found, with one of each state and reason:")
+    printing.line(f"{len(found):,} connectors found. One of each state and reason:")
     printing.line()
     _print_groups(found)
     printing.line()
     printing.labelled("Found", f"{len(found):,}: {_listed(states)}")
     printing.labelled("Failed", f"{len(failed):,}: {_listed(errors)}")
     printing.labelled("Calls", f"{calls:,} in {seconds:.2f} s, {calls / seconds:,.0f} per second")
-    about = f"The {len(failed):,} failures are there on purpose: they stop no other lookup."
+    about = f"The {len(failed):,} failures are there on purpose: a failure stops no other lookup."
     for text in (f"{about}\nThis code ran:", inspect.getsource(look_up), _NEXT):
         printing.line()
         for line in text.splitlines():

@@ -94,7 +94,7 @@ def lookup(
             metavar="SECONDS",
             min=0,
             max=1e9,
-            help="Seconds for the whole run; lookups not done by then fail.",
+            help="Time limit of the whole run; unfinished lookups fail.",
         ),
     ] = None,
     output: OutputOption = Output.TABLE,

@@ -61,7 +61,7 @@ _HELPS: Final = {
     "Configuration": "Configuration as JSON, or file://PATH.",
     "ReleaseLifecycle": "Release state and dates as JSON, or file://PATH.",
     "ClientToken": "Idempotency token; a new one for each command by default.",
-    "Tags": "Tag; repeatable.",
+    "Tags": "Tag of the resource; repeatable.",
     "TagKeys": "Keys of the tags to remove.",
     "State": "List only resources in this state",
     "RecoveryWindowInDays": "Days until it is deleted, 7 to 30.",
@@ -199,14 +199,14 @@ def _sign(command: Callable[..., None], operation: Operation[Any], members: list
             str | None,
             typer.Option(
                 metavar="JSON",
-                help="Members as JSON, or file://PATH; arguments and options override.",
+                help="Members as JSON, or file://PATH; arguments and options take precedence.",
             ),
         ],
         "generate_cli_skeleton": Annotated[
             bool,
             typer.Option(
                 "--generate-cli-skeleton",
-                help="Print a template for --cli-input-json, send nothing.",
+                help="Print a template for --cli-input-json and exit.",
             ),
         ],
         "output": FormatOption,

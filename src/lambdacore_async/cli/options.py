@@ -70,7 +70,7 @@ Sort = Annotated[
     str | None,
     typer.Option(metavar="MEMBER", help="Sort by this member; `-MEMBER` for the reverse order."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Region = Annotated[
     str | None,
     typer.Option(

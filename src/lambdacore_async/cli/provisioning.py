@@ -99,13 +99,15 @@ def ensure(
     ] = None,
     tags: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="KEY=VALUE", help="Tag that it must have; repeatable."),
+        typer.Option(
+            "--tag", metavar="KEY=VALUE", help="Tag that the connector must have; repeatable."
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="As --dry-run, and exit with 1 on differences.")
+        bool, typer.Option("--check", help="Like --dry-run, but exit with status 1 on differences.")
     ] = False,
     yes: Yes = False,
     timeout: WaitTimeout = 1800.0,
@@ -138,7 +140,7 @@ def ensure(
     )
     values_by_key = tags_of(tags or [])
     if file and (values_by_key or operator_role or configuration != VpcEgressConfiguration()):
-        raise typer.BadParameter("expected no settings besides --file, which declares them")
+        raise typer.BadParameter("--file declares all settings; remove the other ones")
 
     async def work() -> int:
         if file is not None:
@@ -177,7 +179,7 @@ def delete(
     unless_used: Annotated[
         bool,
         typer.Option(
-            "--unless-used", help="Fail if a MicroVM, a MicroVM image or a Web Function names it."
+            "--unless-used", help="Fail if a MicroVM, a MicroVM image or a Web Function uses it."
         ),
     ] = False,
     timeout: WaitTimeout = 1800.0,

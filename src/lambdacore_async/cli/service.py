@@ -77,7 +77,7 @@ def local(
         typer.Option(
             metavar="KEY",
             envvar="LAMBDACORE_LOCAL_SECRET_ACCESS_KEY",
-            help="Secret access key to accept, with --access-key-id.",
+            help="Secret access key to accept; requires --access-key-id.",
         ),
     ] = None,
     verify: Annotated[
@@ -111,7 +111,7 @@ def local(
         list[str] | None,
         typer.Option(
             metavar="SECONDS[:PROBABILITY]",
-            help="Delay responses by this many seconds; repeatable, as in `0.05 2:0.1`.",
+            help="Delay responses by SECONDS, with PROBABILITY (1 by default); repeatable.",
         ),
     ] = None,
     rate_limit: Annotated[
