@@ -14,7 +14,10 @@ from typer.core import TyperCommand, TyperGroup
 
 #: Options of most commands. They are listed last.
 _COMMON: Final = frozenset(
-    {"endpoint_url", "region", "regions", "profile", "profiles", "max_attempts", "debug", "help"}
+    {
+        *("--region", "--regions", "--profile", "--profiles", "--endpoint-url"),
+        *("--max-attempts", "--debug", "--help"),
+    }
 )
 #: Maximum width of the column of options, in characters.
 _WIDEST: Final = 26
@@ -59,7 +62,7 @@ class Command(_Help, TyperCommand):
         pieces = ["[OPTIONS]"]
         for each in self.get_params(ctx):
             if each.param_type_name == "argument":
-                piece = f"{each.metavar}{'...' if each.nargs == -1 else ''}"
+                piece = f"{_value(each)}{'...' if each.nargs == -1 else ''}"
                 pieces.append(piece if each.required else f"[{piece}]")
         return pieces
 
@@ -73,18 +76,22 @@ def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[Row]]]:
         names = command.list_commands(ctx)
         commands: list[Any] = [command.get_command(ctx, name) for name in names]
         yield "Commands", [(each.name, each.get_short_help_str(99)) for each in commands]
-    arguments: list[Any] = []
-    options: list[Any] = []
-    common: list[Any] = []
-    for each in command.get_params(ctx):
-        is_argument = each.param_type_name == "argument"
-        (arguments if is_argument else common if each.name in _COMMON else options).append(each)
+    parameters = command.get_params(ctx)
+    arguments = [each for each in parameters if each.param_type_name == "argument"]
+    common = [each for each in parameters if _COMMON.intersection(each.opts)]
+    options = [each for each in parameters if each not in arguments and each not in common]
     if len(common) < 3:  # not worth a section
         options, common = [*options, *common], []
-    yield "Arguments", [(each.metavar, each.help) for each in arguments]
+    yield "Arguments", [(_value(each), each.help or "") for each in arguments]
     yield "Options", [_row(each) for each in options]
     yield "Common options", [_row(each) for each in common]
     yield "More", list(_MORE)
+
+
+def _value(parameter: Any) -> str:
+    """Return the name of a parameter's value."""
+    value: str = parameter.metavar or parameter.name.upper()
+    return value
 
 
 def _row(option: Any) -> Row:
@@ -94,7 +101,7 @@ def _row(option: Any) -> Row:
         names = f"{names} / {option.secondary_opts[0]}"
         default = (option.opts if default else option.secondary_opts)[0]
     elif not option.is_flag:
-        names = f"{names} {option.metavar or option.name.upper()}"
+        names = f"{names} {_value(option)}"
     notes = [f"[env: {option.envvar}]"] if option.envvar else []
     if option.required:
         notes.append("[required]")
@@ -108,7 +115,7 @@ def _lines(rows: list[Row], width: int) -> Iterator[str]:
     column = max(len(term) for term, _ in rows if len(term) <= _WIDEST)
     for term, description in rows:
         indent = " " * (column + 4)
-        lines = _wrapped(description, width, indent)
+        lines = _wrapped(description, width, indent) or [""]
         if len(term) <= column:
             lines[0] = f"  {term:<{column}}  {lines[0].strip()}"
         else:

@@ -88,12 +88,14 @@ def test_the_help_says(line: str, help_has: str) -> None:
 
 
 def test_a_command_without_examples_or_descriptions_has_a_help_too() -> None:
-    def bare(*, level: int = 3) -> None: ...
+    def bare(place: str, *, level: int = 3) -> None: ...
 
     group = typer.Typer(rich_markup_mode=None, add_completion=False)
     group.command(cls=Command)(bare)
     shown = CliRunner().invoke(group, ["--help"]).stdout
     assert "Examples" not in shown
+    assert shown.startswith("Usage: bare [OPTIONS] PLACE\n")
+    assert re.search(r"\nArguments:\n  PLACE *\n", shown)
     assert re.search(r"\n  --level LEVEL +\[default: 3\]\n", shown)
 
 
