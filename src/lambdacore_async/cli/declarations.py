@@ -14,7 +14,8 @@ import yaml
 from attrs import frozen
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region, Yes
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Output, Yes
 from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import code_of, message_of
 from lambdacore_async.cli.running import SOME_FAILED, result_of, run
@@ -132,11 +133,10 @@ def read_declarations(path: Path) -> list[Declared]:
     return list(found.values())
 
 
+@connected
 def diff(
+    connection: Connection,
     file: File,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TABLE,
 ) -> None:
     """Example: lambdacore diff connectors.yaml
@@ -144,36 +144,30 @@ def diff(
     Compare network connectors with the file that declares them, and change nothing. The exit status
     is 0 without differences and 1 with some, like that of `diff` and `kubectl diff`.
     """  # noqa: D415 - the example comes first
-    ensure_file(file, region, profile, endpoint_url, output, timeout=0, check=True, yes=False)
+    ensure_file(connection, file, output, check=True, yes=False)
 
 
 def ensure_file(
+    connection: Connection,
     file: Path,
-    region: str | None,
-    profile: str | None,
-    endpoint_url: str | None,
     output: Output,
     *,
-    timeout: float,
     check: bool,
     yes: bool,
 ) -> None:
     """Print the plan for a file of declared connectors, ask, apply it, and exit.
 
     Args:
+        connection: how to call the service.
         file: the file.
-        region: the region, as the client takes it.
-        profile: the profile, as the client takes it.
-        endpoint_url: the endpoint, as the client takes it.
         output: the format of the plan.
-        timeout: seconds until an update or a creation has failed.
         check: apply nothing; the exit status is 1 if there are differences.
         yes: do not ask.
     """
 
     async def work() -> int:
         declared = read_declarations(file)
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             at_once = asyncio.Semaphore(_AT_ONCE)
 
             async def plan(each: Declared) -> Plan | Failed:
@@ -187,7 +181,7 @@ def ensure_file(
                         each.configuration,
                         operator_role=each.operator_role,
                         tags=each.tags,
-                        timeout=timeout,
+                        timeout=connection.wait_timeout,
                     )
                     return await result_of(each.name, ensuring)
 
@@ -210,14 +204,13 @@ def ensure_file(
     run(work())
 
 
+@connected
 def prune(
+    connection: Connection,
     identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     keep: Annotated[int, typer.Option(min=1, help="Number of newest versions to keep.")],
     *,
     yes: Yes = False,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
 ) -> None:
     """Example: lambdacore prune prod-egress --keep 5
 
@@ -229,7 +222,7 @@ def prune(
         typer.confirm(f"delete versions of {name} except {keep}?", abort=True, err=True)
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             pruned: Sequence[NetworkConnectorVersionSummary] = ()
             try:
                 pruned = await client.prune_network_connector_versions(identifier, keep=keep)

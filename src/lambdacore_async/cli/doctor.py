@@ -8,10 +8,10 @@ from typing import Annotated, Final
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.running import SOME_FAILED, run
-from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.dependencies import Check, CheckStatus
@@ -25,12 +25,11 @@ _COLUMNS: Final[Sequence[Column[Check]]] = (
 )
 
 
+@connected
 def doctor(
+    connection: Connection,
     identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     *,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
     """Check why a network connector is stuck or failed, and say what to look at next.
@@ -40,7 +39,7 @@ def doctor(
     """
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             with printing.spinner(f"Checking {identifier}"):
                 diagnosis = await client.diagnose_network_connector(identifier)
         if output is Output.TABLE:

@@ -48,6 +48,13 @@ def message_of(error: LambdaCoreError) -> str:
     return " ".join((message, *notes_of(error)))
 
 
+def reason_of(error: LambdaCoreError) -> str:
+    """Return why a request is retried: the service's code and message, or the library's words."""
+    if isinstance(error, ApiError):
+        return ": ".join(filter(None, (error.code, error.message)))
+    return str(error.args[0])
+
+
 def explanation_of(error: LambdaCoreError) -> str:
     """Return an error as one line: its code, message, operation and request ID."""
     if isinstance(error, ConfigurationError | CredentialsError | ParameterError):
