@@ -37,7 +37,7 @@ async def test_get_exits_with_1_and_prints_the_error_if_a_lookup_fails(
     assert result.exit_code == 1
     assert re.search(
         r"^lambdacore: \[red\]none: ResourceNotFoundException: Network connector not found for: "
-        r"arn:aws:lambda:us-east-1:123456789012:network-connector:\[red\]none .*"
+        r"arn:aws:lambda:us-east-1:123456789012:network-connector:\[red\]none\. .*"
         r"\(operation GetNetworkConnector, request ID [0-9a-f-]{36}\)\n$",
         result.stderr,
     )
@@ -62,7 +62,7 @@ async def test_an_identifier_that_cannot_be_sent_is_a_failure_without_a_code(
 ) -> None:
     result = await run("get", "..", "--output", "jsonl")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "lambdacore: ..: identifier: '..' cannot be sent in a URL's path\n"
+    assert result.stderr == "lambdacore: ..: Identifier: '..' cannot be sent in a URL's path\n"
 
 
 async def test_lookup_reads_a_file_with_one_identifier_per_line(

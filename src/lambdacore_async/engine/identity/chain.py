@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -101,9 +102,9 @@ class DefaultChain:
         except CredentialsError as error:
             problem = str(error)
         raise CredentialsError(
-            "no credentials found: pass credentials=Credentials(...), or set AWS_ACCESS_KEY_ID and "
-            f"AWS_SECRET_ACCESS_KEY, or add keys to the profile {profile.name!r}; "
-            f"there is no instance role either: {problem}"
+            "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run "
+            f"`aws configure --profile {shlex.quote(profile.name)}`, or pass "
+            f"credentials=Credentials(...); there is no instance role either: {problem}"
         )
 
     async def _from_botocore(self, profile: Profile, needed_for: str) -> Credentials:
