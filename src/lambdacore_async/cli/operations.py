@@ -106,8 +106,8 @@ def command_of(
                 )
         view = View(given["output"], given["query"], given["columns"], given["sort"])
         target = " ".join(text_of(inputs[place]) for place in _places(members) if place in inputs)
-        if name.startswith("Delete") and not given["yes"] and printing.is_terminal():
-            typer.confirm(f"delete {printing.printable(target)}?", abort=True, err=True)
+        if name.startswith("Delete") and not printing.agrees(f"Delete {target}?", yes=given["yes"]):
+            raise typer.Abort
 
         async def work() -> int:
             arguments = operation.parse_members(inputs)

@@ -177,6 +177,14 @@ def ask(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def agrees(question: str, *, yes: bool) -> bool:
+    """Return whether to do what cannot be undone: ask, unless told not to or no person can answer.
+
+    Scripts have decided already; a question would only stop them.
+    """
+    return yes or not can_ask() or ask(question)
+
+
 def is_terminal() -> bool:
     """Return whether standard output is a terminal, or the environment says that it is."""
     return _Stream().is_terminal

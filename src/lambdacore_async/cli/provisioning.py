@@ -18,7 +18,7 @@ from lambdacore_async.cli.results import (
     show_results,
     state_of,
 )
-from lambdacore_async.cli.running import result_of, run, status_of
+from lambdacore_async.cli.running import SOME_FAILED, result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
@@ -131,19 +131,22 @@ def delete(
     Example: lambdacore delete prod-egress test-egress --wait
     """
 
-    async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector:
-        found = await client.get_network_connector(identifier)
-        users = await client.users_of(found) if unless_used else ()
-        if users:
-            raise ConnectorInUseError(users)
-        if not (yes or unless_used) and printing.can_ask():
-            await _show_users(client, found)
-        if not yes and printing.can_ask():
-            question = f"Delete {identifier}?"
-            if not await run_in_thread(partial(printing.ask, question)):
-                raise typer.Abort
+    async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector | None:
+        """Delete a connector; return `None` if the answer is no."""
+        asks = not yes and printing.can_ask()
+        found = None
+        if asks or unless_used or wait:  # a wait would take a missing connector for a deleted one
+            found = await client.get_network_connector(identifier)
+            users = await client.users_of(found) if unless_used else ()
+            if users:
+                raise ConnectorInUseError(users)
+            if asks and not unless_used:
+                await _show_users(client, found)
+        question = f"Delete {identifier}?"
+        if asks and not await run_in_thread(partial(printing.ask, question)):
+            return None
         with printing.spinner(f"Deleting {identifier}") as show:
-            if not wait:
+            if found is None or not wait:
                 return await client.delete_network_connector(identifier)
             await client.delete_network_connector_and_wait(
                 identifier,
@@ -154,6 +157,7 @@ def delete(
 
     async def work() -> int:
         results: list[Lookup] = []
+        status = 0
         async with connection.client() as client:
             for identifier in dict.fromkeys(identifiers):
                 done = await result_of(identifier, begin(client, identifier))
@@ -163,9 +167,13 @@ def delete(
                 if missing and ignore_not_found:
                     printing.log(f"{identifier}: not found")
                     continue
+                if done is None:
+                    printing.log(f"{identifier}: not deleted")
+                    status = SOME_FAILED
+                    continue
                 results.append(done if isinstance(done, Failed) else Found(identifier, done))
         show_results(results, output, partial(_show_deleted, waited=wait))
-        return status_of(results)
+        return max(status, status_of(results))
 
     run(work())
 
