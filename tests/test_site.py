@@ -49,6 +49,10 @@ def default(name: str, method: str = "__init__") -> object:
         ("`concurrency` per target of `lookup_across`", factory._CONCURRENCY_PER_TARGET),
         ("`targets_at_once`", default("targets_at_once", "lookup_across")),
         (
+            "`targets_at_once` of `sweep`",
+            inspect.signature(lambdacore_async.sweep).parameters["targets_at_once"].default,
+        ),
+        (
             "`timeout` of waiters and provisioning",
             default("timeout", "wait_until_network_connector_active"),
         ),

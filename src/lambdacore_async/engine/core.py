@@ -357,7 +357,7 @@ class Accounts:
         self, provider: Credentials | CredentialsProvider, make: Callable[[], Shared]
     ) -> Shared:
         """Return the state of credentials or of a provider, created at its first use."""
-        key = _key(provider)
+        key = account_key(provider)
         shared = self._latest.pop(key, None) or self._known.get(key)
         if shared is None:
             shared = self._known[key] = make()
@@ -383,13 +383,13 @@ def _arn_in_region(identifier: str) -> Arn | None:
     return arn
 
 
-def _key(provider: object) -> object:
+def account_key(provider: object) -> object:
     """Return a hashable key that is equal for equal credentials or providers."""
     identity = id(provider)  # it stays unique, because the account's state holds the provider
     try:
         if isinstance(provider, partial):  # two partials are never equal
             keywords = frozenset(provider.keywords.items())
-            key: object = (partial, _key(provider.func), provider.args, keywords)
+            key: object = (partial, account_key(provider.func), provider.args, keywords)
         else:
             key = provider
         hash(key)
