@@ -1087,8 +1087,8 @@ class LambdaCoreClient:
     ) -> None:
         """Schedule a runtime for deletion; it can be restored until it is deleted.
 
-        Delete its versions and aliases first, or schedule them for deletion. Functions that use the
-        runtime fail from now on.
+        Delete its versions and aliases first, or schedule them for deletion. Invocations of
+        functions that use the runtime fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.
@@ -1236,7 +1236,7 @@ class LambdaCoreClient:
     ) -> None:
         """Schedule a version for deletion; it can be restored until it is deleted.
 
-        Functions that use the version fail from now on.
+        Invocations of functions that use the version fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.
@@ -1371,7 +1371,7 @@ class LambdaCoreClient:
     ) -> None:
         """Schedule an alias for deletion; it can be restored until it is deleted.
 
-        Functions that use the alias fail from now on.
+        Invocations of functions that use the alias fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.
