@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.workflows.sweeps import DaskClient, Sweep, WorkError
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
     from lambdacore_async.workflows.users import (
         ConnectorInUseError,
@@ -68,6 +69,7 @@ else:
                 "diff_network_connector",
             ),
             "lambdacore_async.workflows.dependencies": ("Check", "CheckStatus"),
+            "lambdacore_async.workflows.sweeps": ("DaskClient", "Sweep", "WorkError"),
             "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
             "lambdacore_async.workflows.users": (
                 "ConnectorInUseError",
@@ -105,6 +107,7 @@ __all__ = [
     "ConnectorUpdated",
     "ConnectorUser",
     "ConnectorUserKind",
+    "DaskClient",
     "Diagnosis",
     "Drift",
     "DriftValue",
@@ -119,10 +122,12 @@ __all__ = [
     "NetworkConnectorWatch",
     "Pager",
     "RawResponse",
+    "Sweep",
     "Target",
     "Wait",
     "WaiterError",
     "WaiterFailedError",
     "WaiterTimeoutError",
+    "WorkError",
     "diff_network_connector",
 ]
