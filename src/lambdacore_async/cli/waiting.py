@@ -178,10 +178,11 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
             states[change.connector.state or "-"] += 1
         changed.set()
 
-    columns = [
-        *(Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS),
-        Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)]),
-    ]
+    of_name, of_id, *others = (
+        Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS
+    )
+    of_change = Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)])
+    columns = [of_name, of_change, *others, of_id]  # a narrow terminal hides the last ones
     with printing.live_table(columns) as draw:
 
         def redraw() -> None:
