@@ -78,7 +78,7 @@ SCREENS: Final = {
     "delete-several": Screen("lambdacore delete old-egress nope --yes --wait"),
     "wait": Screen("lambdacore wait prod-egress"),
     "wait-failed": Screen("lambdacore wait staging-egress"),
-    "watch": Screen("lambdacore watch", (("connectors:", "\x03"),), lines=24),
+    "watch": Screen("lambdacore watch", (("24 connectors:", "\x03"),), lines=24),
     "doctor": Screen("lambdacore doctor staging-egress"),
     "prune": Screen("lambdacore prune prod-egress --keep 1", (("[y/N]", "y\r"),)),
     "versions": Screen("lambdacore versions prod-egress"),

@@ -130,7 +130,7 @@ TERMINAL = {"TTY_COMPATIBLE": "1", "FORCE_COLOR": "1", "COLUMNS": "120", "LINES"
 async def test_watch_draws_once_for_many_changes(service: LocalLambdaCore, changes: None) -> None:
     result = await run("watch", env=TERMINAL)
     assert result.exit_code == 0
-    assert result.stdout.count("connectors:") <= 2
+    assert result.stdout.count("connectors:") <= 3  # at the start, during the changes, at the end
     assert "0 connectors: " in result.stdout
 
 

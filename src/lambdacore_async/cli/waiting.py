@@ -186,8 +186,9 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
     with printing.live_table(columns) as draw:
 
         def redraw() -> None:
-            counts = (f"{count:,} {state}" for state, count in states.most_common() if count)
-            draw(reversed(latest.values()), f"{len(latest):,} connectors: {', '.join(counts)}")
+            counts = [f"{count:,} {state}" for state, count in states.most_common() if count]
+            caption = ", ".join(counts) or "waiting for changes"
+            draw(reversed(latest.values()), f"{len(latest):,} connectors: {caption}")
 
         async def redraw_often() -> None:
             while True:
@@ -196,6 +197,7 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
                 redraw()
                 await asyncio.sleep(_SECONDS_PER_DRAWING)
 
+        redraw()
         drawing = asyncio.create_task(redraw_often())
         try:
             yield show
