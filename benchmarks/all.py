@@ -30,6 +30,7 @@ TITLES: Final = {
     "scale": "Scale",
     "waiters": "Calls of waiters",
     "cache": "The cache of network connectors",
+    "command_line": "The command line",
 }
 #: The environments of scripts that import packages. The other scripts need none.
 ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours", "cache": "ours"}
