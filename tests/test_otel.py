@@ -148,7 +148,7 @@ def test_a_failed_call_has_the_type_of_its_error(telemetry: Telemetry) -> None:
     assert attributes["error.type"] == "ResourceNotFoundException"
 
 
-def test_a_call_tells_the_outcome_of_its_last_attempt(telemetry: Telemetry) -> None:
+def test_a_call_has_the_outcome_of_its_last_attempt(telemetry: Telemetry) -> None:
     service = LocalLambdaCore()
     service.faults.script(ServiceError(503), Reset())
 

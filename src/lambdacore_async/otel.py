@@ -2,8 +2,8 @@
 
     client = LambdaCoreClient("us-east-1", on_call=OpenTelemetry())
 
-It needs the extra `otel`. Names follow OpenTelemetry's semantic conventions for RPC and AWS; names
-that they do not have begin with `lambdacore`.
+This module needs the extra `otel`. Names follow OpenTelemetry's semantic conventions for RPC and
+AWS. Names that the conventions lack begin with `lambdacore`.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _MAX_TEXT: Final = 500
 
 
 class OpenTelemetry:
-    """Makes spans and metrics; pass an instance as the client's `on_call`.
+    """Creates spans and metrics; pass an instance as the client's `on_call`.
 
-    A call has a span of kind CLIENT, and each of its attempts another within it. A run of lookups
-    has a span around the spans of its calls. A refresh of credentials serves all calls, so its span
-    has no parent. While a call is in progress, OpenTelemetry's instrumentation of aiohttp makes no
-    spans for it.
+    A call has a span of kind CLIENT, and each of its attempts has a child span of that kind. A run
+    of lookups has a span around the spans of its calls. A refresh of credentials serves all calls,
+    so its span has no parent. OpenTelemetry's instrumentation of aiohttp creates no spans for a
+    call in progress.
 
     Args:
-        tracer_provider: makes the spans. Defaults to the global provider.
-        meter_provider: makes the metrics. Defaults to the global provider.
+        tracer_provider: creates the spans. Defaults to the global provider.
+        meter_provider: creates the metrics. Defaults to the global provider.
     """
 
     def __init__(

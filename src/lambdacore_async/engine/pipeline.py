@@ -82,9 +82,8 @@ class Settings(NamedTuple):
 
     Attributes:
         region: the AWS region.
-        endpoint_url: the custom endpoint, to which the requests for every region go; `None` if each
-            region has its own.
-        resolve_endpoint: `endpoints.resolve` with the other options of endpoints.
+        endpoint_url: the custom endpoint for all regions; `None` if each region has its own.
+        resolve_endpoint: `endpoints.resolve` with the other endpoint options applied.
         policy: decides on retries.
         timeout: the time limits.
         app_id: the application's name.
@@ -182,16 +181,16 @@ class _Call(Generic[Output]):
         signed: the signed request of the last attempt.
         attempts: the number of attempts.
         charged_attempts: the number of attempts that count towards `max_attempts`.
-        renewed: whether the provider was asked for other credentials.
-        refused: the credentials that the service refused before.
+        renewed: whether the call has asked the provider for other credentials.
+        refused: the credentials that the service refused earlier.
         correction: a correction of the clock that this call tries.
         seconds: the duration of the last attempt.
         response: the response to the last attempt.
         error: the error of the last attempt.
-        retry_cost: what the last retry took from the quota.
+        retry_cost: the tokens that the last retry took from the quota.
         failing_since: the monotonic time of the first transient failure.
         waited: the seconds for which the rate limiter delayed the last attempt.
-        observed: what `on_call` observes of the call.
+        observed: the call as `on_call` observes it.
     """
 
     invocation_id: str
@@ -258,7 +257,7 @@ class Pipeline:
 
     @property
     def proven(self) -> int:
-        """The number of requests that the service has proved to take at once."""
+        """The number of concurrent requests that the service is known to serve."""
         return FIRST_IN_FLIGHT if self._route is None else self._route.rate_limiter.proven
 
     def call(
@@ -338,7 +337,7 @@ class Pipeline:
                 error.operation, error.attempts = call.operation.name, call.attempts
                 call.error = error
                 delay = self._delay(call, route, error)
-                if call.attempts > sent:  # else credentials were missing, and nothing was sent
+                if call.attempts > sent:  # otherwise credentials were missing and nothing was sent
                     self._report(call, route, error, delay)
                 if delay is None:
                     call.response = None  # the error's traceback keeps this frame alive
@@ -506,8 +505,8 @@ class Pipeline:
     def _without_secrets(self, call: _Call[Output], failure: Exception) -> Exception:
         """Return the failure of an attempt as an error without secrets of the request.
 
-        Parsing shortens texts, which may cut a secret in two. So the secrets are removed from the
-        response, and it is parsed again.
+        Parsing shortens texts, which may cut a secret in two, so this removes the secrets from the
+        response and parses it again.
         """
         redaction = _redaction(call)
         if call.response is None:
@@ -605,7 +604,7 @@ class Pipeline:
                     "no configuration within {:g} seconds: reading the AWS files takes longer",
                 )
             )
-            if self._route is None:  # no other call has found it in the meantime
+            if self._route is None:  # no other call has found it meanwhile
                 self._route, self.settings = self._resolve_route(settings), settings
         except LambdaCoreError as error:
             error.operation = operation

@@ -60,9 +60,9 @@ from lambdacore_async.workflows.watching import NetworkConnectorWatch
 #: Concurrent lookups by default, if the client has as many connections.
 _CONCURRENCY: Final = 64
 _CONCURRENCY_PER_TARGET: Final = 10
-#: Seconds that a resumed wait lasts at least.
+#: Minimum seconds that a resumed wait lasts.
 _LEAST: Final = 30.0
-#: What a wait for a runtime waits for, by the operation that gets it.
+#: The kind of a wait for a runtime, by the operation that gets the resource.
 _RUNTIME_KINDS: Final = {
     operations.GET_RUNTIME_VERSION.name: "runtime_version_active",
     operations.GET_RUNTIME_ALIAS.name: "runtime_alias_active",
@@ -73,7 +73,7 @@ View = TypeVar("View")
 
 
 class Workflows:
-    """Creates the workflows of one view of a client, whose waiters and watches share pollers.
+    """Creates the workflows of one view of a client. Its waiters and watches share pollers.
 
     Args:
         core: makes the calls.
@@ -93,7 +93,7 @@ class Workflows:
         max_items: int | None,
         **arguments: object,
     ) -> Pager[Item]:
-        """Return a listing for a method of the client, whose caller a warning points to."""
+        """Return a listing for a method of the client; warnings point to that method's caller."""
         if max_items is not None:
             warn(
                 "max_items is deprecated and will be removed in 1.0: pass page_size for the size "
@@ -431,7 +431,7 @@ class Workflows:
         return Wait(wait, RuntimeWait[Model].until_active, facts, self._core.clock, resumed)
 
     def resume_wait(self, text: str, view: Callable[[str], Workflows]) -> Wait[Awaited | None]:
-        """Return a wait that goes on with that of a token; see `LambdaCoreClient.resume_wait`.
+        """Return a wait resumed from a token; see `LambdaCoreClient.resume_wait`.
 
         Args:
             text: the token.
@@ -446,7 +446,7 @@ class Workflows:
         return view(token.region).wait_of(token)
 
     def wait_of(self, token: WaitToken) -> Wait[Awaited | None]:
-        """Return a wait that goes on with that of a token, of at least 30 seconds."""
+        """Return a wait resumed from a token, which lasts at least 30 seconds."""
         left = (token.deadline - self._core.clock.now()).total_seconds()
         arguments = (max(left, _LEAST), token.poll_interval, None, token)
         identifier, *others = token.names
@@ -487,7 +487,7 @@ class Workflows:
         poll_interval: float | timedelta,
         version: int | None = None,
     ) -> Callable[[datetime], WaitToken]:
-        """Return a function that returns the facts of a wait that begins at a time."""
+        """Return a function that returns the facts of a wait by the time at which it begins."""
         core = self._core
         connector = resource if isinstance(resource, NetworkConnector) else None
         named = resource.arn if isinstance(resource, NetworkConnector) else resource
@@ -581,7 +581,7 @@ class Workflows:
             try:
                 pipeline = await self._core.pipeline_of(arn, operations.GET_NETWORK_CONNECTOR.name)
             except ParameterError:
-                if arn is connector:  # a connector that an emulator returned may have any ARN
+                if arn is connector:  # the ARN of an emulator's connector may name any region
                     raise
         return self._poller(pipeline)
 
