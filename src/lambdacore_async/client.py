@@ -906,7 +906,8 @@ class LambdaCoreClient:
 
         Use it in `async with`. Its answers are at most `max_age` seconds old. It lists all
         connectors twice in that time, at most once a second, and gets those that changed. All
-        caches of a client share their connectors, and their listings with its watches and waiters.
+        caches of an account and region share their connectors, across views of the client too, and
+        their listings with its watches and waiters.
 
         A connector that this client creates, updates or deletes is read again.
 

@@ -259,9 +259,10 @@ class Core:
         self, operation: Operation[NetworkConnector], arguments: Mapping[str, object]
     ) -> NetworkConnector:
         """Change a connector, and notify caches. A failed call may have changed it too."""
+        call = self.call(operation, arguments)  # validates the arguments
         names = [arguments.get("identifier") or arguments.get("name")]
         try:
-            connector = await self.call(operation, arguments)
+            connector = await call
             names += connector.id, connector.name, connector.arn
         finally:
             self.note_change(*names)

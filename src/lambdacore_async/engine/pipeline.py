@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, 
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from attrs import evolve, field, frozen
 
@@ -122,6 +123,8 @@ class Shared:
         log_limit: limits the logs of the account.
         written: the monotonic time of each recent creation or update, by the key of the resource.
         on_write: functions to call with the identifiers of connectors that may have changed.
+        pollers: the pollers of workflows, by the settings that their polls depend on.
+        pictures: the picture that the caches of a region share.
     """
 
     transport: Transport
@@ -144,6 +147,10 @@ class Shared:
     log_limit: LogLimit = field(init=False, factory=LogLimit)
     written: dict[Hashable, float] = field(init=False, factory=dict[Hashable, float])
     on_write: list[Callable[..., None]] = field(init=False, factory=list[Callable[..., None]])
+    pollers: WeakValueDictionary[Hashable, object] = field(
+        init=False, factory=WeakValueDictionary[Hashable, object]
+    )
+    pictures: dict[str, object] = field(init=False, factory=dict[str, object])
 
 
 class _Route:
@@ -259,6 +266,10 @@ class Pipeline:
     def proven(self) -> int:
         """The number of concurrent requests that the service is known to serve."""
         return FIRST_IN_FLIGHT if self._route is None else self._route.rate_limiter.proven
+
+    def now(self) -> datetime:
+        """Return the time of day, corrected by the service if the machine's clock is wrong."""
+        return (self.shared.clock if self._route is None else self._route.clock).now()
 
     def call(
         self,
@@ -566,6 +577,7 @@ class Pipeline:
             waited=call.waited,
             rate=route.rate_limiter.rate,
             ended=self.shared.clock.now(),
+            max_attempts=None if call.outlasts_throttling else self.settings.policy.max_attempts,
         )
         if logged:
             now = self.shared.clock.monotonic()

@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import unquote
 from warnings import warn
@@ -41,11 +41,8 @@ from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.workflows.arguments import check_count, check_function, check_wait
-from lambdacore_async.workflows.cache import (
-    NetworkConnectorCache,
-    NetworkConnectorCaches,
-    Picture,
-)
+from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
+from lambdacore_async.workflows.cache.cache import NetworkConnectorCache
 from lambdacore_async.workflows.diagnosis import Diagnosis, diagnose
 from lambdacore_async.workflows.lookups import Lookup, Lookups
 from lambdacore_async.workflows.pagination import Pager
@@ -548,15 +545,12 @@ class Workflows:
         """Return a watch of all connectors."""
         return NetworkConnectorWatch(self._poller(self._core.pipeline), snapshot, poll_interval)
 
-    @cached_property
-    def _picture(self) -> Picture:
-        return Picture(self._core, self._poller(self._core.pipeline))
-
     def cache(
         self, max_age: float | timedelta, stale_if_error: float | timedelta | None
     ) -> NetworkConnectorCache:
         """Return a cache of all connectors."""
-        return NetworkConnectorCache(self._picture, max_age, stale_if_error)
+        poller = partial(self._poller, self._core.pipeline)
+        return NetworkConnectorCache(self._core, poller, max_age, stale_if_error)
 
     @staticmethod
     def caches(
@@ -586,15 +580,24 @@ class Workflows:
         return self._poller(pipeline)
 
     def _poller(self, pipeline: Pipeline) -> Poller:
-        if pipeline not in self._pollers:
-            call = partial(pipeline.call, outlasts_throttling=True)
-            shared = pipeline.shared
-            self._pollers[pipeline] = Poller(
-                lambda identifier: call(
-                    operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
-                ),
-                Pager(call, operations.LIST_NETWORK_CONNECTORS, {}, page_size=100),
-                shared.clock,
-                phase=3600 * shared.jitter(),  # so that clients do not poll simultaneously
-            )
-        return self._pollers[pipeline]
+        """Return the poller of a pipeline, shared with all views that make calls alike."""
+        poller = self._pollers.get(pipeline)
+        if poller is None:
+            options, shared = self._core.options, pipeline.shared
+            own = pipeline is self._core.pipeline  # whose region may not be resolved yet
+            region = options.region if own else pipeline.settings.region
+            key = (region, options.timeout, options.retry_mode, options.max_attempts)
+            known = shared.pollers.get(key)
+            poller = known if isinstance(known, Poller) else _poller_of_calls(pipeline)
+            self._pollers[pipeline] = shared.pollers[key] = poller
+        return poller
+
+
+def _poller_of_calls(pipeline: Pipeline) -> Poller:
+    call = partial(pipeline.call, outlasts_throttling=True)
+    return Poller(
+        lambda identifier: call(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}),
+        Pager(call, operations.LIST_NETWORK_CONNECTORS, {}, page_size=100),
+        pipeline.shared.clock,
+        phase=3600 * pipeline.shared.jitter(),  # so that clients do not poll simultaneously
+    )
