@@ -83,12 +83,10 @@ def sweep(
             skips. It is created if it is missing.
 
     Raises:
-        ParameterError: if an argument is invalid, or would send a secret to the cluster.
-
-    Raises (on entering):
-        ParameterError: if the checkpoint belongs to another sweep.
-        OSError: if the checkpoint cannot be read or written.
-        Exception: if the cluster cannot prepare its workers.
+        ParameterError: if an argument is invalid, or would send a secret to the cluster; on
+            entering, if the checkpoint belongs to another sweep.
+        OSError: on entering, if the checkpoint cannot be read or written.
+        Exception: on entering, if the cluster cannot prepare its workers.
     """
     check_count("targets_at_once", targets_at_once)
     listed = check_targets(targets)
