@@ -259,7 +259,7 @@ async def test_a_synchronous_client_is_refused() -> None:
     async with cluster() as (workers, _):
         refused = await asyncio.to_thread(Client, workers.scheduler_address)
         try:
-            with pytest.raises(ParameterError, match="^on: the Dask client must work on this"):
+            with pytest.raises(ParameterError, match="^on: the Dask client must use this"):
                 sweep(TARGETS, fleets.label, on=refused)
         finally:
             await asyncio.to_thread(refused.close)
