@@ -39,6 +39,8 @@ NOT_NEEDED: Final = {
             "protocol.operations.runtimes",
             "protocol.operations.table",
             "workflows.arguments",
+            "workflows.cache.cache",
+            "workflows.cache.picture",
             "workflows.checkpoints",
             "workflows.diagnosis",
             "workflows.factory",

@@ -86,6 +86,24 @@ def test_permissions_names_every_method_of_the_client() -> None:
     assert unnamed == {"of_core"}
 
 
+def test_the_navigation_has_every_page() -> None:
+    project = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
+    named = {
+        page
+        for group in project["nav"]
+        for entries in group.values()
+        for entry in entries
+        for page in entry.values()
+    }
+    assert {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - named == set()
+
+
+def test_diagrams_are_pictures_of_the_site() -> None:
+    # The theme draws Mermaid's diagrams with a script that it loads from another host.
+    drawn = [page.name for page in DOCS.rglob("*.md") if "```mermaid" in page.read_text("utf-8")]
+    assert drawn == []
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) < 150
 

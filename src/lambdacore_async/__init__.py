@@ -96,13 +96,13 @@ if TYPE_CHECKING:
         RuntimeVersionState,
     )
     from lambdacore_async.protocol.raw import RawResponse
-    from lambdacore_async.workflows.cache import (
-        CachedConnectorChange,
+    from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
+    from lambdacore_async.workflows.cache.cache import (
         CachedNetworkConnector,
-        CacheStats,
         NetworkConnectorCache,
-        NetworkConnectorCaches,
     )
+    from lambdacore_async.workflows.cache.changes import CachedConnectorChange
+    from lambdacore_async.workflows.cache.stats import CacheStats
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups

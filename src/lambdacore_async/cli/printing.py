@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from typing import Final, Generic, TypeVar
@@ -34,6 +36,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from lambdacore_async.engine.observation import logger
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnectorState
 from lambdacore_async.models.shared import JSONValue
@@ -44,6 +47,9 @@ _MAX_TEXT: Final = 1_000
 _UNBOUNDED: Final = 100_000
 #: Lines of a live table that are no rows: its caption, its header, a rule and the cursor's line.
 _AROUND_ROWS: Final = 4
+
+#: Attributes of all log records; the others are the data of a record.
+_RECORD: Final = frozenset(vars(logging.makeLogRecord({})))
 
 _STYLES: Final[Mapping[str, str]] = {
     NetworkConnectorState.ACTIVE: "green",
@@ -98,6 +104,35 @@ def log(*words: str) -> None:
     print(*map(printable, words), file=sys.stderr, flush=True)
 
 
+@contextmanager
+def logs() -> Generator[None]:
+    """Print what the library logs to standard error."""
+    handler, level = _LogLines(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+class _LogLines(logging.Handler):
+    """Prints a record as a line with its time, level, message and data, before its traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        data = [
+            f"{name}={value}"
+            for name, value in vars(record).items()
+            if name not in _RECORD and value is not None
+        ]
+        time = datetime.fromtimestamp(record.created, UTC)
+        log(f"{time:%Y-%m-%dT%H:%M:%S.%fZ}", record.levelname, record.getMessage(), *data)
+        if record.exc_info:
+            for each in logging.Formatter().formatException(record.exc_info).splitlines():
+                log(each)
+
+
 def json_line(value: JSONValue) -> None:
     """Print a value as one line of JSON."""
     print(_json(value), flush=True)
@@ -140,6 +175,14 @@ def ask(question: str) -> bool:
     """Ask on the terminal, and return whether the answer is yes; the default is no."""
     print(f"{printable(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def agrees(question: str, *, yes: bool) -> bool:
+    """Return whether to do what cannot be undone: ask, unless told not to or no person can answer.
+
+    Scripts have decided already; a question would only stop them.
+    """
+    return yes or not can_ask() or ask(question)
 
 
 def is_terminal() -> bool:

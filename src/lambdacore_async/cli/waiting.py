@@ -14,11 +14,11 @@ from typing import Annotated, Final
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region, WaitTimeout
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
-from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
@@ -55,20 +55,18 @@ class WatchOutput(StrEnum):
     JSONL = "jsonl"
 
 
+@connected
 def wait(
+    connection: Connection,
     identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     *,
     goal: Annotated[Goal, typer.Option("--for", help="State to wait for.")] = Goal.ACTIVE,
-    timeout: WaitTimeout = 1800.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
     """Wait until a network connector is active, updated or deleted; explain a failure."""
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             with printing.spinner(f"Waiting for {identifier}") as show:
                 waiting: Awaitable[NetworkConnector | None] = {
                     Goal.ACTIVE: client.wait_until_network_connector_active,
@@ -76,7 +74,7 @@ def wait(
                     Goal.DELETED: client.wait_until_network_connector_deleted,
                 }[goal](
                     identifier,
-                    timeout=timeout,
+                    timeout=connection.wait_timeout,
                     on_change=lambda connector: show(state_of(connector)),
                 )
                 connector = await result_of(identifier, waiting)
@@ -89,14 +87,13 @@ def wait(
     run(work())
 
 
+@connected
 def watch(
+    connection: Connection,
     *,
     interval: Annotated[
         float, typer.Option(min=0.1, max=1e9, help="Polling interval in seconds.")
     ] = 10.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[
         WatchOutput,
         typer.Option(
@@ -108,7 +105,7 @@ def watch(
 
     async def work() -> int:
         async with (
-            LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
+            connection.client() as client,
             client.watch_network_connectors(poll_interval=interval) as changes,
             _printing(output) as show,
         ):

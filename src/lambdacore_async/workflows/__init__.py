@@ -9,13 +9,13 @@ from lambdacore_async.on_demand import names_of
 
 if TYPE_CHECKING:
     from lambdacore_async.protocol.raw import RawResponse
-    from lambdacore_async.workflows.cache import (
-        CachedConnectorChange,
+    from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
+    from lambdacore_async.workflows.cache.cache import (
         CachedNetworkConnector,
-        CacheStats,
         NetworkConnectorCache,
-        NetworkConnectorCaches,
     )
+    from lambdacore_async.workflows.cache.changes import CachedConnectorChange
+    from lambdacore_async.workflows.cache.stats import CacheStats
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
@@ -47,13 +47,13 @@ else:
         __name__,
         {
             "lambdacore_async.protocol.raw": ("RawResponse",),
-            "lambdacore_async.workflows.cache": (
-                "CacheStats",
-                "CachedConnectorChange",
+            "lambdacore_async.workflows.cache.across": ("NetworkConnectorCaches",),
+            "lambdacore_async.workflows.cache.cache": (
                 "CachedNetworkConnector",
                 "NetworkConnectorCache",
-                "NetworkConnectorCaches",
             ),
+            "lambdacore_async.workflows.cache.changes": ("CachedConnectorChange",),
+            "lambdacore_async.workflows.cache.stats": ("CacheStats",),
             "lambdacore_async.workflows.diagnosis": ("Diagnosis",),
             "lambdacore_async.workflows.lookups": (
                 "Failed",
