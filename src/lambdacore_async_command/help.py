@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 _COMMON: Final = frozenset(
     {
         *("--region", "--regions", "--profile", "--profiles", "--endpoint-url"),
-        *("--max-attempts", "--debug", "--help"),
+        *("--timeout", "--max-attempts", "--debug", "--help"),
     }
 )
 #: Maximum width of the column of options, in characters.
@@ -76,9 +76,9 @@ def _sections(command: Any, ctx: Any) -> Iterator[tuple[str, list[Row]]]:
         names = command.list_commands(ctx)
         commands: list[Any] = [command.get_command(ctx, name) for name in names]
         yield "Commands", [(each.name, each.get_short_help_str(99)) for each in commands]
-    parameters = command.get_params(ctx)
+    parameters: list[Any] = command.get_params(ctx)
     arguments = [each for each in parameters if each.param_type_name == "argument"]
-    common = [each for each in parameters if _COMMON.intersection(each.opts)]
+    common: list[Any] = [each for each in parameters if _COMMON.intersection(each.opts)]
     options = [each for each in parameters if each not in arguments and each not in common]
     if len(common) < 3:  # not worth a section
         options, common = [*options, *common], []

@@ -167,6 +167,11 @@ async def test_a_plan_that_fails_in_part_says_which(service: LocalLambdaCore, fi
     assert result.stderr.endswith("1 failed, 1 updated\n")
 
 
+def test_an_outage_is_no_difference(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, lambda _: Response(503, {}, b"{}"))
+    assert CliRunner().invoke(app, ["diff", str(file)]).exit_code == 3
+
+
 @pytest.mark.parametrize("answer", ["y\n", "n\n"])
 async def test_on_a_terminal_changes_are_asked_for(
     answer: str, service: LocalLambdaCore, file: Path, monkeypatch: pytest.MonkeyPatch
@@ -233,11 +238,12 @@ def test_versions_that_cannot_be_deleted_are_reported(monkeypatch: pytest.Monkey
     answering(monkeypatch, respond)
     result = CliRunner().invoke(app, ["prune", "prod", "--keep", "1", "--yes"])
     assert result.exit_code == 1
-    assert "ResourceConflictException" in result.stderr
+    assert result.stderr.startswith("lambdacore: ResourceConflictException: ")
+    assert "delete_network_connector" not in result.stderr
 
 
 def test_pruning_is_asked_for_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(printing, "can_ask", lambda: True)
     result = CliRunner().invoke(app, ["prune", "prod", "--keep", "1"], input="n\n")
     assert result.exit_code == 1
-    assert "Delete all but the newest 1 versions of prod? [y/N] " in result.stderr
+    assert "Delete versions of prod except the newest 1? [y/N] " in result.stderr

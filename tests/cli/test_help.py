@@ -75,8 +75,8 @@ def test_values_have_standard_names_and_no_type_of_python(path: tuple[str, ...])
     ("line", "help_has"),
     [
         ("get", "-o, --output FORMAT   Output format: table, json, jsonl, csv, name."),
-        ("prune", "--keep N   Number of newest versions to keep. [required]"),
-        ("wait", "Give up after this many seconds. [default: 1800]"),
+        ("prune", "Number of newest versions to keep. [required]"),
+        ("watch", "Polling interval in seconds. [default: 10]"),
         ("local", "--verify / --no-verify     Verify signatures, or accept any credentials and"),
         ("local", "[env: LAMBDACORE_LOCAL_ACCESS_KEY_ID]"),
         ("get", "Usage: lambdacore get [OPTIONS] IDENTIFIER..."),

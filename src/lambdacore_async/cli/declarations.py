@@ -10,19 +10,12 @@ from typing import Annotated, Any, Final
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import (
-    EndpointUrl,
-    Identifier,
-    Output,
-    OutputOption,
-    Profile,
-    Region,
-    Yes,
-)
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Identifier, Output, OutputOption, Yes
 from lambdacore_async.cli.plans import plan_all, show_plans, status_of_plans
-from lambdacore_async.cli.running import SOME_FAILED, confirm, run
-from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.errors import ParameterError
+from lambdacore_async.cli.results import explanation_of
+from lambdacore_async.cli.running import run, status_of_error
+from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorVersionSummary,
@@ -83,11 +76,10 @@ def read_declarations(path: Path) -> list[Wanted]:
     return list(found.values())
 
 
+@connected
 def diff(
+    connection: Connection,
     file: File,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Compare network connectors with the file that declares them, and change nothing.
@@ -103,7 +95,7 @@ def diff(
 
     async def work() -> int:
         wanted = read_declarations(file)
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             plans = await plan_all(client, wanted)
         show_plans(plans, output)
         return status_of_plans(plans, check=True)
@@ -111,16 +103,15 @@ def diff(
     run(work())
 
 
+@connected
 def prune(
+    connection: Connection,
     identifier: Identifier,
     keep: Annotated[
         int, typer.Option(metavar="N", min=1, help="Number of newest versions to keep.")
     ],
     *,
     yes: Yes = False,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
 ) -> None:
     """Delete old versions of a network connector.
 
@@ -130,17 +121,19 @@ def prune(
         lambdacore prune prod-egress --keep 5
         lambdacore prune prod-egress --keep 1 --yes
     """
+    if not printing.agrees(f"Delete versions of {identifier} except the newest {keep}?", yes=yes):
+        raise typer.Abort
 
     async def work() -> int:
-        await confirm(f"Delete all but the newest {keep} versions of {identifier}?", yes=yes)
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             pruned: Sequence[NetworkConnectorVersionSummary] = ()
             try:
                 pruned = await client.prune_network_connector_versions(identifier, keep=keep)
             except ExceptionGroup as group:
-                for error in group.exceptions:
-                    printing.error(str(error))
-                return SOME_FAILED
+                errors = [each for each in group.exceptions if isinstance(each, LambdaCoreError)]
+                for error in errors:
+                    printing.error(explanation_of(error))
+                return max(map(status_of_error, errors))
         for version in pruned:
             printing.line(version.version_arn)
         printing.log(f"deletion started: {len(pruned)} versions")

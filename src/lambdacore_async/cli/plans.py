@@ -6,15 +6,18 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
+import typer
 from attrs import evolve, frozen
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.results import as_json, show_failures, show_members, state_of
-from lambdacore_async.cli.running import SOME_FAILED, confirm, result_of, status_of
+from lambdacore_async.cli.running import SOME_FAILED, result_of, status_of
 from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
@@ -121,14 +124,14 @@ async def confirm_all(plans: Sequence[Plan], *, always: bool, yes: bool) -> None
     """
     changes = [plan for plan in plans if plan.before is None or plan.drifts]
     removed = [item for plan in changes for item in plan.removed]
-    if not (removed or (always and changes)):
+    if yes or not printing.can_ask() or not (removed or (always and changes)):
         return
-    if not yes and printing.can_ask():
-        for plan in changes:
-            _show(plan, is_question=True)
+    for plan in changes:
+        _show(plan, is_question=True)
     what = changes[0].wanted.name if len(changes) == 1 else f"{len(changes):,} connectors"
     loss = f" and remove {', '.join(removed)}" if removed else ""
-    await confirm(f"Change {what}{loss}?", yes=yes)
+    if not await run_in_thread(partial(printing.ask, f"Change {what}{loss}?")):
+        raise typer.Abort
 
 
 def show_plans(plans: Sequence[Plan | Failed], output: Output) -> None:

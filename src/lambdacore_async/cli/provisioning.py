@@ -9,15 +9,12 @@ from typing import Annotated
 import typer
 
 from lambdacore_async.cli import printing
+from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.declarations import read_declarations
 from lambdacore_async.cli.options import (
-    EndpointUrl,
     Identifiers,
     Output,
     OutputOption,
-    Profile,
-    Region,
-    WaitTimeout,
     Yes,
     choice,
     tags_of,
@@ -38,8 +35,9 @@ from lambdacore_async.cli.results import (
     show_results,
     state_of,
 )
-from lambdacore_async.cli.running import confirm, result_of, run, status_of
+from lambdacore_async.cli.running import SOME_FAILED, result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
@@ -52,7 +50,9 @@ from lambdacore_async.workflows.provisioning import Wanted
 from lambdacore_async.workflows.users import ConnectorInUseError
 
 
+@connected
 def ensure(
+    connection: Connection,
     name: Annotated[
         str | None, typer.Argument(metavar="NAME", help="Name of the connector.")
     ] = None,
@@ -110,10 +110,6 @@ def ensure(
         bool, typer.Option("--check", help="Like --dry-run, but exit with status 1 on differences.")
     ] = False,
     yes: Yes = False,
-    timeout: WaitTimeout = 1800.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     r"""Create a network connector, or update it if it differs, and wait until it is active.
@@ -147,7 +143,7 @@ def ensure(
             wanted = read_declarations(file)
         else:
             wanted = [Wanted(name or "", configuration, operator_role, values_by_key)]
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             planned = await plan_all(client, wanted)
             plans = [plan for plan in planned if isinstance(plan, Plan)]
             if check or dry_run or len(plans) < len(planned):
@@ -156,7 +152,7 @@ def ensure(
                     printing.log("nothing was changed")
                 return status_of_plans(planned, check=check)
             await confirm_all(plans, always=file is not None, yes=yes)
-            done = await apply_all(client, plans, timeout)
+            done = await apply_all(client, plans, connection.wait_timeout)
         show_plans(done, output)
         if len(done) > 1:
             printing.log(summary_of(done))
@@ -165,7 +161,9 @@ def ensure(
     run(work())
 
 
+@connected
 def delete(
+    connection: Connection,
     identifiers: Identifiers,
     *,
     yes: Yes = False,
@@ -182,10 +180,6 @@ def delete(
             "--unless-used", help="Fail if a MicroVM, a MicroVM image or a Web Function uses it."
         ),
     ] = False,
-    timeout: WaitTimeout = 1800.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Delete network connectors, or versions of them.
@@ -198,25 +192,34 @@ def delete(
         lambdacore delete prod-egress --unless-used --wait
     """
 
-    async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector:
-        found = await client.get_network_connector(identifier)
-        users = await client.users_of(found) if unless_used else ()
-        if users:
-            raise ConnectorInUseError(users)
-        if not (yes or unless_used) and printing.can_ask():
-            await _show_users(client, found)
-        await confirm(f"Delete {identifier}?", yes=yes)
+    async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector | None:
+        """Delete a connector; return `None` if the answer is no."""
+        asks = not yes and printing.can_ask()
+        found = None
+        if asks or unless_used or wait:  # a wait would take a missing connector for a deleted one
+            found = await client.get_network_connector(identifier)
+            users = await client.users_of(found) if unless_used else ()
+            if users:
+                raise ConnectorInUseError(users)
+            if asks and not unless_used:
+                await _show_users(client, found)
+        question = f"Delete {identifier}?"
+        if asks and not await run_in_thread(partial(printing.ask, question)):
+            return None
         with printing.spinner(f"Deleting {identifier}") as show:
-            if not wait:
+            if found is None or not wait:
                 return await client.delete_network_connector(identifier)
             await client.delete_network_connector_and_wait(
-                identifier, timeout=timeout, on_change=lambda connector: show(state_of(connector))
+                identifier,
+                timeout=connection.wait_timeout,
+                on_change=lambda connector: show(state_of(connector)),
             )
             return found
 
     async def work() -> int:
         results: list[Lookup] = []
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        status = 0
+        async with connection.client() as client:
             for identifier in dict.fromkeys(identifiers):
                 done = await result_of(identifier, begin(client, identifier))
                 missing = isinstance(done, Failed) and isinstance(
@@ -225,9 +228,13 @@ def delete(
                 if missing and ignore_not_found:
                     printing.log(f"{identifier}: not found")
                     continue
+                if done is None:
+                    printing.log(f"{identifier}: not deleted")
+                    status = SOME_FAILED
+                    continue
                 results.append(done if isinstance(done, Failed) else Found(identifier, done))
         show_results(results, output, partial(_show_deleted, waited=wait))
-        return status_of(results)
+        return max(status, status_of(results))
 
     run(work())
 

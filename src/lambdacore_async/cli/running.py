@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Coroutine, Iterable
-from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 import typer
@@ -15,7 +14,6 @@ import typer
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.results import code_of, explanation_of
 from lambdacore_async.engine.observation import logger
-from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -59,26 +57,15 @@ async def result_of(identifier: str, work: Awaitable[Result]) -> Result | Failed
         return Failed(identifier, error)
 
 
-async def confirm(question: str, *, yes: bool) -> None:
-    """Ask on a terminal whether to go on. Scripts are not asked.
-
-    Args:
-        question: the question.
-        yes: do not ask.
-
-    Raises:
-        typer.Abort: if the answer is not yes.
-    """
-    if not yes and printing.can_ask() and not await run_in_thread(partial(printing.ask, question)):
-        raise typer.Abort
-
-
 def status_of(results: Iterable[Lookup]) -> int:
     """Return the exit status of a command with these results.
 
-    An identifier that cannot be sent is one that failed: the others were looked up.
+    An identifier that cannot be sent is one that failed: the others were looked up. The failures
+    are logged with their tracebacks.
     """
     failed = [result.error for result in results if isinstance(result, Failed)]
+    for error in failed:
+        _log(error)
     return max(
         (
             SOME_FAILED if isinstance(error, ParameterError) else status_of_error(error)
@@ -94,6 +81,10 @@ def status_of_error(error: LambdaCoreError) -> int:
         return USAGE_ERROR
     unreadable = isinstance(error, TransportError | ResponseError)
     return UNAVAILABLE if unreadable or error.transient or error.throttling else SOME_FAILED
+
+
+def _log(error: LambdaCoreError) -> None:
+    logger.debug("failed", exc_info=error)
 
 
 def run(work: Coroutine[Any, Any, int]) -> NoReturn:
@@ -114,6 +105,7 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
         # Discard buffered output; Python would report an error when it flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except LambdaCoreError as error:
+        _log(error)
         status = status_of_error(error)
         printing.error(explanation_of(error))
     except OSError as error:

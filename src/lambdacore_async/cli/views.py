@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any, Final
@@ -22,8 +22,8 @@ from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.writing import to_dict
 
-#: Seconds of a listing before a terminal shows that it goes on.
-_SPINNER_AFTER: Final = 0.3
+#: Seconds of a command before a terminal shows that it goes on.
+SPINNER_AFTER: Final = 0.3
 #: The members that name a resource, the first that it has.
 _NAMES: Final = ("Name", "RuntimeName", "Arn")
 
@@ -97,9 +97,19 @@ class View:
             case _ if is_array(value) or self.columns:
                 _show_table(items, names, titled=not self.columns)
             case _ if is_object(value):
-                printing.members(leaves(value))
+                printing.members(indented(value))
             case _:
                 printing.line(text_of(value))
+
+
+def indented(value: Mapping[str, JSONValue], indent: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the names and the texts of an object's members; members of members are indented."""
+    for name, member in value.items():
+        if is_object(member) and member:
+            yield f"{indent}{name}", ""
+            yield from indented(member, f"{indent}  ")
+        else:
+            yield f"{indent}{name}", text_of(member)
 
 
 def leaves(value: JSONValue, path: str = "") -> list[tuple[str, str]]:
@@ -209,7 +219,7 @@ async def show_all(
     listed: list[JSONValue] = []
     count = 0
     quiet = nullcontext[Callable[[str], None]](lambda _: None)
-    with quiet if view.streams else printing.spinner("Listing", after=_SPINNER_AFTER) as show:
+    with quiet if view.streams else printing.spinner("Listing", after=SPINNER_AFTER) as show:
         async for model in models:
             count += 1
             if view.streams:

@@ -14,20 +14,11 @@ from typing import Annotated, Final
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import (
-    EndpointUrl,
-    Identifier,
-    Output,
-    OutputOption,
-    Profile,
-    Region,
-    WaitTimeout,
-    choice,
-)
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Identifier, Output, OutputOption, choice
 from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
-from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
@@ -64,16 +55,14 @@ class WatchOutput(StrEnum):
     JSONL = "jsonl"
 
 
+@connected
 def wait(
+    connection: Connection,
     identifier: Identifier,
     *,
     goal: Annotated[
         Goal, choice(Goal, "--for", metavar="STATE", help="State to wait for: {}.")
     ] = Goal.ACTIVE,
-    timeout: WaitTimeout = 1800.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Wait until a network connector is active, updated or deleted; explain a failure.
@@ -86,7 +75,7 @@ def wait(
     """
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             with printing.spinner(f"Waiting for {identifier}") as show:
                 waiting: Awaitable[NetworkConnector | None] = {
                     Goal.ACTIVE: client.wait_until_network_connector_active,
@@ -94,7 +83,7 @@ def wait(
                     Goal.DELETED: client.wait_until_network_connector_deleted,
                 }[goal](
                     identifier,
-                    timeout=timeout,
+                    timeout=connection.wait_timeout,
                     on_change=lambda connector: show(state_of(connector)),
                 )
                 connector = await result_of(identifier, waiting)
@@ -107,15 +96,14 @@ def wait(
     run(work())
 
 
+@connected
 def watch(
+    connection: Connection,
     *,
     interval: Annotated[
         float,
         typer.Option(metavar="SECONDS", min=0.1, max=1e9, help="Polling interval in seconds."),
     ] = 10.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[
         WatchOutput,
         choice(WatchOutput, "--output", "-o", metavar="FORMAT", help="Output format: {}."),
@@ -132,7 +120,7 @@ def watch(
 
     async def work() -> int:
         async with (
-            LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
+            connection.client() as client,
             client.watch_network_connectors(poll_interval=interval) as changes,
             _printing(output) as show,
         ):
@@ -202,15 +190,17 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
             states[change.connector.state or "-"] += 1
         changed.set()
 
-    columns = [
-        *(Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS),
-        Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)]),
-    ]
+    of_name, of_id, *others = (
+        Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS
+    )
+    of_change = Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)])
+    columns = [of_name, of_change, *others, of_id]  # a narrow terminal hides the last ones
     with printing.live_table(columns) as draw:
 
         def redraw() -> None:
-            counts = (f"{count:,} {state}" for state, count in states.most_common() if count)
-            draw(reversed(latest.values()), f"{len(latest):,} connectors: {', '.join(counts)}")
+            counts = [f"{count:,} {state}" for state, count in states.most_common() if count]
+            caption = ", ".join(counts) or "waiting for changes"
+            draw(reversed(latest.values()), f"{len(latest):,} connectors: {caption}")
 
         async def redraw_often() -> None:
             while True:
@@ -219,6 +209,7 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
                 redraw()
                 await asyncio.sleep(_SECONDS_PER_DRAWING)
 
+        redraw()
         drawing = asyncio.create_task(redraw_often())
         try:
             yield show
