@@ -30,9 +30,11 @@ TITLES: Final = {
     "scale": "Scale",
     "waiters": "Calls of waiters",
     "cache": "The cache of network connectors",
+    "fleet": "Sweeps of a fleet",
+    "command_line": "The command line",
 }
 #: The environments of scripts that import packages. The other scripts need none.
-ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours", "cache": "ours"}
+ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours", "cache": "ours", "fleet": "fleet"}
 
 
 def run(name: str, *, quick: bool, machine: str) -> bool:

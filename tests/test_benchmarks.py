@@ -21,6 +21,7 @@ import calls
 import compare
 import contenders
 import environments
+import fleet
 import instructions
 import latency
 import plots
@@ -29,6 +30,7 @@ import results
 import scale
 import servers
 import static_server
+import waiters
 import workers
 from rounds import Spread, interleave, ratios
 
@@ -44,6 +46,12 @@ def _without_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_documents_quote_the_current_tables(document: str) -> None:
     text = (environments.ROOT / document).read_text(encoding="utf-8")
     assert quotes.quoted(text) == text, "run python benchmarks/quotes.py"
+
+
+async def test_waiters_make_the_calls_that_the_results_count() -> None:
+    shown = quotes.find("waiters.md", "Calls of waiters")
+    calls = await waiters.count(10, 0, loop=False)
+    assert f"| 10 | {calls.total} | {calls.poll} | {calls.finish} |" in shown
 
 
 def test_a_quote_is_replaced_and_the_text_around_it_stays(
@@ -201,3 +209,10 @@ def test_the_readme_names_every_benchmark() -> None:
     named = re.findall(r"(\w+\.py)", text)
     internal = {"contenders.py", "static_server.py", "workers.py"}
     assert set(scripts) - internal - set(named) == set()
+
+
+def test_a_sweep_takes_as_long_as_the_limits_and_the_concurrency_allow() -> None:
+    whole = fleet.Fleet(accounts=200, regions=5, connectors=50, at_once=200)
+    assert len(set(whole.targets)) == 1000
+    assert whole.ideal == pytest.approx(5 * (51 - 15) / 15)  # five rounds of 200 targets
+    assert fleet.Fleet(3, 1, 14, at_once=2).ideal == 0  # the burst serves all

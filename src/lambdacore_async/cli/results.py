@@ -5,7 +5,7 @@ Each table is a list of columns. To add a column, add an entry to one of the lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from datetime import UTC
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.tables import Column
-from lambdacore_async.cli.views import View
+from lambdacore_async.cli.views import View, indented
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -176,7 +176,7 @@ def show_rows(results: list[Lookup]) -> None:
 def show_members(results: list[Lookup]) -> None:
     """Print every member of each connector by its API name, then a row for each failure."""
     for connector in found_in(results):
-        printing.members(_leaves(to_dict(connector)))
+        printing.members(indented(to_dict(connector)))
         printing.line()
     show_failures(results)
 
@@ -239,15 +239,3 @@ def as_json(result: Lookup) -> dict[str, JSONValue]:
             "request_id": error.request_id,
         },
     }
-
-
-def _leaves(value: Mapping[str, JSONValue], indent: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the names and values of an object; those of its objects are indented."""
-    for name, member in value.items():
-        if isinstance(member, Mapping):
-            yield f"{indent}{name}", ""
-            yield from _leaves(member, f"{indent}  ")
-        elif isinstance(member, Sequence) and not isinstance(member, str):
-            yield f"{indent}{name}", ", ".join(str(item) for item in member)
-        else:
-            yield f"{indent}{name}", str(member)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Final, TypeVar
 
 from rich.box import SIMPLE_HEAD
@@ -51,14 +51,14 @@ def live_table(
 ) -> Generator[Callable[[Iterable[Item], str], None]]:
     """Keep one table on the terminal; yield a function that replaces its rows and its caption.
 
-    The table has as many rows as fit on the terminal.
+    The table has as many rows as fit on the terminal, and as many of the first columns.
     """
     stream = _Stream()
     with Live(console=stream, auto_refresh=False) as live:
 
         def show(items: Iterable[Item], caption: str) -> None:
             fitting = list(islice(items, max(stream.height - _AROUND_ROWS, 1)))
-            table = _table(columns, fitting, stream.width)
+            table = _table(_fitting(columns, fitting, stream.width), fitting, stream.width)
             live.update(Group(_text(caption, "bold"), table), refresh=True)
 
         yield show
@@ -139,3 +139,15 @@ def _table(columns: Sequence[Column[Item]], items: Sequence[Item], width: int) -
     for item in items:
         table.add_row(*(_text(column.value(item) or "") for column in visible))
     return table
+
+
+def _fitting(
+    columns: Sequence[Column[Item]], items: Sequence[Item], width: int
+) -> list[Column[Item]]:
+    """Return the first columns, at least one and as many as fit without breaking a cell."""
+    widths = accumulate(
+        2 + max(len(printable(cell or "")) for cell in (each.header, *map(each.value, items)))
+        for each in columns
+    )
+    fitting = [each for each, end in zip(columns, widths, strict=True) if end - 2 <= width]
+    return fitting or [columns[0]]

@@ -175,15 +175,17 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
             states[change.connector.state or "-"] += 1
         changed.set()
 
-    columns = [
-        *(Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS),
-        Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)]),
-    ]
+    of_name, of_id, *others = (
+        Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS
+    )
+    of_change = Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)])
+    columns = [of_name, of_change, *others, of_id]  # a narrow terminal hides the last ones
     with printing.live_table(columns) as draw:
 
         def redraw() -> None:
-            counts = (f"{count:,} {state}" for state, count in states.most_common() if count)
-            draw(reversed(latest.values()), f"{len(latest):,} connectors: {', '.join(counts)}")
+            counts = [f"{count:,} {state}" for state, count in states.most_common() if count]
+            caption = ", ".join(counts) or "waiting for changes"
+            draw(reversed(latest.values()), f"{len(latest):,} connectors: {caption}")
 
         async def redraw_often() -> None:
             while True:
@@ -192,6 +194,7 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
                 redraw()
                 await asyncio.sleep(_SECONDS_PER_DRAWING)
 
+        redraw()
         drawing = asyncio.create_task(redraw_often())
         try:
             yield show

@@ -27,7 +27,7 @@ async def _nothing() -> None:
 
 
 class DefaultChain:
-    """A provider that searches all sources again at each refresh; the first match wins.
+    """A provider that searches all sources at each refresh; the first match wins.
 
     Args:
         environ: the environment's variables.
@@ -104,7 +104,7 @@ class DefaultChain:
         raise CredentialsError(
             "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run "
             f"`aws configure --profile {shlex.quote(profile.name)}`, or pass "
-            f"credentials=Credentials(...); there is no instance role either: {problem}"
+            f"credentials=Credentials(...); no instance role: {problem}"
         )
 
     async def _from_botocore(self, profile: Profile, needed_for: str) -> Credentials:
