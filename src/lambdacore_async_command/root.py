@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "get": Command("lookups:get", "Show every field of network connectors."),
     "list": Command("lookups:list_connectors", "List the network connectors in the region."),
     "lookup": Command("lookups:lookup", "Look up connectors named in a file, many at a time."),
+    "export": Command("export:export", "Write all connectors with their configurations to a file."),
     "ensure": Command("provisioning:ensure", "Create or update a connector and wait for it."),
     "create": Command("operations:create", "Create a network connector."),
     "update": Command("operations:update", "Update a network connector."),

@@ -251,7 +251,7 @@ async def test_a_lookup_shows_its_rate_and_the_pace_that_throttling_sets(
 async def test_a_listing_that_takes_long_shows_a_spinner_on_a_terminal(
     monkeypatch: pytest.MonkeyPatch, service: LocalLambdaCore, *, shown: bool
 ) -> None:
-    monkeypatch.setattr(views, "_SPINNER_AFTER", 1e-9 if shown else 3600.0)
+    monkeypatch.setattr(views, "SPINNER_AFTER", 1e-9 if shown else 3600.0)
     result = await run("list", env={"TTY_COMPATIBLE": "1"})
     assert result.exit_code == 0
     assert ("Listing" in result.stderr) is shown

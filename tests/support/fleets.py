@@ -28,7 +28,7 @@ async def fleet_of(
     async with AsyncExitStack() as stack:
 
         async def start(region: str, keys: Credentials | None) -> LocalLambdaCore:
-            service = LocalLambdaCore(region=region, credentials=keys, provisioning_seconds=0)
+            service = LocalLambdaCore(region=region, credentials=keys, deletion_seconds=0)
             return await stack.enter_async_context(service)
 
         services = {region: await start(region, KEYS) for region in regions}

@@ -17,7 +17,7 @@ from lambdacore_async.cli.results import (
     show_failures,
 )
 from lambdacore_async.cli.running import status_of
-from lambdacore_async.cli.targets import Fleet, members_of, report
+from lambdacore_async.cli.targets import Failure, Fleet, members_of, report
 from lambdacore_async.cli.views import View, show_all
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.errors import LambdaCoreError, ParameterError
@@ -35,7 +35,7 @@ from lambdacore_async.workflows.targets import Target
 
 async def list_across(fleet: Fleet, state: NetworkConnectorState | None, view: View) -> int:
     """List the connectors of all accounts and regions, and return the exit status."""
-    failures: list[tuple[Target, str | None, LambdaCoreError]] = []
+    failures: list[Failure] = []
 
     async def summaries(
         _: Target, client: LambdaCoreClient

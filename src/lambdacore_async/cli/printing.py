@@ -88,6 +88,11 @@ def line(*words: str) -> None:
     print(*map(printable, words), flush=True)
 
 
+def whole_line(text: str) -> None:
+    """Print one line, however long it is."""
+    print(escaped(text), flush=True)
+
+
 def error(*words: str) -> None:
     """Print one line to standard error."""
     _Stream(stderr=True).print(*map(printable, ("lambdacore:", *words)), soft_wrap=True)

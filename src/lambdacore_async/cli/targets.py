@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from copy import copy
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, TypeAlias, TypeVar
 
 import typer
 from attrs import field, frozen
@@ -62,6 +62,9 @@ _REFUSALS: Final = (
     }
 )
 
+Failure: TypeAlias = tuple[Target, str | None, LambdaCoreError]
+"""A target, the identifier of the connector if only its lookup failed, and the error."""
+
 Result = TypeVar("Result")
 
 
@@ -84,13 +87,28 @@ def chosen(
     profiles: str | None,
     endpoint_url: str | None,
 ) -> Choice | None:
-    """Return what `--regions` and `--profiles` name, or `None` if neither is given.
+    """Return what the options name, or `None` if neither `--regions` nor `--profiles` is given.
 
     Raises:
         typer.BadParameter: if the options contradict each other, or a region is not valid.
     """
     if regions is None and profiles is None:
         return None
+    return choice_of(region, regions, profile, profiles, endpoint_url)
+
+
+def choice_of(
+    region: str | None,
+    regions: str | None,
+    profile: str | None,
+    profiles: str | None,
+    endpoint_url: str | None,
+) -> Choice:
+    """Return what the options name.
+
+    Raises:
+        typer.BadParameter: if they contradict each other, or a region is not valid.
+    """
     if region is not None and regions is not None:
         raise typer.BadParameter("give either --region or --regions", param_hint="--regions")
     if profile is not None and profiles is not None:
@@ -213,7 +231,7 @@ def report(fleet: Fleet, failures: Iterable[tuple[Target, str | None, LambdaCore
 
     Args:
         fleet: the accounts and regions.
-        failures: the target, the connector's identifier if only its lookup failed, and the error.
+        failures: the failures.
     """
     by_target: dict[Target, dict[str, list[tuple[str | None, LambdaCoreError]]]] = {}
     for target, identifier, error in failures:

@@ -22,8 +22,8 @@ from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.writing import to_dict
 
-#: Seconds of a listing before a terminal shows that it goes on.
-_SPINNER_AFTER: Final = 0.3
+#: Seconds of a command before a terminal shows that it goes on.
+SPINNER_AFTER: Final = 0.3
 #: The members that name a resource, the first that it has.
 _NAMES: Final = ("Name", "RuntimeName", "Arn")
 
@@ -220,7 +220,7 @@ async def show_all(
     listed: list[Item] = []
     count = 0
     quiet = nullcontext[Callable[[str], None]](lambda _: None)
-    with quiet if view.streams else printing.spinner("Listing", after=_SPINNER_AFTER) as show:
+    with quiet if view.streams else printing.spinner("Listing", after=SPINNER_AFTER) as show:
         async for model in models:
             count += 1
             if view.streams:
