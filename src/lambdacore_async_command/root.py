@@ -70,6 +70,10 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and ctx.resilient_parsing:
+            from lambdacore_async_command.completion import for_completion
+
+            return name, for_completion(str(name), rest, load), rest
         return name, command and load(str(name)), rest
 
     def main(self, *args: Any, **options: Any) -> Any:
