@@ -30,9 +30,10 @@ TITLES: Final = {
     "scale": "Scale",
     "waiters": "Calls of waiters",
     "cache": "The cache of network connectors",
+    "fleet": "Sweeps of a fleet",
 }
 #: The environments of scripts that import packages. The other scripts need none.
-ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours", "cache": "ours"}
+ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours", "cache": "ours", "fleet": "fleet"}
 
 
 def run(name: str, *, quick: bool, machine: str) -> bool:

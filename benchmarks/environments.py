@@ -22,6 +22,7 @@ PACKAGES: Final = {
     "capo": ("capo-lambda-core==0.9.*", UVLOOP),
     "boto3": ("boto3==1.44.*",),
     "parts": ("--editable", str(ROOT), "boto3==1.44.*"),
+    "fleet": ("--editable", str(ROOT), "distributed==2026.8.*"),
 }
 #: Bare aiohttp uses the same installation as our client.
 SHARED: Final = {"aiohttp": "ours"}

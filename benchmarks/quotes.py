@@ -23,7 +23,8 @@ import plots
 import results
 
 DOCUMENTS: Final = (
-    "README.md", "docs/performance.md", "docs/throttling.md", "docs/waiters.md", "docs/cache.md"
+    "README.md", "docs/performance.md", "docs/throttling.md", "docs/waiters.md", "docs/cache.md",
+    "docs/fleets.md",
 )  # fmt: skip
 MARK: Final = re.compile(
     r"^(<!-- table: (\S+), (.*?)(?: \((.*) only\))? -->)\n+(?:\|.*\n)*\n*", re.MULTILINE

@@ -32,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that has not met all faults of its marker."""
+    """Fail a test during which not all faults of its marker were injected."""
     result = yield
     if item.get_closest_marker("lambda_core_faults") is not None:
         service: LocalLambdaCore | None = getattr(item, "funcargs", {}).get("lambda_core")
@@ -106,7 +106,7 @@ def simulated_time() -> Generator[SimulatedTime]:
 
 
 def _close(client: LambdaCoreClient) -> None:
-    """Close a client whose event loop goes on, such as a loop for all tests of a session.
+    """Close a client whose event loop keeps running, such as a loop for all tests of a session.
 
     The end of a loop closes the client. Until then, the loop is idle between two tests.
     """

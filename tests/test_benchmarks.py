@@ -21,6 +21,7 @@ import calls
 import compare
 import contenders
 import environments
+import fleet
 import instructions
 import latency
 import plots
@@ -201,3 +202,10 @@ def test_the_readme_names_every_benchmark() -> None:
     named = re.findall(r"(\w+\.py)", text)
     internal = {"contenders.py", "static_server.py", "workers.py"}
     assert set(scripts) - internal - set(named) == set()
+
+
+def test_a_sweep_takes_as_long_as_the_limits_and_the_concurrency_allow() -> None:
+    whole = fleet.Fleet(accounts=200, regions=5, connectors=50, at_once=200)
+    assert len(set(whole.targets)) == 1000
+    assert whole.ideal == pytest.approx(5 * (51 - 15) / 15)  # five rounds of 200 targets
+    assert fleet.Fleet(3, 1, 14, at_once=2).ideal == 0  # the burst serves all

@@ -297,7 +297,7 @@ TOO_MANY = (
 )
 
 
-def test_a_validation_error_tells_its_violations() -> None:
+def test_a_validation_error_lists_its_violations() -> None:
     assert ValidationException(TOO_MANY).violations == (
         Violation(
             "configuration.vpcEgressConfiguration.subnetIds",

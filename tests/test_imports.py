@@ -27,9 +27,11 @@ NOT_NEEDED: Final = {
         f"lambdacore_async.{name}"
         for name in (
             "cli",
+            "dask",
             "engine.identity.botocore_chain",
             "engine.identity.metadata",
             "engine.identity.roles",
+            "fleet",
             "local",
             "models.reason_codes",
             "models.remedies",
@@ -37,6 +39,9 @@ NOT_NEEDED: Final = {
             "protocol.operations.runtimes",
             "protocol.operations.table",
             "workflows.arguments",
+            "workflows.cache.cache",
+            "workflows.cache.picture",
+            "workflows.checkpoints",
             "workflows.diagnosis",
             "workflows.factory",
             "workflows.fanout",
@@ -46,6 +51,7 @@ NOT_NEEDED: Final = {
             "workflows.provisioning",
             "workflows.recent_set",
             "workflows.dependencies",
+            "workflows.sweeps",
             "workflows.targets",
             "workflows.wait_tokens",
             "workflows.waiters",
@@ -54,6 +60,7 @@ NOT_NEEDED: Final = {
     ),
     "botocore",
     "configparser",
+    "distributed",
     "rich",
     "typer",
 }

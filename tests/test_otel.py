@@ -148,7 +148,7 @@ def test_a_failed_call_has_the_type_of_its_error(telemetry: Telemetry) -> None:
     assert attributes["error.type"] == "ResourceNotFoundException"
 
 
-def test_a_call_tells_the_outcome_of_its_last_attempt(telemetry: Telemetry) -> None:
+def test_a_call_has_the_outcome_of_its_last_attempt(telemetry: Telemetry) -> None:
     service = LocalLambdaCore()
     service.faults.script(ServiceError(503), Reset())
 
@@ -224,6 +224,44 @@ def test_the_rate_ends_with_the_limit(telemetry: Telemetry) -> None:
             pass
 
     assert telemetry.points()["lambdacore.client.rate"] == [({"cloud.region": "eu-west-1"}, 5.0)]
+
+
+def test_caches_have_metrics_while_they_are_open(telemetry: Telemetry) -> None:
+    prefix = "lambdacore.client.cache"
+
+    def figures() -> dict[str, Any]:
+        points = telemetry.points()
+        return {name.removeprefix(f"{prefix}."): points[name] for name in points if prefix in name}
+
+    async def work(client: LambdaCoreClient) -> None:
+        assert figures() == {}
+        view = client.with_options(label="team")
+        async with view.cached_network_connectors() as cache, client.cached_network_connectors():
+            await cache.ready()
+            for _ in range(9):
+                await cache.get("prod")
+            with pytest.raises(ResourceNotFoundException):
+                await cache.get("missing")
+            stats = cache.stats()
+            assert stats.hits == 9
+            assert stats.misses == 1
+            oldest_age = figures().pop("oldest_age")
+            where = {"cloud.region": client.options.region, "lambdacore.label": "team"}
+            assert oldest_age[0][0] == where
+            assert {name: points for name, points in figures().items() if name != "oldest_age"} == {
+                "hits": [(where, 9)],
+                "misses": [(where, 1)],
+                "stale_answers": [(where, 0)],
+                "requests": [(where, stats.requests)],
+                "calls_saved": [(where, stats.calls_saved)],
+                "hit_rate": [(where, 0.9)],
+                "connectors": [(where, 1)],
+            }
+            in_a_thread = await asyncio.to_thread(figures)
+            assert in_a_thread["hits"] == [(where, 9)]
+        assert figures() == {}
+
+    use(LocalLambdaCore(), telemetry, work)
 
 
 def test_a_refresh_of_credentials_has_a_span_without_a_parent(telemetry: Telemetry) -> None:

@@ -9,6 +9,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -107,15 +108,68 @@ def test_the_documents_contain_python() -> None:
     assert len(blocks("python")) >= 10
 
 
-#: The blocks of commands that use `lambdacore`.
-COMMANDS = [
+#: The commands of shell blocks that no test here runs, and why.
+NOT_RUN = {
+    "python3 -m venv": "it installs pip, which takes long; `.ci/run` runs it",
+    ".venv/bin/activate": "it needs the former",
+    "pip install": "it needs a package index; `.ci/run` installs the package and its extras",
+    "-m pytest": "the tests would run themselves; `.ci/run` runs this command of the README",
+    "benchmarks/all.py": "it takes minutes",
+    "lambdacore watch": "it runs until Ctrl-C; `tests/cli` tests it",
+    "lambdacore local": "the same",
+}
+
+
+def is_run(command: str) -> bool:
+    return not any(text in command for text in NOT_RUN)
+
+
+#: The shell blocks, also of pages outside `docs`.
+SHELL = [
     match[1].replace("\\\n", "")
-    for match in re.finditer(
-        r"^```sh\n(.*?)^```$", "\n".join(DOCUMENTS.values()), re.MULTILINE | re.DOTALL
+    for text in (
+        *DOCUMENTS.values(),
+        *((ROOT / name).read_text("utf-8") for name in ("CONTRIBUTING.md", "benchmarks/README.md")),
     )
-    if re.search(r"^lambdacore", match[1], re.MULTILINE)
+    for match in re.finditer(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 ]
+#: The blocks of commands that use `lambdacore`.
+COMMANDS = [block for block in SHELL if re.search(r"^lambdacore", block, re.MULTILINE)]
 LINES = [line for block in COMMANDS for line in block.splitlines()]
+#: The runnable commands of the other blocks.
+STEPS = [
+    step.strip()
+    for block in SHELL
+    if block not in COMMANDS
+    for line in block.splitlines()
+    for step in line.partition("#")[0].split("&&")
+    if is_run(step)
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the commands are those of a POSIX shell")
+@pytest.mark.parametrize("step", STEPS)
+def test_the_steps_of_other_shell_blocks_run(step: str, tmp_path: Path) -> None:
+    commands = tmp_path / ".venv" / "bin"
+    commands.mkdir(parents=True)
+    # The tests' own command, in place of the environment that the steps before would make.
+    (commands / "lambdacore").symlink_to(Path(sys.executable).with_name("lambdacore"))
+    ran = subprocess.run(  # noqa: S603 - the documents' own commands
+        ["bash", "-c", step],  # noqa: S607 - bash is where the system has it
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_each_extra_that_the_documents_install_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = "\n".join((*DOCUMENTS.values(), *SHELL))
+    named = set(re.findall(r"pip install[^\n]*(?:lambdacore-async|\.)\[(\w+)\]", text))
+    assert named
+    assert named <= project["optional-dependencies"].keys()
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -144,8 +198,8 @@ async def test_the_commands_run_unchanged(
     for line in LINES:
         before, named, after = line.partition("lambdacore ")
         arguments = shlex.split(after, comments=True)
-        if named and arguments[0] in ("watch", "local"):
-            continue  # runs until Ctrl-C
+        if not is_run(line):
+            continue
         shell = before.rstrip(" |") or "true"
         writer = await asyncio.create_subprocess_exec("bash", "-c", shell, stdout=subprocess.PIPE)
         piped, _ = await writer.communicate()

@@ -49,6 +49,10 @@ def default(name: str, method: str = "__init__") -> object:
         ("`concurrency` per target of `lookup_across`", factory._CONCURRENCY_PER_TARGET),
         ("`targets_at_once`", default("targets_at_once", "lookup_across")),
         (
+            "`targets_at_once` of `sweep`",
+            inspect.signature(lambdacore_async.sweep).parameters["targets_at_once"].default,
+        ),
+        (
             "`timeout` of waiters and provisioning",
             default("timeout", "wait_until_network_connector_active"),
         ),
@@ -80,6 +84,24 @@ def test_permissions_names_every_method_of_the_client() -> None:
     unnamed = {name for name in methods - others if f"`{name}`" not in text}
     unnamed = {name for name in unnamed if "runtime" not in name and "wait_until" not in name}
     assert unnamed == {"of_core"}
+
+
+def test_the_navigation_has_every_page() -> None:
+    project = tomllib.loads((ROOT / "zensical.toml").read_text(encoding="utf-8"))["project"]
+    named = {
+        page
+        for group in project["nav"]
+        for entries in group.values()
+        for entry in entries
+        for page in entry.values()
+    }
+    assert {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")} - named == set()
+
+
+def test_diagrams_are_pictures_of_the_site() -> None:
+    # The theme draws Mermaid's diagrams with a script that it loads from another host.
+    drawn = [page.name for page in DOCS.rglob("*.md") if "```mermaid" in page.read_text("utf-8")]
+    assert drawn == []
 
 
 def test_the_readme_is_short() -> None:

@@ -76,6 +76,7 @@ from lambdacore_async.protocol.writing import to_dict
 
 if TYPE_CHECKING:
     from lambdacore_async.engine.identity.roles import AssumeRole
+    from lambdacore_async.fleet import sweep
     from lambdacore_async.models.reason_codes import Cause
     from lambdacore_async.models.runtimes import (
         Compatibility,
@@ -95,18 +96,19 @@ if TYPE_CHECKING:
         RuntimeVersionState,
     )
     from lambdacore_async.protocol.raw import RawResponse
-    from lambdacore_async.workflows.cache import (
-        CachedConnectorChange,
+    from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
+    from lambdacore_async.workflows.cache.cache import (
         CachedNetworkConnector,
-        CacheStats,
         NetworkConnectorCache,
-        NetworkConnectorCaches,
     )
+    from lambdacore_async.workflows.cache.changes import CachedConnectorChange
+    from lambdacore_async.workflows.cache.stats import CacheStats
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.workflows.sweeps import DaskClient, Sweep, WorkError
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
     from lambdacore_async.workflows.users import (
         ConnectorInUseError,
@@ -132,6 +134,7 @@ else:
         __name__,
         {
             "lambdacore_async.engine.identity.roles": ("AssumeRole",),
+            "lambdacore_async.fleet": ("sweep",),
             "lambdacore_async.models": models.__all__,
             "lambdacore_async.models.reason_codes": ("Cause",),
             "lambdacore_async.workflows": workflows.__all__,
@@ -172,6 +175,7 @@ __all__ = [
     "CredentialsLike",
     "CredentialsProvider",
     "CredentialsRecipe",
+    "DaskClient",
     "Diagnosis",
     "Drift",
     "DriftValue",
@@ -235,6 +239,7 @@ __all__ = [
     "RuntimeVersionState",
     "ServiceException",
     "ServiceQuotaExceededException",
+    "Sweep",
     "Target",
     "ThrottleReason",
     "ThrottlingException",
@@ -252,8 +257,10 @@ __all__ = [
     "WaiterError",
     "WaiterFailedError",
     "WaiterTimeoutError",
+    "WorkError",
     "__version__",
     "diff_network_connector",
     "from_dict",
+    "sweep",
     "to_dict",
 ]

@@ -51,8 +51,8 @@ from lambdacore_async.protocol.endpoints import parse_arn
 from lambdacore_async.protocol.restjson import Operation
 
 if TYPE_CHECKING:
-    # The first use imports all workflows together. Public methods name types by way of the packages
-    # `models` and `workflows`, which import on demand, so `typing.get_type_hints` resolves them.
+    # The first use imports all workflows together. Public methods refer to types through `models`
+    # and `workflows`, which import on demand, so `typing.get_type_hints` resolves them.
     from lambdacore_async.workflows.factory import Workflows
     from lambdacore_async.workflows.targets import Target
 
@@ -73,17 +73,17 @@ class LambdaCoreClient:
     a response cannot be read. Any method may raise `InvalidParameterValueException`,
     `ServiceException` and `TooManyRequestsException`.
 
-    Like the AWS CLI, the client takes options that are not given from the environment, then from
-    the profile in the shared `config` and `credentials` files. The first call reads these files, in
-    a thread.
+    Options that you do not pass come from the environment, or from the profile in the shared
+    `config` and `credentials` files, as in the AWS CLI. The first call reads the files, in a
+    thread.
 
     Args:
-        region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's
-            region.
+        region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
         profile: the profile of the shared files. Defaults to `AWS_PROFILE`.
-        credentials: `Credentials`, an `AWSRequestsAuth`, an `AssumeRole`, or an async function that
-            returns `Credentials` and is called again before they expire, or its import path, such
-            as `"package.module:function"`. Defaults to the credentials that the AWS CLI finds.
+        credentials: `Credentials`, an `AWSRequestsAuth`, an `AssumeRole`, an async function that
+            returns `Credentials` and is called again before they expire, or the import path of such
+            a function, for example `"package.module:function"`. Defaults to the credentials that
+            the AWS CLI finds.
         endpoint_url: a custom endpoint, as a string or a URL object. It must use https, or http to
             a loopback address. Defaults to `AWS_ENDPOINT_URL_LAMBDA_CORE`, `AWS_ENDPOINT_URL`, the
             profile's endpoint, or the endpoint of the region.
@@ -98,7 +98,7 @@ class LambdaCoreClient:
             `AWS_MAX_ATTEMPTS`, the profile's value, or 3.
         timeout: seconds for a call with all its attempts, as a number or a `timedelta`, or a
             `Timeout` that sets each limit.
-        max_connections: the maximum number of concurrent connections, at least 1.
+        max_connections: the maximum number of concurrent connections, at least 1. Defaults to 100.
         max_rate: the maximum requests per second of all calls for one account in one region, more
             than 0. Views share it, in every retry mode. Defaults to no maximum.
         ca_bundle: a PEM file of the certificates to trust instead of the system's. Defaults to
@@ -165,7 +165,7 @@ class LambdaCoreClient:
 
     @classmethod
     def from_options(cls, options: ClientOptions) -> Self:
-        """Return a new client with the options of another one, also of another process.
+        """Return a new client with the options of another one, which may be in another process.
 
         Args:
             options: the `options` of a client or of a view.
@@ -181,9 +181,8 @@ class LambdaCoreClient:
     def options(self) -> ClientOptions:
         """The options of this client or view, for `from_options`.
 
-        They are those that the caller passed: without what the environment and the profile say.
-        Options with literal credentials work in this process, and are refused when they are
-        pickled.
+        They are the options that the caller passed, without settings from the environment or the
+        profile. Options with literal credentials cannot be pickled.
         """
         return self._core.options
 
@@ -259,8 +258,8 @@ class LambdaCoreClient:
                 `Timeout` that sets each limit.
             retry_mode: `standard` or `adaptive`.
             max_attempts: the maximum number of requests per call, at least 1.
-            label: a label for your own use, such as the name of an account. Logs, `Attempt` and
-                `Call` have it.
+            label: a label for your own use, such as the name of an account. It appears in logs,
+                `Attempt` and `Call`.
 
         Raises:
             ParameterError: if an argument has a wrong type or is out of bounds.
@@ -311,12 +310,11 @@ class LambdaCoreClient:
                 `_`.
             configuration: where the connector sends traffic.
             operator_role: the ARN of the role with which Lambda manages the network interfaces.
-            client_token: the idempotency token, 1 to 64 characters. Defaults to a new token for
-                each call.
+            client_token: the idempotency token, 1 to 64 characters. Defaults to a new one per call.
             tags: keys and values to organise connectors, allocate costs, or control access.
 
         Raises:
-            ResourceConflictException: if the name is taken, or the token was used for another
+            ResourceConflictException: if the name is taken, or the token belongs to another
                 request.
             NetworkConnectorLimitExceededException: if the account has reached its quota.
         """
@@ -332,7 +330,7 @@ class LambdaCoreClient:
         )
 
     async def get_network_connector(self, identifier: str) -> NetworkConnector:
-        """Get a network connector: its configuration, its state, and why it failed, if it did.
+        """Get a network connector, with its configuration, its state and the reason for a failure.
 
         Args:
             identifier: the connector's ID, name or ARN. A version-qualified ARN gets that version.
@@ -353,22 +351,19 @@ class LambdaCoreClient:
         """Change the configuration or the operator role of a connector that is `ACTIVE`.
 
         The connector stays `ACTIVE` during the update; `last_update_status` reports the progress.
-        Each change of the configuration creates a version. An update that changes nothing creates
+        A change of the configuration creates a version. An update that changes nothing creates
         none.
 
         Args:
             identifier: the connector's ID, name or ARN.
             configuration: the complete new configuration; it replaces the old one.
             operator_role: the ARN of the new role.
-            client_token: the idempotency token, 1 to 64 characters. Defaults to a new token for
-                each call.
+            client_token: the idempotency token, 1 to 64 characters. Defaults to a new one per call.
 
         Raises:
             ResourceNotFoundException: if the connector does not exist.
-            ResourceConflictException: if the connector is not `ACTIVE`, or an update is in
-                progress.
-            NetworkConnectorLimitExceededException: if the connector has reached its quota of
-                versions.
+            ResourceConflictException: if the connector is not `ACTIVE`, or is being updated.
+            NetworkConnectorLimitExceededException: if the connector has too many versions.
         """
         return await self._core.write(
             operations.UPDATE_NETWORK_CONNECTOR,
@@ -445,8 +440,8 @@ class LambdaCoreClient:
             prefetch: whether to request the next page while the current one is consumed.
             max_items: the deprecated name of `page_size`.
 
-        Raises (on iteration):
-            ResourceNotFoundException: if the connector does not exist.
+        Raises:
+            ResourceNotFoundException: on iteration, if the connector does not exist.
         """
         return self._workflows.pager(
             operations.LIST_NETWORK_CONNECTOR_VERSIONS,
@@ -510,7 +505,7 @@ class LambdaCoreClient:
         concurrency: int | None = None,
         deadline: float | timedelta | None = None,
     ) -> workflows.Lookups:
-        """Get many network connectors concurrently; each is `Found` or `Failed` as it completes.
+        """Get many network connectors concurrently, as a stream of `Found` and `Failed` results.
 
         Iterate over the run inside `async with`, or `await` its `report()`. A repeated identifier
         is looked up once. Throttling does not make a lookup fail: the lookup waits for the rate
@@ -522,12 +517,11 @@ class LambdaCoreClient:
         Args:
             identifiers: IDs, names and ARNs, in any iterable or async iterable, even an endless
                 one. An ARN is looked up in its own region. Connectors and summaries are accepted
-                too, as a listing yields them, and are looked up by ARN; a summary of a version
-                gets that version.
+                too, and are looked up by ARN. The summary of a version gets that version.
             concurrency: the maximum number of concurrent lookups, from 1 to `max_connections`.
                 Defaults to 64, or to `max_connections` if that is lower.
             deadline: seconds for the whole run, or a `timedelta`; at least 0 and finite. Lookups
-                that are not done by then fail. Defaults to no deadline.
+                that are not complete by then fail. Defaults to no deadline.
 
         Raises:
             ParameterError: if an argument has a wrong type or is out of bounds.
@@ -613,10 +607,8 @@ class LambdaCoreClient:
 
         Raises:
             ResourceNotFoundException: if the connector does not exist.
-            ResourceConflictException: if the connector is not `ACTIVE`, or an update is in
-                progress.
-            NetworkConnectorLimitExceededException: if the connector has reached its quota of
-                versions.
+            ResourceConflictException: if the connector is not `ACTIVE`, or is being updated.
+            NetworkConnectorLimitExceededException: if the connector has too many versions.
             WaiterFailedError: if the update failed; the error has the reason.
             WaiterTimeoutError: if the update is not complete within the timeout.
             ParameterError: if an argument is out of bounds.
@@ -636,16 +628,16 @@ class LambdaCoreClient:
         """Delete a connector with all its versions, or one old version, and wait until it is gone.
 
         A connector that does not exist counts as deleted. If the service is still creating or
-        updating the connector, it is deleted after that. If reads only show the failure of an
+        updating the connector, it is deleted after that. If polls only show the failure of an
         earlier deletion, the connector is deleted once more.
 
         Args:
             identifier: the connector's ID, name or ARN. A version-qualified ARN deletes that
                 version, which cannot be the latest.
             unless_used: whether to refuse to delete a connector that `users_of` finds users of.
-                Web Functions do not stop a deletion otherwise. Users of any version count, even
-                if only one version is to be deleted. A resource that starts to use the connector
-                after this check is not noticed.
+                The service itself deletes a connector that Web Functions use. Users of any version
+                count, even if only one version is to be deleted. The check misses a resource that
+                starts to use the connector later.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
             on_change: a plain function, called with the connector on each change that is observed
@@ -669,8 +661,8 @@ class LambdaCoreClient:
     ) -> tuple[workflows.ConnectorUser, ...]:
         """Find the MicroVMs, MicroVM images and Web Functions that name a connector.
 
-        It takes a call for each page of resources, for each MicroVM, each image and each revision
-        of a Web Function of the account in the client's region, at the pace of the rate limiter.
+        It makes one call per page of resources, per MicroVM, per image and per revision of a Web
+        Function in the account and the client's region. The rate limiter applies to these calls.
 
         Args:
             connector: the connector's ID, name or ARN, or a connector.
@@ -708,7 +700,7 @@ class LambdaCoreClient:
         return await self._workflows.prune(identifier, keep)
 
     async def diagnose_network_connector(self, identifier: str) -> workflows.Diagnosis:
-        """Check why a connector is stuck or failed, and say what to look at next.
+        """Check why a connector is stuck or failed, and suggest what to do next.
 
         The checks are its state, its last update, its age, its versions and its tags. With the
         extra `botocore`, the operator role, the subnets and the security groups are checked too. A
@@ -730,22 +722,19 @@ class LambdaCoreClient:
         """Wait until a connector is `ACTIVE`.
 
         Reads may lag behind a creation. If you pass a connector object, or the client created or
-        updated the connector in the last minute, reads may miss it for a minute before the waiter
-        fails.
+        updated the connector in the last minute, the waiter tolerates "not found" for a minute.
 
         Args:
             identifier: the result of `create_network_connector`, or the connector's ID, name or
                 ARN. A connector object and an ARN are polled in their own region.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the connector at the first poll and on each
-                change.
+            on_change: a plain function, called with the connector at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
             ResourceNotFoundException: if the connector does not exist.
-            WaiterFailedError: if the connector failed, or is being deleted; the error has the
-                reason.
+            WaiterFailedError: if the connector failed or is being deleted, with the reason.
             WaiterTimeoutError: if the connector is not active within the timeout.
         """
         return self._workflows.until_active(identifier, timeout, poll_interval, on_change)
@@ -769,14 +758,13 @@ class LambdaCoreClient:
                 connector object; for an ID, name or ARN, any update counts.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the connector at the first poll and on each
-                change.
+            on_change: a plain function, called with the connector at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
             ResourceNotFoundException: if the connector does not exist.
-            WaiterFailedError: if the update failed, or the connector is being deleted; the error
-                has the reason.
+            WaiterFailedError: if the update failed or the connector is being deleted, with the
+                reason.
             WaiterTimeoutError: if the update is not complete within the timeout.
         """
         return self._workflows.until_updated(identifier, version, timeout, poll_interval, on_change)
@@ -793,12 +781,11 @@ class LambdaCoreClient:
 
         Args:
             identifier: the result of `delete_network_connector` for a whole connector; or the
-                connector's ID, name or ARN. Prefer the ID to the name, which a new connector may
-                already have. A connector object and an ARN are polled in their own region.
+                connector's ID, name or ARN. Prefer the ID, because a new connector may already have
+                the name. A connector object and an ARN are polled in their own region.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the connector at the first poll and on each
-                change.
+            on_change: a plain function, called with the connector at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -818,16 +805,15 @@ class LambdaCoreClient:
     ) -> workflows.Wait[models.RuntimeVersion]:
         """Wait until a version of a runtime is `ACTIVE`.
 
-        If the client created or updated the version in the last minute, reads may miss it for a
-        minute before the waiter fails.
+        If the client created or updated the version in the last minute, the waiter tolerates "not
+        found" for a minute.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the version's name.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the version at the first poll and on each
-                change.
+            on_change: a plain function, called with the version at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -850,15 +836,15 @@ class LambdaCoreClient:
     ) -> workflows.Wait[models.RuntimeAlias]:
         """Wait until an alias of a runtime is `ACTIVE`.
 
-        If the client created or updated the alias in the last minute, reads may miss it for a
-        minute before the waiter fails.
+        If the client created or updated the alias in the last minute, the waiter tolerates "not
+        found" for a minute.
 
         Args:
             runtime_name: the runtime's name or ARN.
             name: the alias's name.
             timeout: maximum seconds to wait, or a `timedelta`; more than 0.
             poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: a plain function, called with the alias at the first poll and on each change.
+            on_change: a plain function, called with the alias at the first poll and on changes.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -873,16 +859,16 @@ class LambdaCoreClient:
     def resume_wait(
         self, token: str
     ) -> workflows.Wait[NetworkConnector | models.RuntimeVersion | models.RuntimeAlias | None]:
-        """Go on with a wait of another process.
+        """Resume a wait from its token, in this process or another one.
 
-        The wait has the deadline of the token, but lasts at least 30 seconds, so it polls even if
-        the deadline has passed in the meantime. It goes to the region of the token.
+        The wait keeps the deadline of the token, but gets at least 30 seconds, so it polls even if
+        the deadline has passed. It polls in the region of the token.
 
         Args:
-            token: what `token()` of a wait returned. Its account must be that of this client.
+            token: the result of `Wait.token()`. This client must be for the same account.
 
         Raises:
-            ParameterError: if the token is damaged, of another version, or of something else.
+            ParameterError: if the token is damaged, has another version, or is no wait token.
         """
         return self._workflows.resume_wait(
             token,
@@ -1110,8 +1096,8 @@ class LambdaCoreClient:
 
         Raises:
             ResourceNotFoundException: if the runtime does not exist.
-            ResourceConflictException: if the runtime has versions or aliases that are not scheduled
-                for deletion.
+            ResourceConflictException: if it has versions or aliases that are not scheduled for
+                deletion.
         """
         return await self._call(
             operations.DELETE_RUNTIME,
@@ -1128,7 +1114,7 @@ class LambdaCoreClient:
     ) -> models.RestoredRuntime:
         """Cancel the scheduled deletion of a runtime, or of one of its versions or aliases.
 
-        To restore a resource that is `ACTIVE` succeeds and changes nothing.
+        Restoring a resource that is `ACTIVE` succeeds and changes nothing.
 
         Args:
             runtime_name: the runtime's name or ARN. Without a version or an alias, the runtime
@@ -1286,8 +1272,8 @@ class LambdaCoreClient:
             prefetch: whether to request the next page while the current one is consumed.
             max_items: the deprecated name of `page_size`.
 
-        Raises (on iteration):
-            ResourceNotFoundException: if the runtime does not exist.
+        Raises:
+            ResourceNotFoundException: on iteration, if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_VERSIONS,
@@ -1421,8 +1407,8 @@ class LambdaCoreClient:
             prefetch: whether to request the next page while the current one is consumed.
             max_items: the deprecated name of `page_size`.
 
-        Raises (on iteration):
-            ResourceNotFoundException: if the runtime does not exist.
+        Raises:
+            ResourceNotFoundException: on iteration, if the runtime does not exist.
         """
         return self._workflows.pager(
             operations.LIST_RUNTIME_ALIASES,
@@ -1445,28 +1431,27 @@ class LambdaCoreClient:
         headers: Mapping[str, str] | None = None,
         idempotent: bool = False,
     ) -> workflows.RawResponse:
-        """Send a request that this client has no method for, such as to Lambda MicroVMs.
+        """Send a request for which the client has no method, such as one to Lambda MicroVMs.
 
-        It has the endpoint, the credentials, the signature, the rate limiter, the retries and the
-        errors of all other calls.
+        The endpoint, credentials, signature, rate limiter, retries and errors are those of other
+        calls.
 
         Args:
             method: `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
             path: the path, which starts with `/` and is percent-encoded. Encode a name with
                 `urllib.parse.quote(name, safe="")`.
-            query: parameters of the query, which the client encodes. A list sends its parameter
-                once per value.
+            query: parameters of the query, which the client encodes. A list repeats its parameter.
             body: a JSON value, or the bytes of the body. Defaults to no body.
-            headers: more headers, which are signed. A body that is no bytes has the `content-type`
+            headers: additional headers, which are signed. A JSON body has the `content-type`
                 `application/json`.
-            idempotent: whether sending the request twice has the effect of sending it once. Only
-                then, or if the method is `GET`, is it sent again after a failure in which the
+            idempotent: whether sending the request twice has the effect of sending it once. If not,
+                and the method is not `GET`, the request is not retried after a failure in which the
                 service may have handled it.
 
         Raises:
             ParameterError: if an argument cannot be sent.
             ApiError: if the service responds with an error; its class is chosen by the error code.
-            ResponseError: if the response is longer than 1 MiB, or is not the JSON that it claims.
+            ResponseError: if the response is longer than 1 MiB, or claims to be JSON and is not.
         """
         return await self._workflows.request(
             method, path, query=query, body=body, headers=headers, idempotent=idempotent

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from lambdacore_async.escaping import escaped
 
-#: Bounds in characters: of an error's text, and of the parts of it that the service sent.
+#: Bounds, in characters, of an error's text and of the parts that the service sent.
 _MAX_TEXT: Final = 2000
 _MAX_MESSAGE: Final = 1000
 _MAX_NAME: Final = 100
@@ -41,7 +41,7 @@ THROTTLING_CODES = frozenset(
 )
 TRANSIENT_CODES = frozenset({"RequestTimeout", "RequestTimeoutException"})
 TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
-#: Codes that a wrong clock can cause; the `Date` of the response tells whether it did.
+#: Codes that a wrong clock can cause; the `Date` of the response shows whether it did.
 CLOCK_SKEW_CODES = frozenset(
     {
         "AuthFailure",
@@ -99,11 +99,11 @@ class LambdaCoreError(Exception):
     request_id: str | None = None
     """The service's id of the request, for AWS Support; `None` if no response had one."""
     throttling: bool = False
-    """The service asked for fewer calls."""
+    """Whether the service asked for fewer calls."""
     transient: bool = False
-    """The same request may well succeed a moment later."""
+    """Whether the same request may well succeed a moment later."""
     not_executed: bool = False
-    """The service cannot have executed the request, so even a write can be repeated safely."""
+    """Whether the service cannot have executed the request, so a write can be repeated safely."""
     retry_after: float | None = None
     """Seconds that the service asked to wait in `Retry-After`, at least 0."""
     backoff_hint: float | None = None
@@ -149,10 +149,9 @@ ERRORS_BY_CODE: Final[dict[str, type[ApiError]]] = {}
 
 
 class ApiError(LambdaCoreError):
-    """The service answered with an error; the subclass, if there is one, is named like the code.
+    """The service answered with an error. Subclasses are named after the error code.
 
-    A 429 counts as a throttle whatever its code, unless the operation models that code
-    (`modelled`).
+    A 429 with any code counts as a throttle, unless the operation models that code (`modelled`).
 
     Args:
         message: the service's text.
@@ -168,7 +167,7 @@ class ApiError(LambdaCoreError):
     """
 
     code: str
-    """The error code, such as `AccessDeniedException`; the status as text if there was none."""
+    """The error code, such as `AccessDeniedException`; the status as text if it is missing."""
     message: str
     """The service's text; may be empty."""
     status_code: int
@@ -181,7 +180,7 @@ class ApiError(LambdaCoreError):
     usual_status: ClassVar[int] = 400
     """The HTTP status of this error in the API's model."""
     in_model: ClassVar[bool] = True
-    """Whether the API's model has this error; AWS sends some errors that no model has."""
+    """Whether the API's model has this error; AWS also sends errors that no model has."""
 
     def __init_subclass__(
         cls, *, in_model: bool = True, is_base: bool = False, other_codes: tuple[str, ...] = ()
@@ -232,7 +231,7 @@ class ApiError(LambdaCoreError):
 
 
 class InvalidRequestError(ApiError, is_base=True):
-    """The service refused a parameter of the request: the base of the two errors that say so."""
+    """Base class of the two errors with which the service refuses a parameter."""
 
 
 class InvalidParameterValueException(InvalidRequestError):  # noqa: N818 - AWS's own name
@@ -240,7 +239,7 @@ class InvalidParameterValueException(InvalidRequestError):  # noqa: N818 - AWS's
 
 
 class NetworkConnectorLimitExceededException(ApiError):  # noqa: N818 - AWS's own name
-    """The account has the most network connectors allowed, or the connector the most versions."""
+    """The account has reached its quota of connectors, or the connector its quota of versions."""
 
 
 class ResourceConflictException(ApiError):  # noqa: N818 - AWS's own name
@@ -274,7 +273,7 @@ class TooManyRequestsException(ApiError):  # noqa: N818 - AWS's own name
 
 
 class CommonError(ApiError, in_model=False, is_base=True):
-    """An error that every AWS service can send, and that no operation's model lists.
+    """An error that any AWS service can send, and that no operation's model lists.
 
     AWS services use several codes for some of these errors. `code` holds the code that was sent.
     """
@@ -307,7 +306,7 @@ class IncompleteSignatureException(  # noqa: N818 - AWS's own name
 class InvalidSignatureException(  # noqa: N818 - AWS's own name
     CommonError, in_model=False, other_codes=("SignatureDoesNotMatch",)
 ):
-    """The signature is wrong: the secret key, the clock, or something that altered the request."""
+    """The signature is wrong: check the secret key, the clock, and proxies that alter requests."""
 
     usual_status = 403
 
@@ -331,7 +330,7 @@ class RequestExpired(  # noqa: N818 - AWS's own name
 class ThrottlingException(  # noqa: N818 - AWS's own name
     CommonError, in_model=False, other_codes=("Throttling",)
 ):
-    """The request was throttled, by a layer in front of the service."""
+    """A layer in front of the service throttled the request."""
 
 
 class UnrecognizedClientException(  # noqa: N818 - AWS's own name
@@ -349,11 +348,11 @@ class Violation:
     """One broken constraint of a request."""
 
     member: str
-    """The path to the member, as the service writes it: `configuration.operatorRole`."""
+    """The path to the member, as the service writes it, such as `configuration.operatorRole`."""
     value: str | None
     """The value as text; `None` if the member was missing."""
     constraint: str
-    """The constraint: `Member must have length less than or equal to 16`."""
+    """The constraint, such as `Member must have length less than or equal to 16`."""
 
 
 _FAILED: Final = " failed to satisfy constraint: "
@@ -362,7 +361,7 @@ _FAILED: Final = " failed to satisfy constraint: "
 class ValidationException(  # noqa: N818 - AWS's own name
     InvalidRequestError, CommonError, in_model=False
 ):
-    """The request breaks constraints of the API's model; a layer in front of the service says so.
+    """A layer in front of the service found that the request breaks constraints of the API's model.
 
     The API's model does not list this error, but the service was seen to send it.
     """
@@ -457,7 +456,7 @@ class ResponseError(LambdaCoreError):
 
     @property
     def details(self) -> tuple[str, ...]:
-        """Details appended to the message; among them the start of the body."""
+        """Details appended to the message, including the start of the body."""
         start = (f"body starts {self.body_start[:64]!r}",) if self.body_start else ()
         return (f"HTTP {self.status_code}", *self._request_details, *start, *super().details)
 
@@ -480,7 +479,7 @@ class ParameterError(LambdaCoreError, ValueError):
     """
 
     parameter: str
-    """The parameter's name, or the path to the invalid part: `configuration.subnet_ids[0]`."""
+    """The parameter's name, or the path to a part, such as `configuration.subnet_ids[0]`."""
 
     def __init__(self, parameter: str, problem: str, *, operation: str | None = None) -> None:
         super().__init__(f"{parameter}: {problem}")

@@ -1,7 +1,7 @@
 """Imports the names of a module at their first use (PEP 562).
 
-So names that most programs never use do not slow down the import. Type checkers see these names as
-imports under `TYPE_CHECKING`.
+Names that most programs never use therefore do not slow down the import. Type checkers see these
+names as imports under `TYPE_CHECKING`.
 """
 
 from __future__ import annotations

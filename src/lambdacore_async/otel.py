@@ -2,15 +2,16 @@
 
     client = LambdaCoreClient("us-east-1", on_call=OpenTelemetry())
 
-It needs the extra `otel`. Names follow OpenTelemetry's semantic conventions for RPC and AWS; names
-that they do not have begin with `lambdacore`.
+This module needs the extra `otel`. Names follow OpenTelemetry's semantic conventions for RPC and
+AWS. Names that the conventions lack begin with `lambdacore`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from opentelemetry import context, metrics, trace
@@ -24,6 +25,7 @@ from lambdacore_async._version import VERSION
 from lambdacore_async.engine.observation import Attempt, Call, CallKind
 from lambdacore_async.errors import ApiError
 from lambdacore_async.escaping import escaped
+from lambdacore_async.workflows.cache.stats import CacheStats
 
 _SCOPE: Final = "lambdacore_async"
 _SYSTEM: Final = {"rpc.system.name": "aws-api"}
@@ -31,18 +33,20 @@ _SYSTEM: Final = {"rpc.system.name": "aws-api"}
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 _MAX_TEXT: Final = 500
 
+_Figure: TypeAlias = Callable[[CacheStats], float]
+
 
 class OpenTelemetry:
-    """Makes spans and metrics; pass an instance as the client's `on_call`.
+    """Creates spans and metrics; pass an instance as the client's `on_call`.
 
-    A call has a span of kind CLIENT, and each of its attempts another within it. A run of lookups
-    has a span around the spans of its calls. A refresh of credentials serves all calls, so its span
-    has no parent. While a call is in progress, OpenTelemetry's instrumentation of aiohttp makes no
-    spans for it.
+    A call has a span of kind CLIENT, and each of its attempts has a child span of that kind. A run
+    of lookups has a span around the spans of its calls. A refresh of credentials serves all calls,
+    so its span has no parent. OpenTelemetry's instrumentation of aiohttp creates no spans for a
+    call in progress.
 
     Args:
-        tracer_provider: makes the spans. Defaults to the global provider.
-        meter_provider: makes the metrics. Defaults to the global provider.
+        tracer_provider: creates the spans. Defaults to the global provider.
+        meter_provider: creates the metrics. Defaults to the global provider.
     """
 
     def __init__(
@@ -79,6 +83,45 @@ class OpenTelemetry:
             "{request}/s",
             "Rate of requests that the client has learnt from throttling",
         )
+        #: The functions that return the figures of caches, with the attributes of these figures.
+        self._caches: dict[Callable[[], CacheStats], dict[str, AttributeValue]] = {}
+        counter, gauge = meter.create_observable_counter, meter.create_observable_gauge
+        figures: tuple[tuple[Callable[..., object], str, str, str, _Figure], ...] = (
+            (counter, "hits", "{answer}", "Answers that needed no call", lambda s: s.hits),
+            (counter, "misses", "{answer}", "Answers that waited for a call", lambda s: s.misses),
+            (counter, "stale_answers", "{answer}", "Answers above the maximum age, in an outage",
+             lambda s: s.stale_answers),
+            (counter, "requests", "{request}", "Calls made", lambda s: s.requests),
+            (gauge, "calls_saved", "{request}", "Calls saved", lambda s: s.calls_saved),
+            (gauge, "hit_rate", "1", "Share of answers that needed no call", lambda s: s.hit_rate),
+            (gauge, "connectors", "{connector}", "Connectors held", lambda s: s.connectors),
+            (gauge, "oldest_age", "s", "Age of the oldest connector", lambda s: s.oldest_age),
+        )  # fmt: skip
+        for create, name, unit, description, figure in figures:
+            observe = partial(self._observe_caches, figure)
+            create(f"lambdacore.client.cache.{name}", [observe], unit, description)
+
+    def add_cache(self, stats: Callable[[], CacheStats], region: str, label: str | None) -> None:
+        """Observe the caches of an account and region; the client calls it when one opens.
+
+        Args:
+            stats: returns their figures.
+            region: the AWS region.
+            label: the label of the client's view.
+        """
+        self._caches[stats] = _known({"cloud.region": region, "lambdacore.label": label})
+
+    def remove_cache(self, stats: Callable[[], CacheStats]) -> None:
+        """Observe caches no longer; the client calls it when the last one closes.
+
+        Args:
+            stats: what `add_cache` was given.
+        """
+        self._caches.pop(stats, None)
+
+    def _observe_caches(self, figure: _Figure, _: CallbackOptions) -> Iterable[Observation]:
+        # A copy, because readers call this in a thread.
+        return [Observation(figure(stats()), its) for stats, its in list(self._caches.items())]
 
     @contextmanager
     def __call__(self, call: Call) -> Generator[None]:

@@ -1,4 +1,4 @@
-"""Tools for tests of code that uses this library: simulated time, and responses of aioresponses.
+"""Tools for tests of code that uses this library: simulated time, and a response for aioresponses.
 
 with simulated_time() as time:
     async with LocalLambdaCore(provisioning_seconds=600) as aws, aws.client() as client:
@@ -34,16 +34,16 @@ __all__ = ["AioresponsesResponse", "SimulatedTime", "simulated_time"]
 #: once, but the system may be busy, and a jump may end the timeouts of requests under way. A sleep
 #: also lets the system catch up; selectors cannot wait for less than a millisecond.
 _QUIET: Final = 0.0002
-#: Seconds of a jump that no timeout is shorter than.
+#: The minimum seconds of a long jump, shorter than any timeout of a request.
 _LONG: Final = 1.0
-#: Real seconds between two looks at threads, and at a clock that another thread may advance.
+#: Real seconds between two checks of threads, and of a clock that another thread may advance.
 _LOOK: Final = 0.002
 #: Maximum real seconds to wait for a thread before time moves on.
 _PATIENCE: Final = 1.0
 
 
 class SimulatedTime:
-    """Time that stands still while anything happens, and jumps while everything waits.
+    """A clock that stands still while any task runs, and jumps ahead while all tasks wait.
 
     See `simulated_time`, which creates it.
     """
@@ -70,7 +70,7 @@ class SimulatedTime:
         """Move time forward, for code that does not wait on an event loop.
 
         Args:
-            seconds: how far, 0 to 1e9 s.
+            seconds: the seconds to move by, 0 to 1e9.
 
         Raises:
             ParameterError: if `seconds` is out of bounds.
@@ -110,7 +110,7 @@ class SimulatedTime:
 
     @contextmanager
     def _led_by(self, loop: asyncio.AbstractEventLoop) -> Generator[None]:
-        """Let a loop move time while it runs, unless another one does, or it runs a service."""
+        """Let a loop move time while it runs, unless another loop does, or it runs a service."""
         with self._lock:
             leads = self._leader is None and not any(each.loop is loop for each in RUNNING)
             if leads:
@@ -149,11 +149,11 @@ class SimulatedTime:
 
 @contextmanager
 def simulated_time(*, start: datetime | None = None) -> Generator[SimulatedTime]:
-    """Let clients, embedded services and asyncio's event loops live on simulated time.
+    """Run clients, embedded services and asyncio's event loops on simulated time.
 
-    Time stands still while anything happens. While everything waits, time jumps to the end of the
-    next sleep or timeout. Outages, throttling and waiters of half an hour therefore take
-    milliseconds, and a slow machine causes no timeouts. Inside the block, it applies to:
+    Time stands still while any task runs. While all tasks wait, time jumps to the end of the next
+    sleep or timeout. Outages, throttling and waiters of half an hour therefore take milliseconds,
+    and a slow machine causes no timeouts. Inside the block, it applies to:
 
     - every `LambdaCoreClient`
     - every `LocalLambdaCore`, on an event loop or in a thread, unless it was given a `clock`
@@ -180,7 +180,7 @@ def simulated_time(*, start: datetime | None = None) -> Generator[SimulatedTime]
         raise ParameterError("start", f"must have a time zone, got {start!r}")
     simulated = SimulatedTime((start or datetime.now(UTC)).astimezone(UTC))
     if not _in_use.acquire(blocking=False):
-        raise ConfigurationError("time is simulated already: use the SimulatedTime that exists")
+        raise ConfigurationError("time is simulated already: use the existing SimulatedTime")
     try:
         with simulated._installed():  # noqa: SLF001 - this function is its constructor
             try:
@@ -274,7 +274,7 @@ class _Leader(_Member):
             earliest = min([due, *(each.due for each in followers)])
             if earliest - self._simulated.elapsed >= _LONG:
                 time.sleep(_QUIET)
-            # Without a timer, only another thread or process can go on.
+            # Without a timer, only another thread or process can make progress.
             if events := self._select(_LOOK if earliest == math.inf else 0):
                 return events
             if earliest < math.inf:

@@ -17,7 +17,7 @@ from lambdacore_async.cli import app
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol.messages import Request, Response
 from support.commands import answering, run
-from support.fleets import fleet_of
+from support.emulated_regions import emulated_regions
 from support.transports import CONNECTOR
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -25,7 +25,7 @@ REGIONS = ("us-east-1", "eu-west-1")
 
 @pytest.fixture
 async def services(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, LocalLambdaCore]]:
-    async with fleet_of(monkeypatch, *REGIONS) as services:
+    async with emulated_regions(monkeypatch, *REGIONS) as services:
         yield services
 
 

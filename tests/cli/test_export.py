@@ -23,7 +23,7 @@ from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.faults import ErrorResponse, Latency
 from lambdacore_async.protocol.messages import Request, Response
 from support.commands import answering, run, start, variables
-from support.fleets import fleet_of
+from support.emulated_regions import emulated_regions
 from support.transports import CONNECTOR, answer
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -34,7 +34,7 @@ async def services(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncGenerator[dict[str, LocalLambdaCore]]:
     monkeypatch.chdir(tmp_path)
-    async with fleet_of(monkeypatch, *REGIONS) as services:
+    async with emulated_regions(monkeypatch, *REGIONS) as services:
         yield services
 
 

@@ -237,7 +237,7 @@ def test_a_hook_is_a_plain_function(option: str) -> None:
         assert caught.value.parameter == option
 
 
-def test_an_attempt_tells_how_long_the_rate_limiter_delayed_it() -> None:
+def test_an_attempt_has_the_time_for_which_the_rate_limiter_delayed_it() -> None:
     attempts: list[Attempt] = []
 
     async def main() -> None:
@@ -327,7 +327,7 @@ def test_logs_about_an_account_have_its_label(caplog: pytest.LogCaptureFixture) 
 # repr and forgotten clients
 
 
-async def test_reprs_tell_region_endpoint_and_state(service: LocalLambdaCore) -> None:
+async def test_reprs_show_region_endpoint_and_state(service: LocalLambdaCore) -> None:
     client = service.client()
     place = f"region='{service.region}' endpoint='{service.endpoint_url}'"
     assert repr(client) == f"<LambdaCoreClient {place} open>"

@@ -221,5 +221,5 @@ async def test_credentials_are_imported_when_they_are_needed(
 
 @pytest.mark.parametrize("path", ["", "provide", "app:", ":provide", "app provide", "a:b:c", "1:a"])
 def test_a_text_that_is_no_import_path_is_rejected(path: str) -> None:
-    with pytest.raises(ParameterError, match="^credentials: must be an import path such as"):
+    with pytest.raises(ParameterError, match="^credentials: a str must be an import path such as"):
         ClientOptions(credentials=path)

@@ -900,7 +900,7 @@ def amid(outage: Outage, timeout: Timeout = Timeout()) -> Pipeline:
 
 NO_NAME: Final = TransportError("the name did not resolve", not_executed=True)
 REFUSED: Final = TransportError("no connection: refused", not_executed=True)
-BLACK_HOLE: Final = TransportTimeoutError("no connection in time", not_executed=True)
+BLACK_HOLE: Final = TransportTimeoutError("no connection within the timeout", not_executed=True)
 OUTAGES: Final[dict[str, list[tuple[float, Answer]]]] = {
     "a dead name": [(0.0, NO_NAME)],
     "a slow resolver": [(4.0, NO_NAME)],

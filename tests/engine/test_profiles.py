@@ -208,7 +208,7 @@ def test_an_unknown_home_directory_is_an_error_only_if_a_variable_names_it(
         with pytest.raises(ConfigurationError) as caught:
             load({variable: "~/a\n\x1b[2J"})
         assert str(caught.value) == (
-            f"{variable}: ~/a\\n\\x1b[2J: cannot be read: there is no home directory"
+            f"{variable}: ~/a\\n\\x1b[2J: cannot be read: no home directory"
         )
 
 

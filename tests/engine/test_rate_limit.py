@@ -217,8 +217,8 @@ LIMITS: Final = {
     "600 at 50/s, 200 ms": (Case(600, 50, 50, 0.23), 0.08),
     "1,000 at 100/s with a large burst": (Case(1000, 100, 200, 0.115), 0.08),
     "300 at 15/s": (Case(300, 15, 15, 0.0575), 0.1),
-    "150 at 10/s": (Case(150, 10, 20, 0.115), 0.12),
-    "300 at 5/s": (Case(300, 5, 5, 0.0575), 0.12),
+    "150 at 10/s": (Case(150, 10, 20, 0.115), 0.125),
+    "300 at 5/s": (Case(300, 5, 5, 0.0575), 0.13),
     "2,000 at 200/s with a small burst": (Case(2000, 200, 20, 0.005), 0.08),
     "600 at 50/s, then half": (Case(600, 50, 50, 0.0575, change_at=5, change_to=25), 0.08),
     "600 at 50/s, then double": (Case(600, 50, 50, 0.0575, change_at=5, change_to=100), 0.08),
@@ -227,7 +227,7 @@ LIMITS: Final = {
 
 @pytest.mark.parametrize(("case", "throttled"), LIMITS.values(), ids=LIMITS)
 def test_a_fan_out_uses_the_limit_and_is_rarely_throttled(case: Case, throttled: float) -> None:
-    results = simulations(case)
+    results = simulations(case, 15)
     assert median(result.efficiency for result in results) >= 0.97
     assert min(result.efficiency for result in results) >= 0.92
     assert median(result.throttled for result in results) <= throttled
@@ -244,13 +244,13 @@ def test_limits_of_any_rate_and_burst_are_found(rate: int, bursts: float, latenc
     assert result.efficiency >= (0.95 if burst > 5 else 0.75)
     throttles = count * result.throttled / (1 - result.throttled)
     # When the bucket is empty, 12 requests are under way, and one more for every third success.
-    assert throttles <= 10 + min(64, 12 + burst / 3) + 0.08 * count
+    assert throttles <= 10 + min(64, 12 + burst / 3) + 0.09 * count
 
 
 @pytest.mark.parametrize(("clients", "count"), [(2, 300), (4, 300), (8, 200)])
 def test_clients_share_a_limit(clients: int, count: int) -> None:
-    results = simulations(Case(count, 50, 50, 0.0575, clients=clients), 15)
-    assert median(result.efficiency for result in results) >= 0.88
+    results = simulations(Case(count, 50, 50, 0.0575, clients=clients), 25)
+    assert median(result.efficiency for result in results) >= 0.91
     assert median(result.slowest for result in results) <= 1.35
     # Every client sends a dozen requests before it learns of the others.
     assert median(result.throttled for result in results) <= (0.14 if clients == 8 else 0.1)

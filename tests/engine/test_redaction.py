@@ -197,7 +197,7 @@ def failed(text: str) -> LambdaCoreError:
         return error
 
 
-def test_causes_that_tell_a_secret_are_forgotten_and_others_are_kept() -> None:
+def test_causes_that_contain_a_secret_are_dropped_and_others_are_kept() -> None:
     error, other = failed(f"400, message: {TOKEN!r}"), failed("400, message: Bad")
     for each in (error, other):
         redaction().error(each)

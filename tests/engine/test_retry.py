@@ -208,7 +208,7 @@ FAULTS: Final = (
     Fault(_errors.EndpointConnectionError(endpoint_url=_URL), TransportError("no connection")),
     Fault(
         _errors.ConnectTimeoutError(endpoint_url=_URL),
-        TransportTimeoutError("no connection in time", not_executed=True),
+        TransportTimeoutError("no connection within the timeout", not_executed=True),
     ),
     Fault(_errors.ReadTimeoutError(endpoint_url=_URL), TransportTimeoutError("no answer in time")),
     Fault(_errors.ConnectionClosedError(endpoint_url=_URL), TransportError("closed")),

@@ -89,7 +89,7 @@ def test_a_connector_becomes_active_after_the_provisioning_seconds(
     assert (active.state, active.state_reason) == ("ACTIVE", "Initial creation")
 
 
-def test_answers_tell_versions_once_an_update_made_one(
+def test_responses_have_versions_once_an_update_created_one(
     state: State, clock: Clock, active: NetworkConnector
 ) -> None:
     (summary,) = state.list_network_connectors()

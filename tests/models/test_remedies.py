@@ -132,7 +132,7 @@ def test_a_failed_wait_has_the_remedies_of_its_reason() -> None:
     assert list(notes_of(WaiterFailedError("failed", state=None))) == []
 
 
-def test_a_wait_for_a_pending_connector_tells_how_long_is_normal() -> None:
+def test_a_wait_for_a_pending_connector_says_how_long_is_normal() -> None:
     stuck = NetworkConnector("arn", "prod", "nc-1", state=NetworkConnectorState.PENDING)
     error = timeout_error(1800, stuck)
     assert isinstance(error, WaiterTimeoutError)

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, assert_never, assert_type
 
+from distributed import Client
+
 from lambdacore_async import (
     ApiError,
     Attempt,
@@ -54,6 +56,7 @@ from lambdacore_async import (
     RuntimeAlias,
     RuntimeReleaseLifecycle,
     RuntimeVersion,
+    Sweep,
     Target,
     ThrottleReason,
     Timeout,
@@ -67,6 +70,7 @@ from lambdacore_async import (
     __version__,
     diff_network_connector,
     from_dict,
+    sweep,
     to_dict,
 )
 from lambdacore_async.local import LocalLambdaCore
@@ -404,6 +408,22 @@ async def many_accounts(client: LambdaCoreClient) -> None:
     assert_type(listing, MultiTargetRun[NetworkConnectorSummary | LambdaCoreError])
     async with client.list_across(targets, lambda view: view.list_runtimes(page_size=1)) as items:
         assert_type(items, MultiTargetRun[Runtime | LambdaCoreError])
+
+
+async def sweeps(client: LambdaCoreClient, dask: Client) -> None:
+    targets = [Target("us-east-1"), Target("eu-west-1", label="theirs")]
+    async with sweep(targets, LambdaCoreClient.list_network_connectors, on=client) as run:
+        assert_type(run, Sweep[tuple[NetworkConnectorSummary, ...]])
+
+    async def work(view: LambdaCoreClient) -> int:
+        return len([each async for each in view.list_network_connectors()])
+
+    async with sweep(targets, work, on=dask, options=client.options, checkpoint=Path()) as counts:
+        async for target, count in counts:
+            assert_type(target, Target)
+            assert_type(count, int | LambdaCoreError)
+    sweep(targets, lambda view: view.lookup_network_connectors(["a"]).report(), on=client)
+    sweep(targets, lambda view: view.options, on=client)  # type: ignore[arg-type, return-value] # no work
 
 
 version: str = __version__

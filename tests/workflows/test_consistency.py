@@ -381,7 +381,7 @@ async def test_one_read_of_the_new_configuration_alone_does_not_end_an_update() 
     assert service.count("GET") == 2
 
 
-async def test_a_failed_update_is_told_from_the_failure_of_an_earlier_one() -> None:
+async def test_a_failed_update_is_distinguished_from_an_earlier_failure() -> None:
     failed = updated("Failed", "subnet-a", 9, LastUpdateStatusReason="this one")
     service = Script(PUT=[BUSY], PATCH=[BUSY], GET=[BUSY, FAILED_BEFORE, BUSY, failed])
     error = await service.update()
@@ -407,7 +407,7 @@ async def test_a_creation_may_take_half_an_hour() -> None:
     assert 1600 < service.clock.monotonic() < 1800
 
 
-async def test_a_timeout_tells_the_reason_of_the_state() -> None:
+async def test_a_timeout_has_the_reason_of_the_state() -> None:
     stuck = connector("PENDING", StateReason="Creating", StateReasonCode="InternalError")
     service = Script(GET=[stuck])
     error = await service.run(

@@ -263,7 +263,7 @@ def test_a_check_without_permission_says_what_to_allow() -> None:
         ("security groups", "unknown"),
     ]
     assert found["role trust"].next_step == "Allow iam:GetRole."
-    assert "could not look" in found["security groups"].detail
+    assert "not checked" in found["security groups"].detail
 
 
 def test_an_answer_that_cannot_be_read_is_unknown() -> None:

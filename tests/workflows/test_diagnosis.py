@@ -58,7 +58,7 @@ async def test_a_healthy_connector_has_nothing_wrong() -> None:
     ]
     assert {check.status for check in checks.values()} == {"ok", "unknown"}
     assert checks["tags"].detail == "team=net"
-    assert "custom endpoint" in checks["subnets"].detail
+    assert "endpoint is not AWS's" in checks["subnets"].detail
 
 
 async def test_a_failed_connector_has_its_reason_and_remedy() -> None:
@@ -97,7 +97,7 @@ def test_a_connector_without_a_time_has_no_age() -> None:
     assert found.status == "unknown"
 
 
-async def test_many_versions_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_versions_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     here = World(update_seconds=0)
     here.state.put_network_connector("prod", configuration=VPC)
     for number in range(2):
@@ -163,7 +163,7 @@ async def test_with_botocore_the_dependencies_are_checked_in_a_thread(
     assert {check.detail for check in checks} == {"botocore is not installed"}
 
 
-async def test_credentials_that_expired_meanwhile_are_told(
+async def test_credentials_that_expired_meanwhile_are_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here = World()
@@ -178,4 +178,4 @@ async def test_credentials_that_expired_meanwhile_are_told(
     monkeypatch.setattr(client._core.shared.credentials, "current", lambda: None)
     monkeypatch.setattr(client._core.shared.credentials, "get", get)
     checks = await diagnosis._dependencies(client._core, there)
-    assert {check.detail for check in checks} == {"could not look: expired"}
+    assert {check.detail for check in checks} == {"not checked: expired"}

@@ -410,7 +410,7 @@ async def test_a_second_report_is_refused(inside: bool) -> None:
         assert list((await run.report()).failed) == ["missing"]
         with pytest.raises(RuntimeError, match="an earlier report"):
             await run.report()
-        with pytest.raises(RuntimeError, match=r"report\(\) has the results"):
+        with pytest.raises(RuntimeError, match=r"report\(\) consumes this run"):
             await anext(run)
 
     run = lookups(Service(), ["missing"])
@@ -685,7 +685,7 @@ async def test_connectors_and_summaries_are_looked_up_by_arn(kind: str) -> None:
     assert sorted(service.asked) == sorted(expected)
 
 
-async def test_a_report_tells_each_result_as_it_completes() -> None:
+async def test_a_report_passes_on_each_result_as_it_completes() -> None:
     seen: list[Lookup] = []
     report = await lookups(Service(), ["a", "missing", "b"]).report(on_result=seen.append)
     assert {each.identifier for each in seen if isinstance(each, Found)} == set(report.found)

@@ -157,7 +157,7 @@ async def test_a_finished_listing_sets_the_number_of_waiters_that_justify_the_ne
 
 
 class Listing:
-    """A listing without an end, of pages as a test wants them."""
+    """An endless listing, whose pages a test chooses."""
 
     def __init__(self, page: Callable[[int], tuple[NetworkConnectorSummary, ...]]) -> None:
         self.pages = 0

@@ -207,7 +207,7 @@ async def test_ensure_pauses_while_another_change_keeps_tags_from_being_changed(
     assert here.clock.monotonic() == 20
 
 
-async def test_ensure_creates_what_is_not_there_and_waits() -> None:
+async def test_ensure_creates_a_missing_connector_and_waits() -> None:
     here = world()
     connector = await ensure(here.client(), tags={"team": "net"})
     assert is_as_wanted(connector)
@@ -217,7 +217,7 @@ async def test_ensure_creates_what_is_not_there_and_waits() -> None:
     assert here.calls["CreateNetworkConnector"] == 1
 
 
-async def test_ensure_adopts_what_is_as_wanted_with_one_call() -> None:
+async def test_ensure_adopts_a_connector_without_drift_with_one_call() -> None:
     here = world()
     there = here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
     assert await ensure(here.client()) == there
@@ -266,7 +266,7 @@ async def test_ensure_waits_for_an_update_by_another_caller(*, fails: bool) -> N
     assert here.calls.get("UpdateNetworkConnector", 0) == fails
 
 
-async def test_ensure_makes_anew_what_is_being_deleted() -> None:
+async def test_ensure_recreates_a_connector_that_is_being_deleted() -> None:
     here = world()
     old = here.state.put_network_connector("prod", configuration=VPC, operator_role=ROLE)
     here.state.delete_network_connector("prod")
@@ -784,7 +784,7 @@ async def test_prune_makes_room_for_an_update() -> None:
     assert is_as_wanted(await ensure(client))
 
 
-async def test_what_prune_cannot_delete_stops_no_other() -> None:
+async def test_a_version_that_prune_cannot_delete_does_not_stop_the_others() -> None:
     here = with_versions(5)
 
     def interfere(request: Any) -> None:

@@ -1,4 +1,4 @@
-"""Waits that another process goes on with: a world with two clients stands for two processes."""
+"""Waits that another process resumes; two clients stand for two processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def interrupted(here: World, wait: Wait[Any], seconds: float) -> str:
     return token
 
 
-async def test_another_process_goes_on_with_a_wait() -> None:
+async def test_another_process_resumes_a_wait() -> None:
     here = world()
     created = await create(client := here.client())
     token = await interrupted(here, client.wait_until_network_connector_active(created), 10)
@@ -58,7 +58,7 @@ async def test_a_token_is_taken_without_a_call() -> None:
     assert await here.client().resume_wait(token) == here.state.get_network_connector("prod")
 
 
-async def test_an_update_is_told_from_the_state_before_it() -> None:
+async def test_an_update_is_distinguished_from_the_state_before_it() -> None:
     here = world(stale_seconds=20)
     connector = here.state.put_network_connector("prod")
     client = here.client()
@@ -133,7 +133,7 @@ async def test_the_token_of_a_resumed_wait_is_the_same() -> None:
     assert await interrupted(here, resumed, 10) == token
 
 
-async def test_a_wait_goes_on_in_its_region() -> None:
+async def test_a_wait_resumes_in_its_region() -> None:
     here = world()
     here.state.put_network_connector("prod")
     facts = json.loads(here.client().wait_until_network_connector_active("prod").token())
@@ -188,12 +188,12 @@ def refuse(token: Any, text: str = "") -> None:
     [
         (None, "expected str, got NoneType"),
         (b"{}", "expected str, got bytes"),
-        ("", "is not the token"),
-        ("[]", "is not the token"),
-        ("{}", "is not the token"),
-        ("[" * 10_000, "is not the token"),
-        (" " * 20_000, "is not the token"),
-        ('{"lambdacore_wait":2}', "of another version than 1"),
+        ("", "not a wait token"),
+        ("[]", "not a wait token"),
+        ("{}", "not a wait token"),
+        ("[" * 10_000, "not a wait token"),
+        (" " * 20_000, "not a wait token"),
+        ('{"lambdacore_wait":2}', "a version other than 1"),
         ('{"lambdacore_wait":1}', "is damaged"),
     ],
 )

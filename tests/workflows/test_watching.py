@@ -133,7 +133,7 @@ async def test_a_slow_consumer_sees_the_net_change() -> None:
 
 
 @pytest.mark.parametrize("form", ["pickle", "json"])
-async def test_a_watch_goes_on_from_a_snapshot_where_the_last_one_ended(form: str) -> None:
+async def test_a_watch_resumes_from_a_snapshot_where_the_last_one_ended(form: str) -> None:
     here = World(deletion_seconds=0)
     for number in range(5):
         here.state.put_network_connector(f"c-{number}")

@@ -1,4 +1,4 @@
-"""The machine's clock, injected so that tests never wait, and the service's time."""
+"""Clocks: the machine's, injected so that tests never wait, and the service's."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def parse_timestamp(text: str) -> datetime:
 
 
 class Correction(NamedTuple):
-    """A clock offset that a rejected request suggests, for one call to try.
+    """A clock offset that a rejection suggests, for one call to try.
 
     Attributes:
         offset: is added to the machine's time.
@@ -96,7 +96,7 @@ class ServiceClock:
         offset = self.offset if correction is None else correction.offset
         try:
             return self._clock.now() + offset
-        except OverflowError:  # the machine's clock was set, and the offset leads out of range
+        except OverflowError:  # the machine's clock was set, and the offset is now out of range
             return self._clock.now()
 
     def compare(self, date: str | None, signed: datetime) -> Correction | None:
@@ -107,8 +107,8 @@ class ServiceClock:
             signed: the time with which the request was signed; the shared time may have changed.
 
         Returns:
-            A correction to sign the request with again; `None` if its time was right, or the header
-            has no plausible time.
+            A correction with which to sign the request again; `None` if its time was right, or the
+            header has no plausible time.
         """
         try:
             actual = parsedate_to_datetime(date or "")
@@ -126,8 +126,7 @@ class ServiceClock:
         """Record that the service accepted a request.
 
         Args:
-            correction: the correction with which the request was signed; `None` for the shared
-                time.
+            correction: the correction in the signature; `None` for the shared time.
         """
         if correction is None:
             self._accepted += 1

@@ -63,14 +63,14 @@ def _parse_max_attempts(text: str) -> int:
 
 
 class _Setting(Generic[Value]):
-    """A row of the table below: where a setting is found, and what its text means.
+    """A row of the table below: the sources of a setting, and how its text is parsed.
 
     Args:
         key: its key in the profile.
         default: its value if neither the environment nor the profile has it.
         parse: converts its text; raises `ValueError` with the values that are allowed.
-        variables: its variables, of which the first that is not empty wins. Defaults to `AWS_` and
-            the key in upper case.
+        variables: its variables; the first with a value wins. Defaults to `AWS_` and the key in
+            capitals.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ def check_flag(parameter: str, value: object, *, optional: bool = True) -> None:
     """Reject a value that is not a bool, such as `"false"`, which is truthy.
 
     Raises:
-        ParameterError: if the value is not a bool, nor `None` where that is allowed.
+        ParameterError: if the value is not a bool, nor `None` if that is allowed.
     """
     if not (isinstance(value, bool) or (optional and value is None)):
         raise ParameterError(parameter, f"must be True or False, got {type(value).__name__}")
@@ -128,7 +128,7 @@ def as_url(url: str | URL | None) -> str | None:
         return url
     geturl: object = getattr(url, "geturl", None)
     text = str(geturl() if callable(geturl) else url)
-    # Every object converts to text, but only that of a URL starts like this.
+    # Every object converts to text, but only a URL's text starts like this.
     if not text.lower().startswith(("https://", "http://")):
         raise ParameterError("endpoint_url", f"must be a str or a URL, got {type(url).__name__}")
     return text
@@ -170,12 +170,11 @@ def _as_ca_bundle(value: str | os.PathLike[str] | None) -> str | None:
 class ClientOptions:
     """The options of a client, which `LambdaCoreClient` documents.
 
-    They can be pickled and sent to another process, which makes a client from them with
-    `LambdaCoreClient.from_options`. Options that would carry a secret or a connection are refused
-    when they are pickled: `Credentials` and other objects that hold keys, an `http_session`, and
-    functions that another process cannot import. Pass a profile, an `AssumeRole`, or the import
-    path of an async function instead, or leave the credentials to the other process. No `repr`
-    shows a secret.
+    They can be pickled and sent to another process, which creates a client from them with
+    `LambdaCoreClient.from_options`. Pickling refuses options that hold a secret or a connection, or
+    that another process cannot import: `Credentials` and other objects with keys, an
+    `http_session`, and local functions. Pass a profile, an `AssumeRole`, or the import path of an
+    async function instead, or let the other process find credentials. No `repr` shows a secret.
 
     Raises:
         ParameterError: if an option has a wrong type, or is out of bounds; on pickling, if an
@@ -236,7 +235,7 @@ class ClientOptions:
         check_picklable(self.credentials)
         check_picklable_hook("on_attempt", self.on_attempt)
         check_picklable_hook("on_call", self.on_call)
-        # By name and only what differs, so that other versions can read it.
+        # By name, and without defaults, so that other versions can read the options.
         defaults = ClientOptions()
         given = {
             each.name: value
@@ -267,8 +266,7 @@ class Configuration:
 
     Attributes:
         default_region: the region of the environment or the profile, once a view has needed it.
-        ssl_context: verifies servers, once settings are resolved; `None` stands for the system's
-            certificates.
+        ssl_context: verifies servers, once settings are resolved; `None` for the system's default.
     """
 
     def __init__(
@@ -295,8 +293,8 @@ class Configuration:
             options: the options that the view's caller passed.
 
         Raises:
-            ConfigurationError: if a variable, the profile or the CA bundle is invalid, or there is
-                no region.
+            ConfigurationError: if a variable, the profile or the CA bundle is invalid, or no region
+                is set.
         """
         sources = _Sources(self._environ, self._shared_config)
         region, is_fips = _parse_region(*await sources.find(_REGION, options.region))
@@ -328,7 +326,7 @@ class Configuration:
         )
 
     async def home_region(self, options: ClientOptions) -> str | None:
-        """Return the region to get credentials in: the client's, else that of its first view.
+        """Return the region to get credentials in: the client's, or that of its first view.
 
         Args:
             options: the options that the client's caller passed.
@@ -368,7 +366,7 @@ class Configuration:
 
 
 class _Sources:
-    """Looks settings up in the environment, then in the profile; an empty value counts as unset.
+    """Looks up settings in the environment, then in the profile; an empty value counts as unset.
 
     Args:
         environ: the environment's variables.
@@ -405,7 +403,7 @@ class _Sources:
         return f"{key} of profile {profile.name!r}", profile.get(key)
 
     async def get(self, setting: _Setting[Value], given: Value | None = None) -> Value:
-        """Return the caller's option, else the parsed text of a setting, else its default.
+        """Return the caller's option, the parsed text of a setting, or its default, in this order.
 
         Raises:
             ConfigurationError: if the text is invalid; the message names its source.

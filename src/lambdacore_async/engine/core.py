@@ -1,4 +1,4 @@
-"""Wires the parts of a client, and sends each call to the region that its resource is in."""
+"""Wires the parts of a client, and sends each call to the region of its resource."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Core:
 
         Args:
             options: the options of the client.
-            transport: sends requests; defaults to connections that the core makes.
+            transport: sends requests; defaults to connections that the core opens.
             clock: tells the time and sleeps; defaults to the clock of this machine.
             jitter: returns a random number from 0 to 1.
         """
@@ -147,7 +147,7 @@ class Core:
         """Return a core with another transport, clock or source of randomness.
 
         Args:
-            transport: sends requests. Defaults to the present one, as for the others.
+            transport: sends requests. Each argument defaults to the current value.
             clock: tells the time and sleeps.
             jitter: returns a random number from 0 to 1.
         """
@@ -164,8 +164,7 @@ class Core:
         """Return the core of a view with other options, on the same connections.
 
         Args:
-            options: the options of the view. Other credentials than this view's are those of
-                another account.
+            options: the options of the view. Different credentials count as another account.
         """
         shared, credentials = self.shared, options.credentials
         if credentials is not None and credentials is not self.options.credentials:
@@ -221,8 +220,7 @@ class Core:
             parameter: the name of the parameter that has the identifier, for errors.
 
         Raises:
-            ParameterError: if the ARN is in another partition, where the view's credentials are
-                not valid.
+            ParameterError: if the ARN is in another partition than the view's credentials.
             ConfigurationError: if the settings of the view cannot be used.
         """
         arn = _arn_in_region(identifier)
@@ -260,17 +258,18 @@ class Core:
     async def change(
         self, operation: Operation[NetworkConnector], arguments: Mapping[str, object]
     ) -> NetworkConnector:
-        """Change a connector, and tell caches. A failed call may have changed it too."""
+        """Change a connector, and notify caches. A failed call may have changed it too."""
+        call = self.call(operation, arguments)  # validates the arguments
         names = [arguments.get("identifier") or arguments.get("name")]
         try:
-            connector = await self.call(operation, arguments)
+            connector = await call
             names += connector.id, connector.name, connector.arn
         finally:
             self.note_change(*names)
         return connector
 
     def note_change(self, *identifiers: object) -> None:
-        """Tell caches that connectors may have changed."""
+        """Notify caches that connectors may have changed."""
         for listener in self.shared.on_write:
             listener(*identifiers)
 
@@ -293,7 +292,7 @@ class Core:
 
     @property
     def region(self) -> str | None:
-        """The AWS region; `None` before the first call, if the environment or profile has it."""
+        """The AWS region; `None` before the first call if the environment or profile has it."""
         return (
             self.pipeline.settings.region
             or self.options.region
@@ -311,7 +310,7 @@ class Core:
 
     @property
     def has_open_session(self) -> bool:
-        """Whether a session of the client's own is open."""
+        """Whether the client has an open session that it created."""
         transport = self.shared.transport
         return isinstance(transport, AiohttpTransport) and transport.is_open
 
@@ -358,8 +357,8 @@ class Accounts:
     def get(
         self, provider: Credentials | CredentialsProvider, make: Callable[[], Shared]
     ) -> Shared:
-        """Return the state of credentials or of a provider; the first use makes it."""
-        key = _key(provider)
+        """Return the state of credentials or of a provider, created at its first use."""
+        key = account_key(provider)
         shared = self._latest.pop(key, None) or self._known.get(key)
         if shared is None:
             shared = self._known[key] = make()
@@ -385,13 +384,13 @@ def _arn_in_region(identifier: str) -> Arn | None:
     return arn
 
 
-def _key(provider: object) -> object:
+def account_key(provider: object) -> object:
     """Return a hashable key that is equal for equal credentials or providers."""
     identity = id(provider)  # it stays unique, because the account's state holds the provider
     try:
         if isinstance(provider, partial):  # two partials are never equal
             keywords = frozenset(provider.keywords.items())
-            key: object = (partial, _key(provider.func), provider.args, keywords)
+            key: object = (partial, account_key(provider.func), provider.args, keywords)
         else:
             key = provider
         hash(key)

@@ -1,4 +1,4 @@
-"""What a client tells of its work: hooks for callers, and logs."""
+"""Observation of a client's work: hooks for callers, and logs."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ class CallKind(StrEnum):
 class Call:
     """Work in progress, as `on_call` observes it.
 
-    The client sets the region and the endpoint once it has resolved them, and the rest as the work
-    goes on.
+    The client sets the region and the endpoint once they are resolved, the rest as the work
+    proceeds.
     """
 
     operation: str
@@ -108,7 +108,7 @@ class Call:
     attempts: list[Attempt] = field(factory=list[Attempt], repr=False)
     """The attempts so far, in order."""
     error: BaseException | None = field(default=None, repr=shown)
-    """The error that ended the work; `None` while it goes on, and if it succeeded."""
+    """The error that ended the work; `None` while it is in progress, and if it succeeded."""
     seconds: float = 0.0
     """The duration of the work in seconds, once it has ended."""
 
@@ -119,7 +119,7 @@ enters it before the call, and leaves it after the call, with the call's error i
 
 
 class Observed:
-    """Calls a hook around work. An error of the hook is logged, and changes nothing else.
+    """Calls a hook around work. An error of the hook is logged and has no other effect.
 
     Args:
         hook: the hook.
@@ -167,7 +167,7 @@ class LogLimit:
     """Limits equal messages about one account and region to one in five seconds."""
 
     def __init__(self) -> None:
-        #: For each message and region: when the next line is due, and the number withheld.
+        #: For each message and region: when the next line is due, and the number of lines withheld.
         self._state: dict[tuple[str, str], tuple[float, int]] = {}
 
     def admits(self, message: str, region: str, now: float) -> int | None:
@@ -197,9 +197,9 @@ def log_attempt(attempt: Attempt, level: int, limit: LogLimit, now: float) -> No
 
     Args:
         attempt: the attempt.
-        level: INFO for an attempt that is retried, WARNING for one that was worth a retry when none
-            was left, and DEBUG for all others.
-        limit: withholds lines that are too many; not those at DEBUG.
+        level: INFO for an attempt that is retried, WARNING for a retryable one with no retry left,
+            and DEBUG for all others.
+        limit: withholds excess lines above DEBUG.
         now: the current monotonic time.
     """
     values = _values(attempt)

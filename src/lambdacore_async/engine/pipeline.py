@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterator, 
 from datetime import datetime
 from itertools import count
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from attrs import evolve, field, frozen
 
@@ -82,9 +83,8 @@ class Settings(NamedTuple):
 
     Attributes:
         region: the AWS region.
-        endpoint_url: the custom endpoint, to which the requests for every region go; `None` if each
-            region has its own.
-        resolve_endpoint: `endpoints.resolve` with the other options of endpoints.
+        endpoint_url: the custom endpoint for all regions; `None` if each region has its own.
+        resolve_endpoint: `endpoints.resolve` with the other endpoint options applied.
         policy: decides on retries.
         timeout: the time limits.
         app_id: the application's name.
@@ -123,6 +123,8 @@ class Shared:
         log_limit: limits the logs of the account.
         written: the monotonic time of each recent creation or update, by the key of the resource.
         on_write: functions to call with the identifiers of connectors that may have changed.
+        pollers: the pollers of workflows, by the settings that their polls depend on.
+        pictures: the picture that the caches of a region share.
     """
 
     transport: Transport
@@ -145,6 +147,10 @@ class Shared:
     log_limit: LogLimit = field(init=False, factory=LogLimit)
     written: dict[Hashable, float] = field(init=False, factory=dict[Hashable, float])
     on_write: list[Callable[..., None]] = field(init=False, factory=list[Callable[..., None]])
+    pollers: WeakValueDictionary[Hashable, object] = field(
+        init=False, factory=WeakValueDictionary[Hashable, object]
+    )
+    pictures: dict[str, object] = field(init=False, factory=dict[str, object])
 
 
 class _Route:
@@ -182,16 +188,16 @@ class _Call(Generic[Output]):
         signed: the signed request of the last attempt.
         attempts: the number of attempts.
         charged_attempts: the number of attempts that count towards `max_attempts`.
-        renewed: whether the provider was asked for other credentials.
-        refused: the credentials that the service refused before.
+        renewed: whether the call has asked the provider for other credentials.
+        refused: the credentials that the service refused earlier.
         correction: a correction of the clock that this call tries.
         seconds: the duration of the last attempt.
         response: the response to the last attempt.
         error: the error of the last attempt.
-        retry_cost: what the last retry took from the quota.
+        retry_cost: the tokens that the last retry took from the quota.
         failing_since: the monotonic time of the first transient failure.
         waited: the seconds for which the rate limiter delayed the last attempt.
-        observed: what `on_call` observes of the call.
+        observed: the call as `on_call` observes it.
     """
 
     invocation_id: str
@@ -258,8 +264,12 @@ class Pipeline:
 
     @property
     def proven(self) -> int:
-        """The number of requests that the service has proved to take at once."""
+        """The number of concurrent requests that the service is known to serve."""
         return FIRST_IN_FLIGHT if self._route is None else self._route.rate_limiter.proven
+
+    def now(self) -> datetime:
+        """Return the time of day, corrected by the service if the machine's clock is wrong."""
+        return (self.shared.clock if self._route is None else self._route.clock).now()
 
     def call(
         self,
@@ -338,7 +348,7 @@ class Pipeline:
                 error.operation, error.attempts = call.operation.name, call.attempts
                 call.error = error
                 delay = self._delay(call, route, error)
-                if call.attempts > sent:  # else credentials were missing, and nothing was sent
+                if call.attempts > sent:  # otherwise credentials were missing and nothing was sent
                     self._report(call, route, error, delay)
                 if delay is None:
                     call.response = None  # the error's traceback keeps this frame alive
@@ -506,8 +516,8 @@ class Pipeline:
     def _without_secrets(self, call: _Call[Output], failure: Exception) -> Exception:
         """Return the failure of an attempt as an error without secrets of the request.
 
-        Parsing shortens texts, which may cut a secret in two. So the secrets are removed from the
-        response, and it is parsed again.
+        Parsing shortens texts, which may cut a secret in two, so this removes the secrets from the
+        response and parses it again.
         """
         redaction = _redaction(call)
         if call.response is None:
@@ -605,7 +615,7 @@ class Pipeline:
                     "no configuration within {:g} seconds: reading the AWS files takes longer",
                 )
             )
-            if self._route is None:  # no other call has found it in the meantime
+            if self._route is None:  # no other call has found it meanwhile
                 self._route, self.settings = self._resolve_route(settings), settings
         except LambdaCoreError as error:
             error.operation = operation

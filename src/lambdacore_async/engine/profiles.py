@@ -63,7 +63,7 @@ class Profile:
         return _text((self.credentials if file == "credentials" else self.config).get(name))
 
     def first(self, names: Iterable[str]) -> str | None:
-        """Return the first name that either file has, even if its value is empty; else `None`."""
+        """Return the first name in either file, even if its value is empty; `None` without one."""
         return next(
             (name for name in names if name in self.config or name in self.credentials), None
         )
@@ -107,13 +107,13 @@ class SharedConfig:
 def load(environ: Mapping[str, str], name: str | None = None) -> Profile:
     """Read a profile from the files; it blocks.
 
-    A file at its default path counts as absent if it cannot be reached, because the user has no
-    home directory or no permission to enter it.
+    A file at its default path counts as absent if the user has no home directory or may not enter
+    it.
 
     Args:
         environ: the environment's variables.
         name: the profile's name. Defaults to `AWS_DEFAULT_PROFILE`, `AWS_PROFILE` or `default`.
-            Only the last of these may be absent from both files.
+            Only `default` may be absent from both files.
 
     Raises:
         ConfigurationError: if a file cannot be read, or no file has the profile.
@@ -189,7 +189,7 @@ def _read(override: str | None, variable: str) -> dict[str, _Section]:
     except (OSError, RuntimeError) as error:  # RuntimeError if there is no home directory
         if override is None:
             return {}
-        problem = error.strerror if isinstance(error, OSError) else "there is no home directory"
+        problem = error.strerror if isinstance(error, OSError) else "no home directory"
         raise ConfigurationError(
             f"{variable}: {escaped(path)}: cannot be read: {problem}"
         ) from None
@@ -198,7 +198,7 @@ def _read(override: str | None, variable: str) -> dict[str, _Section]:
     except OSError as error:
         problem = error.strerror
     except ValueError:
-        # Without the parser's message, which quotes the file and its secrets.
+        # Leave out the parser's message, which quotes the file and its secrets.
         problem = "the file is malformed"
     raise ConfigurationError(f"{escaped(str(place))}: cannot be read: {problem}")
 
@@ -209,7 +209,7 @@ def _parse(content: str) -> dict[str, _Section]:
     Raises:
         ValueError: if the content is malformed.
     """
-    import configparser  # services without files never need it
+    import configparser  # programs without files never need it
 
     parser = configparser.RawConfigParser()
     try:

@@ -1,24 +1,24 @@
 """Rate limiter shared by all calls of a client in a region.
 
-There is no limit until the evidence for one is clear. From then on, requests are sent one after the
-other, at a rate that converges on the service's own limit, a token bucket of unknown rate and size:
+Requests are not limited until the evidence for a limit is clear. From then on, they are spaced at a
+rate that converges on the service's own limit, a token bucket of unknown rate and size:
 
-- A lone throttle among successes is no limit. An empty bucket throttles almost everything. So after
-  a throttle, nothing is sent for up to a round trip, and the requests sent from the throttled one
-  on decide: eight successes come first, or a fourth throttle does.
+- A lone throttle among successes is no evidence, because an empty bucket throttles almost
+  everything. So after a throttle, nothing is sent for up to a round trip. The outcomes of requests
+  sent since the throttled one decide: a fourth throttle before the eighth success means a limit.
 - If there is a limit, the successes among these requests measure it, because the bucket was empty
   while they were sent. That measure is the first rate. The search raises it with each success,
   until the next throttle.
-- Whenever a request is throttled, the bucket is empty. So the successes between two throttles
-  measure the limit, or this client's share of it. The rate is cut to a little less than that, and
-  by a tenth at least, which leaves room for other clients.
+- When a request is throttled, the bucket is empty. So the successes between two throttles measure
+  the limit, or this client's share of it. The rate is cut to a little less than that, and by at
+  least a tenth, which leaves room for other clients.
 - Then the rate grows with the cube of the successes, like the window of TCP CUBIC: slowly near the
-  limit, so that few requests are throttled, then faster and faster, so that a raised limit is found
-  within two such cycles. The cycle of a slower client has fewer successes, so that clients that
-  share a limit approach equal rates. With more requests in flight, cycles are longer, because a
-  throttle is noticed after more requests.
+  limit, so that few requests are throttled, and then ever faster, so that a raised limit is found
+  within two such cycles. The cycle of a slower client has fewer successes and takes little longer,
+  so clients that share a limit approach equal rates. Cycles are longer with more requests in
+  flight, because a throttle is noticed after more requests.
 - Successes of requests that did not wait prove nothing, and do not raise the rate. Throttled
-  requests that were sent before the last cut prove nothing new, and do not cut it again.
+  requests that were sent before the last cut prove nothing new, and do not cut the rate again.
 
 `tests/engine/test_rate_limit.py` simulates limits of 5 to 500 requests a second at latencies of up
 to 200 milliseconds, random throttles, and up to eight clients that share a limit. The constants
@@ -38,45 +38,45 @@ from lambdacore_async.engine.locks import LoopLock
 from lambdacore_async.engine.observation import logger, shown_text
 from lambdacore_async.errors import ParameterError
 
-#: The number of requests in flight that a service gets before it has proved to take more: enough
-#: for 50 lookups in 3 round trips, and fewer than the burst of a limit that AWS publishes.
+#: The number of requests in flight before the service is known to serve more: enough for 50 lookups
+#: in 3 round trips, and fewer than the burst of a limit that AWS publishes.
 FIRST_IN_FLIGHT: Final = 12
 
 #: The maximum pause in seconds that a server may ask for.
 _MAX_PAUSE: Final = 20.0
 _MIN_RATE: Final = 0.5
 
-#: This many throttles are a limit, unless that many successes of requests sent as late come first.
+#: This many throttles mean a limit, unless that many successes of requests sent as late come first.
 _THROTTLES_OF_LIMIT: Final = 4
 _SUCCESSES_OF_NONE: Final = 8
-#: Older throttles are forgotten: those longer ago than this many seconds, or round trips.
+#: Throttles longer ago than this many seconds, or round trips, are forgotten.
 _AROUND: Final = 1.0
 _AROUND_ROUND_TRIPS: Final = 8
 
-#: The first measure counts half a success more, and lasts this many seconds at least.
+#: The first measure counts half a success more, and lasts at least this many seconds.
 _SHORTEST_MEASURE: Final = 0.02
 _ENOUGH_TO_MEASURE: Final = 4
 _KEPT: Final = 0.9
-#: A little less than the measure, which is one success off, lets the bucket fill again.
+#: A rate a little below the measure, which is one success off, lets the bucket fill again.
 _KEPT_OF_MEASURE: Final = 0.95
 _LEAST_KEPT: Final = 0.5
 
-#: The fraction by which a success raises the rate at most.
+#: The maximum fraction by which a success raises the rate.
 _STEP: Final = 0.25
-#: In a search, the fraction is this one divided by the number of successes.
+#: In a search, the fraction is this number divided by the number of successes.
 _SEARCH_STEP: Final = 2.0
 #: The minimum time in seconds, and in round trips, in which the rate grows e-fold.
 _GROWTH_TIME: Final = 0.2
 _ROUND_TRIPS: Final = 4.0
 
-#: Successes per cycle, for a rate of 1; they grow with the square root of the rate.
-_CYCLE: Final = 8.0
-#: The maximum time of a cycle in seconds.
-_CYCLE_TIME: Final = 4.0
+#: Successes per cycle at a rate of 1; the number grows with this power of the rate. A power nearer
+#: to 1 is fairer to clients that share a limit; a lower one throttles fewer requests of slow ones.
+_CYCLE: Final = 4.5
+_CYCLE_POWER: Final = 0.75
 _CURVE: Final = 0.5
 #: More requests in flight than this make cycles longer.
-_FEW_IN_FLIGHT: Final = 6.0
-#: With more than this, an empty bucket throttles several within a round trip.
+_FEW_IN_FLIGHT: Final = 9.0
+#: With more requests in flight than this, an empty bucket throttles several in a round trip.
 _MANY_IN_FLIGHT: Final = 16.0
 
 #: Seconds for which unused permits are kept, because timers may be late.
@@ -92,7 +92,7 @@ _INSTANT: Final = 1e-6
 
 
 class Outcome(Enum):
-    """Outcome of an attempt, as far as it concerns the rate."""
+    """Outcome of an attempt, as far as the rate is concerned."""
 
     SUCCESS = auto()
     THROTTLED = auto()
@@ -138,7 +138,7 @@ class ProbingRate:
         self._due = self._latency = 0.0
         #: The send time of a throttled request that may be the first to find the bucket empty.
         self._suspect: float | None = None
-        #: Until then, its neighbours decide.
+        #: Until then, the outcomes of its neighbours decide.
         self._decision = 0.0
         self._throttles = 0
         #: Requests sent before the last cut, or without waiting, prove nothing.
@@ -153,7 +153,7 @@ class ProbingRate:
     def delay(self, now: float) -> float:
         """Return the seconds until the next request may be sent; 0 or less means now.
 
-        While the evidence is unclear, they are a part of the possible delay: ask again.
+        While the evidence is unclear, the result may be only a part of the delay: ask again.
         """
         if self.rate is not None:
             return self._due - now
@@ -247,7 +247,7 @@ class ProbingRate:
 
     def _growth(self, rate: float) -> float:
         """Return the fraction by which the rate grows after a success."""
-        cycle = min(_CYCLE * math.sqrt(rate), max(_CYCLE_TIME * rate, 4))
+        cycle = max(_CYCLE * math.pow(rate, _CYCLE_POWER), 4.0)
         cycle *= max(1, rate * self._latency / _FEW_IN_FLIGHT)
         # The derivative of _CURVE * (streak / cycle) ** 3.
         step = 3 * _CURVE * (self._streak / cycle) ** 2 / cycle
@@ -258,7 +258,7 @@ class ProbingRate:
         return min(step, fastest, _STEP)
 
     def _throttled(self, rate: float, now: float) -> None:
-        """Cut the rate to the measure since the bucket was empty, and by a tenth at least."""
+        """Cut the rate to the measure since the bucket was empty, and by at least a tenth."""
         enough = self._answers >= _ENOUGH_TO_MEASURE
         cut = rate * _KEPT
         # If permits were left unused, the successes measure the demand, not the limit.
@@ -268,7 +268,7 @@ class ProbingRate:
         self.rate = max(cut, rate * _LEAST_KEPT, _MIN_RATE)
         self._cut = now
         self._streak = 0
-        if enough:  # else the measure continues
+        if enough:  # otherwise the measure continues
             self._since = now
             self._answers = 0
             self._searching = False
@@ -451,8 +451,8 @@ class RateLimiter:
     Attributes:
         requests: the number of permits released.
         throttles: the number of permits whose requests were throttled.
-        proven: the number of requests that the service has served within a second, at most, since a
-            limit was last found, and at least 12. A fan-out starts with as many workers.
+        proven: the most requests that the service has served within a second since a limit was last
+            found, but at least 12. A fan-out starts with this many workers.
     """
 
     def __init__(
@@ -546,8 +546,7 @@ class RateLimiter:
         Args:
             permit: the result of `acquire`.
             outcome: the outcome of the attempt; `OTHER` if it was cancelled.
-            retry_after: seconds for which a throttling server asks for a pause; at most 20 are
-                granted.
+            retry_after: the pause in seconds that a throttling server asks for; at most 20 apply.
         """
         now = self._clock.monotonic()
         self._limit.learn(permit, now, outcome)
@@ -567,7 +566,7 @@ class RateLimiter:
             self._freed.set_result(None)
 
     def _log_change(self, now: float) -> None:
-        """Log that a limit begins or ends, or that the rate has changed much."""
+        """Log that a limit begins or ends, or that the rate has changed a lot."""
         old, new = self._logged, self._adaptive.rate
         if old is None:
             message = "the service throttles: requests are sent at a limited rate"
@@ -584,7 +583,7 @@ class RateLimiter:
         logger.info(message, extra={**place, "rate": new, "former_rate": old})
 
     def _count(self, now: float) -> None:
-        """Count a success. More of them within a second than ever are proved."""
+        """Count a success, and raise `proven` if more came within a second than before."""
         if now - self._counted_since > 1:
             self._counted_since, self._served = now, 0
         self._served += 1
@@ -607,7 +606,7 @@ class RateLimiter:
 
 
 class AdaptiveRateLimiter(RateLimiter):
-    """Limits like the adaptive retry mode of the AWS SDKs, for the same behaviour as other SDKs."""
+    """Rate limiter of the adaptive retry mode, which behaves like that of the AWS SDKs."""
 
     @staticmethod
     def _new_limit(now: float) -> Limit:

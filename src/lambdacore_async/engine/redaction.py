@@ -15,7 +15,7 @@ from lambdacore_async.protocol.sigv4 import Credentials
 
 _MASK: Final = "[redacted]"
 #: The number of first or last characters by which a quotation is recognised. Shorter secrets cannot
-#: be distinguished from other text.
+#: be told from other text.
 _LEAST: Final = 8
 #: AWS's explanations of a wrong signature start like an authorization header.
 _LEAST_OF_AUTHORIZATION: Final = len("AWS4-HMAC-SHA256 Credential=") + _LEAST
@@ -54,7 +54,7 @@ class Redaction:
         self._secrets = [(secret, least) for secret, least in secrets if len(secret) >= least]
 
     def text(self, text: str) -> str:
-        """Return a text with each secret masked, also where only its start or end is quoted."""
+        """Return a text with each secret masked, even where only its start or end is quoted."""
         spans: list[tuple[int, int]] = []
         for view, starts in _views(text):
             backwards = view[::-1]
@@ -146,7 +146,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _quotations(text: str, secret: str, least: int) -> Iterator[tuple[int, int]]:
-    """Yield where the text has the secret, or at least its first `least` characters."""
+    """Yield each span of the text with at least the first `least` characters of the secret."""
     start = text.find(secret[:least])
     while start >= 0:
         size = least

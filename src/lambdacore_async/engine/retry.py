@@ -1,7 +1,7 @@
-"""Decides whether to retry a request, and after how long. Does no I/O and never sleeps.
+"""Retry decisions: whether to retry a request, and after what delay. No I/O and no sleep.
 
 The rules and constants are those of retry behavior 2.1 of the AWS SDKs, as in the standard mode of
-botocore 1.44. In addition, the `Retry-After` header is honoured, which this service documents.
+botocore 1.44. In addition, `Retry-After` is honoured, which this service documents.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lambdacore_async.errors import (
 )
 
 RetryMode: TypeAlias = Literal["standard", "adaptive"]
-"""A retry mode: the standard one, or the adaptive one, which also limits the send rate."""
+"""A retry mode: `standard`, or `adaptive`, which also limits the send rate."""
 MODES: Final = ("standard", "adaptive")
 MAX_ATTEMPTS: Final = 3
 
@@ -32,7 +32,7 @@ _SUCCESS_REFUND: Final = 1
 
 #: Seconds for which the calls of a fan-out retry transient failures, including their last attempt.
 _MAX_OUTAGE: Final = 20.0
-#: Seconds of these that are reserved for the last attempt.
+#: Seconds of this time that are reserved for the last attempt.
 _LAST_ATTEMPT: Final = 1.0
 
 
@@ -40,8 +40,7 @@ class RetryPolicy:
     """Limits of a call's attempts, and the delays between them.
 
     Args:
-        mode: `standard`, or `adaptive`, which also limits the send rate like the adaptive mode of
-            the AWS SDKs.
+        mode: `standard`, or `adaptive`, which also limits the send rate as in the AWS SDKs.
         max_attempts: the maximum number of requests per call, at least 1.
         max_backoff: the maximum delay in seconds, unless the service asks for more.
 
@@ -123,14 +122,14 @@ class RetryQuota:
 
 
 class Outage:
-    """Transient failures of an endpoint, and how long the calls of a fan-out outlast them.
+    """Transient failures of an endpoint, and for how long the calls of a fan-out retry them.
 
     A call retries for 20 seconds after its first failure, or after the start of the outage if that
-    is earlier. So all calls wait for an outage together, instead of one after the other.
+    is earlier. So all calls wait for the end of an outage together, not one after the other.
 
     Attributes:
         since: the monotonic time of the first transient failure since a request was last served;
-            `None` if there was no failure since.
+            `None` without a failure since.
     """
 
     def __init__(self) -> None:
@@ -196,8 +195,8 @@ class Outage:
     def expected_failure(self, now: float) -> TransportError | None:
         """Return an error in place of an attempt that would probably only time out.
 
-        That is the case if no request was served for 20 seconds, and the time since the last
-        timeout is shorter than the time that it took.
+        This is the case if no request was served for 20 seconds, and less time has passed since the
+        last timeout than it took.
 
         Args:
             now: the current monotonic time.

@@ -27,6 +27,6 @@ class ClientStats:
     requests: int
     """The number of requests that have ended, retries included."""
     throttles: int
-    """The number of these that the service throttled."""
+    """The number of these requests that the service throttled."""
     pause: float
     """Seconds left of a pause that the service asked for in `Retry-After`; 0 without a pause."""

@@ -18,8 +18,7 @@ async def run_in_thread(work: Callable[[], Result]) -> Result:
     """Run blocking work in a new daemon thread, and return its result.
 
     A busy default executor cannot delay the work. A thread that hangs prevents neither the loop nor
-    the process from ending. If the caller is cancelled, the work continues and its result is
-    dropped.
+    the process from ending. If the caller is cancelled, the work continues without it.
 
     Args:
         work: a blocking function without parameters.

@@ -41,9 +41,9 @@ FailingOperation: TypeAlias = Literal[
     "CreateRuntime",
     "CreateRuntimeVersion",
 ]
-"""An operation whose work continues after its response, and can fail later."""
+"""An operation whose work continues, and can fail, after its response."""
 
-#: The reason that the service gives for each reason code.
+#: The text that the service gives for each reason code.
 REASONS: Final[Mapping[NetworkConnectorStateReasonCode, str]] = MappingProxyType(
     {
         NetworkConnectorStateReasonCode.DISALLOWED_BY_VPC_ENCRYPTION_CONTROL: (
@@ -95,7 +95,7 @@ def _check_limit(_: object, attribute: Attribute[int], value: int) -> None:
 
 @frozen(kw_only=True)
 class Limits:
-    """Maximum numbers of resources; AWS does not publish its own defaults.
+    """Maximum numbers of resources. AWS does not publish its quotas.
 
     Raises:
         ParameterError: if a limit is negative.
@@ -154,7 +154,7 @@ class Failure:
 
 @frozen
 class ScheduledFailure:
-    """A failure that the next matching operation takes; see `State.fail_next`."""
+    """A failure for the next matching operation; see `State.fail_next`."""
 
     operation: FailingOperation
     name: str | None
@@ -170,7 +170,7 @@ class FailureRate:
 
 
 def check_seconds(parameter: str, seconds: Seconds | None) -> None:
-    """Check a constant duration; one to be drawn is checked when it is drawn.
+    """Check a constant duration; a drawn duration is checked when it is drawn.
 
     Raises:
         ParameterError: if the duration is not 0 to 1e9 s.
@@ -195,7 +195,7 @@ class Account:
     The parameters are those of `LocalLambdaCore`, which documents them.
 
     Attributes:
-        scheduled_failures: failures that no operation has taken yet.
+        scheduled_failures: failures that are still to be used.
         failure_rates: random failures, by operation.
 
     Raises:
@@ -250,9 +250,9 @@ class Account:
         return Random(f"{self.seed} {name} {self._draws[name]}")  # noqa: S311 - a simulation
 
     def take_failure(self, operation: FailingOperation, name: str) -> Failure | None:
-        """Return the failure of an operation on a resource, if it is to fail.
+        """Return the failure of an operation on a resource, or `None` for success.
 
-        A scheduled failure is removed from the schedule, and comes before a random one.
+        A scheduled failure is used up, and takes precedence over a random one.
         """
         for scheduled in self.scheduled_failures:
             if scheduled.operation == operation and scheduled.name in (None, name):

@@ -1,4 +1,4 @@
-"""Verification of request signatures, as AWS does it; pure functions.
+"""Verifies the signatures of requests as AWS does; pure functions.
 
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/signature-v4-troubleshooting.html
 """

@@ -28,7 +28,7 @@ from lambdacore_async.protocol.restjson import Operation
 
 @frozen
 class Text:
-    """Bounds on a text: its length, its pattern, and the values that it may have."""
+    """Bounds on a text: its length, its pattern, and its possible values."""
 
     minimum: int | None = None
     maximum: int | None = None
@@ -281,7 +281,7 @@ def _out_of_bounds(number: int, bounds: Text | Number | Items, what: str) -> Ite
 
 
 def _all_rules(constraint: Text) -> str:
-    """Return all rules of a list's items, which AWS shows together."""
+    """Return all rules for a list's items, which AWS shows together."""
     rules: list[str] = []
     if constraint.maximum is not None and constraint.minimum is not None:
         rules.append(f"have length less than or equal to {constraint.maximum}")

@@ -33,12 +33,12 @@ def not_found(kind: str, name: str) -> ResourceNotFoundException:
 
 
 def connector_limit_exceeded(message: str) -> NetworkConnectorLimitExceededException:
-    """Return the error for too many connectors, or too many versions of one."""
+    """Return the error for too many connectors, or too many versions of a connector."""
     return NetworkConnectorLimitExceededException(message, status_code=400)
 
 
 def quota_exceeded(message: str) -> ServiceQuotaExceededException:
-    """Return the error for too many runtimes, or too many versions or aliases of one."""
+    """Return the error for too many runtimes, or too many versions or aliases of a runtime."""
     return ServiceQuotaExceededException(message, status_code=402)
 
 

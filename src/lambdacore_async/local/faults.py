@@ -4,11 +4,11 @@
         aws.faults.script(Throttle(retry_after=2), None, Reset("before_answer"))
         aws.faults.at_random({ServiceError(503): 0.1, Truncated(): 0.05}, seed=7)
 
-A fault is a value. It describes its effect as a sequence of steps, which can be compared and tested
-without a socket; only `perform` uses one.
+A fault is a value that describes its effect as a sequence of steps. Steps can be compared and
+tested without a socket; only `perform` uses a socket.
 
-The `executed` attribute of a fault says whether the request takes effect. If it does, the client
-does not get the usual response, and a client token makes its retry safe.
+The `executed` attribute of a fault says whether the request takes effect. If so, the client misses
+the usual response, and a client token makes its retry safe.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ gracefully (FIN).
 
 
 class Fault(Protocol):
-    """What goes wrong with one request: a class of this module, or one that users define."""
+    """A fault of one request: a class of this module, or one that users define."""
 
     @property
     def executed(self) -> bool:
@@ -88,7 +88,7 @@ class Fault(Protocol):
         ...
 
     def steps(self, response: Response, /) -> Iterator[Step]:
-        """Return what the client receives.
+        """Return the steps that the client observes.
 
         Args:
             response: the usual response; `{}` if the request is not executed.
@@ -389,7 +389,7 @@ class WrongContentType:
 
 @frozen
 class ClosedAfter(_Executed):
-    """A complete response on a connection that is dead afterwards, without notice to the client.
+    """A complete response on a connection that is dead afterwards, unknown to the client.
 
     The next request on the connection is reset and has no effect. Clients that keep connections
     open cannot avoid this race.
@@ -403,7 +403,7 @@ class ClosedAfter(_Executed):
 
 @frozen
 class SkewedClock(_Executed):
-    """A skewed clock of the service, which shows in the `Date` header of the response.
+    """A skewed clock of the service, shown in the `Date` header of the response.
 
     The service rejects the request if its signature is more than five minutes from that time.
 
@@ -464,15 +464,14 @@ class Faults:
     def at_random(
         self, probabilities: Mapping[Fault, float], *, seed: int = 0, operation: str | None = None
     ) -> Self:
-        """Apply faults at random from now on, instead of the earlier random faults.
+        """Apply faults at random from now on, in place of earlier random faults.
 
-        Whether a request fails depends on the seed, on its method, path and query, and on the
-        number of equal requests before it, and on nothing else. A fan-out therefore meets the same
-        faults in every run, in whatever order its requests arrive.
+        Whether a request fails depends only on the seed, on its method, path and query, and on the
+        number of equal requests before it. A fan-out therefore meets the same faults in every run,
+        whatever the order of its requests.
 
         Args:
-            probabilities: the probability of each fault, 0 to 1, at most 1 in total; 1 for every
-                request.
+            probabilities: the probability of each fault, 0 to 1, at most 1 in total.
             seed: the seed of the random draws.
             operation: the operation, such as `GetNetworkConnector`; `None` for any.
 
@@ -507,18 +506,16 @@ class Faults:
         return self
 
     def limit_rate(self, rate: float | None, *, burst: float | None = None) -> Self:
-        """Limit the rate of requests from now on, or lift the limit.
+        """Limit the rate of requests from now on, or remove the limit.
 
         All clients of the service share the limit, as all callers of an account and region share
-        AWS's. It is a token bucket, full at first, that fills by the service's clock. The service
-        returns TooManyRequestsException to a request that finds no token, and `happened` counts it
-        as `Throttle()`. Requests with a wrong signature, and requests that another fault replaces,
-        take no token.
+        AWS's. It is a token bucket, full at first, that fills by the service's clock. A request
+        that finds no token gets TooManyRequestsException, and `happened` counts it as `Throttle()`.
+        Requests with a wrong signature, and requests that another fault replaces, take no token.
 
         Args:
             rate: the tokens that are added per second, more than 0 to 1e6; `None` for no limit.
-            burst: the maximum number of tokens, 1 to 1e6; defaults to `rate`, or to 1 if `rate` is
-                less than 1.
+            burst: the maximum number of tokens, 1 to 1e6; defaults to `rate`, but at least 1.
 
         Raises:
             ParameterError: if an argument is out of bounds.
@@ -537,7 +534,7 @@ class Faults:
         return self
 
     def clear(self) -> Self:
-        """Inject no more faults and lift the rate limit; `happened` stays unchanged."""
+        """Remove all faults and the rate limit; `happened` stays unchanged."""
         self._scripts.clear()
         self._random.clear()
         self._bucket = None
@@ -598,7 +595,7 @@ class _TokenBucket:
         self._updated: datetime | None = None
 
     def take(self, now: datetime) -> bool:
-        """Take a token, and return whether there was one."""
+        """Take a token if one is left, and return whether it was."""
         passed = timedelta() if self._updated is None else now - self._updated
         # A clock that was set back adds no tokens.
         added = self._rate * max(passed.total_seconds(), 0.0)
@@ -612,7 +609,7 @@ class _TokenBucket:
 
 
 class _RandomFaults:
-    """Draws faults; the draw for a request depends on the request and on how often it came."""
+    """Draws faults from the seed, the request and the number of equal earlier requests."""
 
     def __init__(self, probabilities: Mapping[Fault, float], seed: int) -> None:
         self._faults = tuple(zip(accumulate(probabilities.values()), probabilities, strict=True))
@@ -624,8 +621,7 @@ class _RandomFaults:
         text = f"{self._seed} {request.method} {request.target} {self._drawn[key]}"
         self._drawn[key] += 1
         # Unlike `hash`, a digest is the same in every process; unlike `random`, it is the same in
-        # every Python version. Its first 53 bits make each float from 0 to 1 (exclusive) equally
-        # likely.
+        # every Python version. Its first 53 bits make all floats from 0 to 1 equally likely.
         number = (int.from_bytes(sha256(text.encode()).digest()[:8]) >> 11) / 2**53
         return next((fault for bound, fault in self._faults if number < bound), None)
 

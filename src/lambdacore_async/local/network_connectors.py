@@ -48,7 +48,7 @@ from lambdacore_async.models.shared import Page, UnknownValue
 from lambdacore_async.protocol.endpoints import partition_of
 from lambdacore_async.protocol.messages import Request, Response
 
-#: Connectors that AWS manages: every account can read them by ARN, and none can change them.
+#: Connectors that AWS manages. Every account can read them by ARN; no account can change them.
 MANAGED_CONNECTORS: Final = (
     "ALL_INGRESS",
     "HTTP_INGRESS",
@@ -125,7 +125,7 @@ _NO_UPDATE: Final = constant(_UpdateStatus())
 _NO_STALE_VIEW: Final[Transition[NetworkConnector | None]] = constant(None)
 
 _UNREADY: Final = frozenset({NetworkConnectorState.PENDING, NetworkConnectorState.FAILED})
-#: States of versions that are neither in use nor about to be.
+#: States of versions that are not in use and never will be.
 _UNUSED: Final = frozenset({NetworkConnectorState.FAILED, NetworkConnectorState.DELETING})
 _DELETABLE: Final = frozenset(
     {
@@ -169,7 +169,7 @@ class _Connector(_Record):
     versions: dict[int, _Version]
     tags: dict[str, str] = field(factory=dict[str, str])
     update: Transition[_UpdateStatus] = _NO_UPDATE
-    #: What reads return for a while after an update: the connector before it.
+    #: The connector before the latest update, which reads return for a while.
     stale_view: Transition[NetworkConnector | None] = _NO_STALE_VIEW
     #: Parameters and response of each update, by client token.
     updates: dict[str, tuple[object, NetworkConnector]] = field(
@@ -178,7 +178,7 @@ class _Connector(_Record):
 
     @property
     def has_versions(self) -> bool:
-        """Whether answers tell versions: AWS's recorded answers about a first version do not."""
+        """Whether responses include versions. AWS's recorded ones about a first version do not."""
         return max(self.versions) > 1
 
     def version_arn(self, version: _Version) -> str:
@@ -188,7 +188,7 @@ class _Connector(_Record):
         return [version for version in self.versions.values() if version.exists(now)]
 
     def current(self, now: datetime) -> _Version:
-        """Return the newest version that has not failed, or the newest if all have failed."""
+        """Return the newest version that has not failed, or the newest one if all have failed."""
         versions = self.existing_versions(now)
         usable = [v for v in versions if v.status(now).state not in _UNUSED]
         return (usable or versions)[-1]
@@ -239,7 +239,7 @@ class NetworkConnectors:
         configuration: VpcEgressConfiguration | None = None,
         operator_role: str | None = None,
     ) -> NetworkConnector:
-        """Put a connector into a state at once, and create the connector if it does not exist.
+        """Put a connector into a state immediately; create the connector if it does not exist.
 
         The state lasts until an operation or another call changes it. Limits do not apply.
 
@@ -255,7 +255,7 @@ class NetworkConnectors:
                 text of the code.
             configuration: the configuration; defaults to the existing one, or to one subnet and
                 one security group.
-            operator_role: the ARN of the role; defaults to the existing one, or to a role of the
+            operator_role: the ARN of the role; defaults to the existing one, or to one of the
                 account.
 
         Returns:
@@ -283,7 +283,7 @@ class NetworkConnectors:
         version = connector.current(now)
         version.configuration = configuration
         version.role = constant(operator_role)
-        # A connector that is not ready has a ready version only if it has an older one.
+        # Only an older version can be ready while the connector itself is not.
         ready = state not in _UNREADY or len(connector.existing_versions(now)) > 1
         version.lifecycle = constant(_ACTIVE) if ready else lifecycle
         connector.lifecycle = lifecycle
@@ -647,7 +647,7 @@ class NetworkConnectors:
         return connector
 
     def _not_found(self, identifier: str) -> ResourceNotFoundException:
-        """Return the error of AWS, which makes an ARN of any identifier."""
+        """Return AWS's error, which turns any identifier into an ARN."""
         if not identifier.startswith("arn:"):
             identifier = self._account.arn(f"network-connector:{identifier}")
         message = f"Network connector not found for: {identifier}"
@@ -666,7 +666,7 @@ class NetworkConnectors:
         now: datetime,
     ) -> _Connector:
         sequence = len(self._connectors) + 1
-        # The same for every run, and another one for each connector of an account and region.
+        # The ID is the same in every run, and unique to a connector of an account and region.
         seed = f"{self._account.arn(f'network-connector:{name}')} {sequence}"
         connector_id = f"nc-{UUID(bytes=sha256(seed.encode()).digest()[:16], version=4)}"
         arn = self._account.arn(f"network-connector:{connector_id}")
@@ -742,7 +742,7 @@ def _describe(
 def _describe_version(
     connector: _Connector, version: _Version, status: _Status, now: datetime
 ) -> NetworkConnector:
-    """Return the members of an answer about one version."""
+    """Return the members of a response about one version."""
     return evolve(
         _describe(connector, version, status, now),
         version_arn=connector.version_arn(version),

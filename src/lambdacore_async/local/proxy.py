@@ -47,7 +47,7 @@ def _above_0(_: object, attribute: Attribute[Any], value: float | None) -> None:
 
 @frozen(kw_only=True)
 class ConnectionFault:
-    """What goes wrong with one connection; nothing by default.
+    """The fault of one connection; none by default.
 
     Raises:
         ParameterError: if an attribute is out of bounds.
@@ -68,14 +68,13 @@ class _ResetConnection(Exception):  # noqa: N818 - a signal, not an error
 
 
 class FaultProxy:
-    """A TCP proxy for fault injection. Use it in `async with`; it leaves no task and no socket.
+    """A TCP proxy for fault injection. Use it in `async with`; it leaves no tasks or sockets.
 
     The proxy forwards bytes, the end of a stream (FIN) and resets (RST) to the other side. If it
     cannot connect to the service, it resets the client's connection.
 
     Args:
-        endpoint_url: the URL of the service: `http://` or `https://`, a host, and optionally a
-            port.
+        endpoint_url: the URL of the service, such as `http://127.0.0.1:4600`.
         port: the TCP port, 1 to 65535; 0 for any free port, which the proxy then keeps.
         sleep: sleeps for a number of seconds; defaults to `asyncio.sleep`. Rate limits use it.
 
@@ -88,7 +87,7 @@ class FaultProxy:
         if url.hostname is None or url.scheme not in _PORTS:
             raise ParameterError("endpoint_url", f"must be http(s)://host:port, got {endpoint_url}")
         self.default_fault: ConnectionFault = ConnectionFault()
-        """The fault of connections beyond the script. A change applies to new connections."""
+        """The fault of connections after the script. A change applies to new connections."""
         self.accepted: int = 0
         """The number of connections accepted so far."""
         self._scheme = url.scheme
@@ -164,7 +163,7 @@ class FaultProxy:
 
     @asynccontextmanager
     async def outage(self) -> AsyncGenerator[None]:
-        """Go down, and come up at the end of the `async with`, if the proxy is still running."""
+        """Go down, and come up at the end of the `async with` if the proxy still runs."""
         await self.go_down()
         try:
             yield

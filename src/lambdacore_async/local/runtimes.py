@@ -197,7 +197,7 @@ class Runtimes:
     ) -> None:
         """DeleteRuntime: schedules the deletion.
 
-        The runtime's versions and aliases must be deleted, or scheduled for deletion, before.
+        First delete the runtime's versions and aliases, or schedule them for deletion.
         """
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)

@@ -29,9 +29,9 @@ from lambdacore_async.protocol.restjson import Operation, build_error
 from lambdacore_async.protocol.sigv4 import Credentials
 
 LOOPBACK: Final = "127.0.0.1"
-#: The path that load balancers and containers ask whether the service is running.
+#: The path of health checks by load balancers and containers.
 HEALTH: Final = "/_health"
-#: The addresses to connect to a server on all interfaces.
+#: The address at which to reach a server that listens on all interfaces.
 _REACHABLE: Final = {"0.0.0.0": LOOPBACK, "::": "::1"}  # noqa: S104 - not an address to bind to
 #: Seconds that active requests get to finish when the server stops.
 _SHUTDOWN_TIMEOUT = 1.0
@@ -45,7 +45,7 @@ class AnsweredRequest:
     method: str
     """The HTTP method."""
     target: str
-    """The path and query as received: text from a client, which may be hostile."""
+    """The path and query as received. They are text from a client, which may be hostile."""
     operation: str
     """The operation's name, or `UnknownOperation`."""
     status: int | None
@@ -72,8 +72,7 @@ class Server:
         state: the state to serve.
         credentials: the credentials that requests may be signed with, by access key ID; mutable.
         faults: the faults to inject.
-        calls: the number of requests by operation; `UnknownOperation` counts requests that match
-            none.
+        calls: the number of requests by operation; `UnknownOperation` counts all others.
     """
 
     def __init__(
@@ -258,13 +257,13 @@ class Server:
         check(operation, members)
         arguments = operation.parse_members(members)
         if operation.token is not None and operation.token not in arguments:
-            # AWS's model has it optional, because SDKs fill it in.
+            # AWS's model makes it optional, because SDKs fill it in.
             raise refused("ClientToken is a required field")
         self.faults.check_role(operation.name, arguments, self.state.account.clock())
         return operation.build_response(self._method(operation)(**arguments))
 
     def _method(self, operation: Operation[Any]) -> Callable[..., object]:
-        """Return the method of the state that is named like the operation, in snake case."""
+        """Return the state's method for the operation, named in snake case."""
         method: Callable[..., object] = getattr(
             self.state, _CAPITAL.sub("_", operation.name).lower()
         )

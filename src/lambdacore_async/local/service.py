@@ -34,23 +34,23 @@ class LocalLambdaCore:
 
     Synchronous code uses `with LocalLambdaCore().in_thread() as aws:` instead.
 
-    The state outlives the server: fill it before the service starts, read it after the service has
-    stopped, and start the service again. Do not use one instance on several event loops at once.
-    Any thread may read and change `state` and `faults`.
+    The state outlives the server: you can fill it before the service starts, read it after the
+    service has stopped, and start the service again. Do not use one instance on several event loops
+    at once. Any thread may read and change `state` and `faults`.
 
-    Durations are a number of seconds, or a function that draws one for each piece of work:
+    A duration is a number of seconds, or a function that draws one for each piece of work, such as
     `lambda random: random.lognormvariate(4, 0.6)`. The function gets a `random.Random` that depends
-    on the seed, the resource's name and the number of earlier draws for it, and on nothing else.
-    Runs with the same seed therefore give the same results, in whatever order concurrent tasks run.
-    Drawn durations below 0 count as 0. The response to an operation always reports the work as
-    started, even if it takes 0 seconds.
+    only on the seed, the resource's name and the number of earlier draws for it. Runs with the same
+    seed therefore give the same results, whatever the order of concurrent tasks. Drawn durations
+    below 0 count as 0. The response to an operation reports the work as started, even if it takes 0
+    seconds.
 
     Args:
         region: the AWS region of the service.
         account_id: the 12-digit account ID.
         port: the TCP port, 1 to 65535; 0 for any free port.
-        host: the address to listen on; defaults to 127.0.0.1. Other machines and containers reach
-            the service on `0.0.0.0`, over plain HTTP.
+        host: the address to listen on; defaults to 127.0.0.1. With `0.0.0.0`, other machines and
+            containers can reach the service, over plain HTTP.
         credentials: the credentials that requests are signed with; random by default.
         verify_signatures: whether to refuse requests that are not signed with known credentials.
         clock: returns the time by which resources change, as an aware `datetime`; defaults to real
@@ -195,8 +195,8 @@ class LocalLambdaCore:
 
         Args:
             region: the AWS region; it defaults to that of this service.
-            options: the options of `LambdaCoreClient`; credentials and endpoint default to those of
-                this service.
+            options: the options of `LambdaCoreClient`; credentials and endpoint default to this
+                service's.
 
         Raises:
             ConfigurationError: if the service is not running.
@@ -205,7 +205,7 @@ class LocalLambdaCore:
         defaults: dict[str, Any] = {
             "credentials": self.credentials,
             "endpoint_url": self.endpoint_url,
-            # The service has neither endpoint, whatever the environment requests.
+            # The service has neither kind of endpoint, whatever the environment requests.
             "use_fips_endpoint": False,
             "use_dualstack_endpoint": False,
         }
@@ -213,12 +213,12 @@ class LocalLambdaCore:
 
     @contextmanager
     def in_thread(self) -> Generator[Self]:
-        """Run the service in a thread, for code that does not use asyncio, or uses several loops.
+        """Run the service in a thread, for code without asyncio or with several event loops.
 
             with LocalLambdaCore().in_thread() as aws:
                 client = boto3.client("lambda-core", endpoint_url=aws.endpoint_url, ...)
 
-        Clients of `client()` can be used on any event loop.
+        Clients from `client()` can be used on any event loop.
 
         Returns:
             A context manager that returns this service.

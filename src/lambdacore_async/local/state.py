@@ -1,9 +1,9 @@
 """State of the embedded service: the resources of one account, and how they change over time.
 
-This module does no I/O. The clock is injected, and every read computes what has changed since.
-Methods take a lock, because tests may use a state while a service in another thread serves it.
-Each operation of the API is a method with the name and parameters of the client's. It returns the
-model of the response, or raises the error of the response.
+This module does no I/O. The clock is injected, and every read computes the changes up to now.
+Methods take a lock, because tests may use a state while a service in another thread serves it. Each
+operation of the API is a method with the name and parameters of the client's. It returns the model
+of the response, or raises the error of the response.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Result = TypeVar("Result")
 class State(NetworkConnectors, Runtimes):
     """The network connectors and runtimes of an account.
 
-    Besides the API's operations, it has three methods for tests: `fail_next` and `fail_at_random`
-    make operations fail, and `put_network_connector` puts a connector into any state.
+    In addition to the API's operations, it has methods for tests: `fail_next` and `fail_at_random`
+    make operations fail, and the `put` methods set up connectors and the resources that use them.
 
     Args:
         account: the account; defaults to `Account()`.
@@ -63,7 +63,7 @@ class State(NetworkConnectors, Runtimes):
         name: str | None = None,
         seconds: Seconds | None = None,
     ) -> None:
-        """Make the work of the next matching operation fail after the service has accepted it.
+        """Make the next matching operation fail after the service has accepted it.
 
         A connector ends FAILED if its creation fails, and DELETE_FAILED if its deletion fails. If
         its update fails, it stays ACTIVE with the LastUpdateStatus Failed. A runtime or runtime
@@ -94,9 +94,9 @@ class State(NetworkConnectors, Runtimes):
         *,
         seconds: Seconds | None = None,
     ) -> None:
-        """Make the work of an operation fail with a probability, from now on.
+        """Make an operation fail with a probability, from now on.
 
-        It replaces the operation's earlier probability. Failures of `fail_next` come first.
+        This replaces the operation's earlier probability. Failures of `fail_next` take precedence.
 
         Args:
             operation: the operation's name.

@@ -9,15 +9,14 @@ from typing import Any, Final, Self, TypeVar
 
 Result = TypeVar("Result")
 
-#: The loops that run. Simulated time moves them together with the loop of the test.
+#: The running loops. Simulated time moves them together with the loop of the test.
 RUNNING: Final[set[LoopThread]] = set()
 
 
 class LoopThread:
     """An event loop that runs in a daemon thread. Use it in `with`.
 
-    It is always asyncio's own loop, whatever loop the program uses, so that simulated time can
-    move it.
+    It is asyncio's own loop, whatever loop the program uses, so that simulated time can move it.
     """
 
     def __init__(self) -> None:
@@ -37,7 +36,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     def __enter__(self) -> Self:
-        RUNNING.add(self)  # before it starts, because simulated time asks which loops are services
+        RUNNING.add(self)  # before it starts: simulated time must know the loops of services
         self._thread.start()
         return self
 

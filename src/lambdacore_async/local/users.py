@@ -2,7 +2,7 @@
 
 The embedded service answers the reads that find the users of a connector. Paths and members are
 those of the models of Lambda MicroVMs (2025-09-09) and Lambda Web Functions (2025-03-07); members
-that say nothing about connectors have placeholders.
+unrelated to connectors have placeholder values.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _User:
     created: datetime
 
     def uses(self, arn: str) -> bool:
-        """Return whether it uses a connector, or a version of it."""
+        """Return whether the resource uses a connector, or a version of it."""
         return any(used == arn or used.startswith(f"{arn}:") for used in self.connectors)
 
 
@@ -61,7 +61,7 @@ class ConnectorUsers:
         self._users: dict[str, dict[str, _User]] = {kind: {} for kind in (MICROVM, IMAGE, FUNCTION)}
 
     def put(self, kind: str, name: str, connectors: Iterable[str]) -> None:
-        """Put a resource that names connectors by ARN."""
+        """Put a resource that references connectors by ARN."""
         arn = self._account.arn(f"{kind}:{name}")
         self._users[kind][name] = _User(arn, name, tuple(connectors), self._account.clock())
 
@@ -205,7 +205,7 @@ class ConnectorUsers:
 _LISTS: Final = frozenset({"items", "functions", "revisions"})
 
 _ANY: Final = "/([^/]+)"
-#: The method, path and answer of each operation.
+#: The method, path and response of each operation.
 _OPERATIONS: Final[Mapping[str, tuple[str, str, Callable[..., JSONObject]]]] = {
     "ListMicrovms": ("GET", _MICROVMS, ConnectorUsers.list_microvms),
     "GetMicrovm": ("GET", _MICROVMS + _ANY, ConnectorUsers.get_microvm),
@@ -226,7 +226,7 @@ _OPERATIONS: Final[Mapping[str, tuple[str, str, Callable[..., JSONObject]]]] = {
 
 
 def operation_of(request: Request) -> str | None:
-    """Return the name of the operation that a request is for; `None` if it is none of these."""
+    """Return the name of a request's operation; `None` for operations outside this module."""
     path = request.target.partition("?")[0]
     for name, (method, pattern, _) in _OPERATIONS.items():
         if request.method == method and re.fullmatch(pattern, path):

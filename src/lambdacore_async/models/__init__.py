@@ -1,6 +1,6 @@
 """Models: attrs classes, enums and unions of the API.
 
-Those of runtimes are imported on demand.
+Models of runtimes are imported on demand.
 """
 
 from typing import TYPE_CHECKING

@@ -35,7 +35,7 @@ class NetworkConnectorState(StrEnum):
 class NetworkConnectorStateReasonCode(StrEnum):
     """The reason for the state of a connector, or for the outcome of its latest update.
 
-    The API has an enum for each, with the same values; here they are one.
+    The API has an enum for each of the two, with the same values. This enum serves both.
     """
 
     DISALLOWED_BY_VPC_ENCRYPTION_CONTROL = "DisallowedByVpcEncryptionControl"
@@ -181,13 +181,13 @@ class NetworkConnector(Model):
     id: str
     """The ID that the service gave it at creation."""
     version_arn: str | None = None
-    """The ARN of this version; only if a call requested or created a version."""
+    """The ARN of this version; set only if the call requested or created a version."""
     version: int | None = None
     """The version's number, from 1; each change of the configuration creates a version."""
     latest_version_arn: str | None = None
-    """The ARN of the latest active version; only in the result of an unqualified get."""
+    """The ARN of the latest active version; set only by a get without a version."""
     latest_version: int | None = None
-    """The number of the latest active version; only in the result of an unqualified get."""
+    """The number of the latest active version; set only by a get without a version."""
     configuration: NetworkConnectorConfiguration | None = None
     """The destination of the connector's traffic."""
     operator_role: str | None = None
@@ -195,9 +195,9 @@ class NetworkConnector(Model):
     state: NetworkConnectorState | UnknownValue | None = None
     """The state in the connector's lifecycle."""
     state_reason: str | None = None
-    """The reason for the state in words; after a failure, and in a get after creation."""
+    """The reason for the state in words; set after a failure, and by a get after creation."""
     state_reason_code: NetworkConnectorStateReasonCode | UnknownValue | None = None
-    """The reason for the state; after a failure."""
+    """The reason for the state; set after a failure."""
     last_update_status: NetworkConnectorLastUpdateStatus | UnknownValue | None = None
     """The outcome of the latest update; `None` before the first one."""
     last_update_status_reason: str | None = None
@@ -253,9 +253,9 @@ class NetworkConnectorVersionSummary(Model):
     state: NetworkConnectorState | UnknownValue
     """The state of this version."""
     state_reason: str | None = None
-    """The reason for the state in words; after a failure."""
+    """The reason for the state in words; set after a failure."""
     state_reason_code: NetworkConnectorStateReasonCode | UnknownValue | None = None
-    """The reason for the state; after a failure."""
+    """The reason for the state; set after a failure."""
     last_modified: datetime | None = None
     """When the version last changed."""
 
@@ -263,4 +263,4 @@ class NetworkConnectorVersionSummary(Model):
 ConnectorIdentifier: TypeAlias = (
     str | NetworkConnector | NetworkConnectorSummary | NetworkConnectorVersionSummary
 )
-"""What names a connector: its ID, name or ARN, or a model that has its ARN."""
+"""A reference to a connector: its ID, name or ARN, or a model that has its ARN."""

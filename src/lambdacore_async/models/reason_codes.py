@@ -1,4 +1,4 @@
-"""Causes of reason codes: whether a retry can help, and what to do."""
+"""Causes of reason codes, with a remedy for each and whether a retry can help."""
 
 from __future__ import annotations
 

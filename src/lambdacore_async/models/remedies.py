@@ -1,4 +1,4 @@
-"""Remedies of the service's errors: what to check, by the error's code and text."""
+"""Remedies for the service's errors, found by the error's code and text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import frozen
 
 from lambdacore_async.errors import ApiError, LambdaCoreError
 
-#: The principal that a connector's operator role trusts, and the policy that AWS has for the role.
+#: The principal that an operator role must trust, and AWS's managed policy for the role.
 OPERATOR_PRINCIPAL: Final = "network-connectors.lambda.amazonaws.com"
 OPERATOR_POLICY: Final = "AWSLambdaNetworkConnectorOperatorPolicy"
 
@@ -29,26 +29,26 @@ PERMISSIONS: Final = (
 _MAX_MESSAGE: Final = 1000
 
 SLOW: Final = (
-    "A creation takes about three minutes and can take ten. After that, look at state_reason, and "
+    "Creation takes about three minutes, and up to ten. After that, look at state_reason, and "
     "run `lambdacore doctor` with the connector's name."
 )
 
 
 @frozen
 class Remedy:
-    """What to do about the errors that a code, a text and an operation tell from others."""
+    """What to do about errors that match a code, a text and an operation."""
 
     text: str
     """What to check or to do."""
     message: str = ""
-    """A regular expression that the service's text contains, in any case."""
+    """A regular expression to find in the service's text, ignoring case."""
     codes: tuple[str, ...] = ()
-    """The error codes; none stands for all."""
+    """The error codes; empty for any code."""
     operation: str = ""
-    """A regular expression that the operation's name contains."""
+    """A regular expression to find in the operation's name."""
 
     def fits(self, error: ApiError) -> bool:
-        """Return whether this is a remedy of the error."""
+        """Return whether this is a remedy for the error."""
         return (
             (not self.codes or error.code in self.codes)
             and re.search(self.operation, error.operation or "") is not None
@@ -85,7 +85,7 @@ REMEDIES: Final[tuple[Remedy, ...]] = (
         _DENIED,
     ),
     Remedy(
-        "Use subnets in other availability zones. The zones that are supported differ by region "
+        "Use subnets in other availability zones. The supported zones differ by region "
         "and account: compare zone IDs such as use1-az1, not names.",
         "availability zone",
     ),
@@ -104,7 +104,7 @@ REMEDIES: Final[tuple[Remedy, ...]] = (
         operation="^UpdateNetworkConnector$",
     ),
     Remedy(
-        "A connector cannot be deleted while it is created or updated, nor may a version in use. "
+        "A connector cannot be deleted during its creation or update, nor a version in use. "
         "Wait and delete it again, or call delete_network_connector_and_wait.",
         codes=_CONFLICT,
         operation="^DeleteNetworkConnector$",
@@ -117,7 +117,7 @@ REMEDIES: Final[tuple[Remedy, ...]] = (
         operation="NetworkConnector",
     ),
 )
-"""The remedies, of which the first one that fits an error counts."""
+"""The remedies; the first one that fits an error applies."""
 
 
 def remedy_of(error: LambdaCoreError) -> str | None:

@@ -178,7 +178,7 @@ class Runtime(Model):
     state: RuntimeState | UnknownValue | None = None
     """The state in its lifecycle."""
     pending_deletion_at: str | None = None
-    """When it will be deleted permanently; only in state `PENDING_DELETION`."""
+    """When it will be deleted permanently; set only in state `PENDING_DELETION`."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
     """Metadata of the response; counts for neither equality nor `repr`."""
 
@@ -206,7 +206,7 @@ class RuntimeVersion(Model):
     compatibility: Compatibility | None = None
     """The features that it supports."""
     pending_deletion_at: str | None = None
-    """When it will be deleted permanently; only in state `PENDING_DELETION`."""
+    """When it will be deleted permanently; set only in state `PENDING_DELETION`."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
     """Metadata of the response; counts for neither equality nor `repr`."""
 
@@ -230,7 +230,7 @@ class RuntimeAlias(Model):
     last_modified: str
     """When it last changed."""
     runtime_name: str | None = None
-    """The runtime's name; only in the result of an update."""
+    """The runtime's name; set only by an update."""
     description: str | None = None
     """The publisher's description."""
     compatibility: Compatibility | None = None
@@ -238,7 +238,7 @@ class RuntimeAlias(Model):
     release_lifecycle: RuntimeReleaseLifecycle | None = None
     """When it is deprecated and blocked; the runtime's unless overridden."""
     pending_deletion_at: str | None = None
-    """When it will be deleted permanently; only in state `PENDING_DELETION`."""
+    """When it will be deleted permanently; set only in state `PENDING_DELETION`."""
     response_metadata: ResponseMetadata | None = field(default=None, eq=False, repr=False)
     """Metadata of the response; counts for neither equality nor `repr`."""
 

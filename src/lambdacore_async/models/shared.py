@@ -15,7 +15,7 @@ from lambdacore_async.errors import ParameterError
 JSONValue = TypeAliasType(
     "JSONValue", "str | int | float | bool | Sequence[JSONValue] | Mapping[str, JSONValue] | None"
 )
-"""A value of JSON."""
+"""A JSON value."""
 
 Item = TypeVar("Item")
 Known = TypeVar("Known", bound=StrEnum)
@@ -107,7 +107,7 @@ def as_tuple(parameter: str, values: Iterable[Item] | None) -> tuple[Item, ...] 
 def as_enum(
     parameter: str, kind: type[Known], value: Known | UnknownValue | str
 ) -> Known | UnknownValue:
-    """Return the enum member that a string names, or an `UnknownValue` if there is none.
+    """Return the enum member with a string's value, or an `UnknownValue` if no member has it.
 
     Raises:
         ParameterError: if `value` is not a string.

@@ -1,4 +1,4 @@
-"""Endpoints and ARNs: the host of a region, by the service's endpoint rules, and its partition."""
+"""Endpoints and ARNs: finds a region's host by the service's endpoint rules, and its partition."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Arn(NamedTuple):
 
 
 def parse_arn(text: str) -> Arn | None:
-    """Parse an ARN; `None` if the text is not one."""
+    """Parse an ARN; return `None` if the text is not an ARN."""
     parts = text.split(":", _ARN_PARTS - 1)
     return Arn(*parts[1:]) if len(parts) == _ARN_PARTS and parts[0] == "arn" else None
 
@@ -191,7 +191,7 @@ def _custom(url: str, *, allow_plain_http: bool) -> Endpoint:
 
 
 def _problem_of(url: str) -> str | None:
-    """Say why a URL is not a valid endpoint, without quoting it; `None` if it is valid."""
+    """Return why a URL is not a valid endpoint, without quoting it; `None` if it is valid."""
     if len(url) > _MAX_URL:
         return f"is longer than {_MAX_URL} characters"
     # `urlsplit` drops line breaks, tabs and leading whitespace.

@@ -23,7 +23,7 @@ class Request:
     target: str
     """Path and query, percent-encoded; signed and sent unchanged."""
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
-    """Headers, names in lower case; a signed request has `host` among them."""
+    """Headers by lower-case name; a signed request includes `host`."""
     body: bytes | None = field(default=None, repr=False)
     """The bytes of the body; `None` if the request has no body."""
     max_response: int = field(default=MAX_RESPONSE, repr=False)
@@ -39,6 +39,6 @@ class Response:
     status: int
     """The HTTP status code."""
     headers: Mapping[str, str]
-    """Headers; lookups by names in lower case succeed."""
+    """Headers, to be looked up by lower-case name."""
     body: bytes
     """The bytes of the decoded body."""

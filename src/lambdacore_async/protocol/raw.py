@@ -1,4 +1,4 @@
-"""Requests that callers write themselves, to operations that the table does not have."""
+"""Requests that callers write themselves, for operations outside the table."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RawResponse:
     status: int
     """The HTTP status, 200 to 299."""
     headers: Mapping[str, str] = field(repr=False)
-    """The headers, names in lower case."""
+    """The headers, by lower-case name."""
     body: bytes = field(repr=False)
     """The bytes of the body, decoded from any content coding."""
     json: JSONValue = field(repr=False)
@@ -53,7 +53,7 @@ class RawResponse:
 
 @frozen(eq=False, repr=False)
 class RawOperation(Operation[RawResponse]):
-    """An operation with one request, whatever the arguments of the call are."""
+    """An operation whose request does not depend on the arguments of the call."""
 
     request: Request = field(kw_only=True)
 
@@ -135,7 +135,7 @@ def _checked_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in (headers or {}).items():
         parameter = f"headers[{_shown(name)}]"
         if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
-            raise ParameterError(parameter, "is not the name of a header")
+            raise ParameterError(parameter, "is not a valid header name")
         if name.lower() in _RESERVED:
             raise ParameterError(parameter, "is set by the client")
         if not isinstance(value, str) or not (value.isascii() and value.isprintable()):

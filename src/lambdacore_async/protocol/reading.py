@@ -1,4 +1,4 @@
-"""Models from JSON values, by cattrs.
+"""Reads models from JSON values, with cattrs.
 
 Responses are read leniently and fast; only if that fails, a second pass explains every fault. A
 field's wire name is its Python name in Pascal case. Absent and `null` members mean the same.
@@ -57,7 +57,7 @@ MISMATCHES: Final = (AttributeError, KeyError, TypeError, ValueError, OverflowEr
 #: Bounds of an explanation: the number of faults, and the characters of each quoted value.
 _MAX_FAULTS: Final = 10
 _MAX_QUOTED: Final = 100
-#: Keys of a structure that are no members: its type's name, and the metadata that boto3 adds.
+#: Keys of a structure that are not members: its type's name, and the metadata that boto3 adds.
 _NO_MEMBERS: Final = frozenset({"__type", "ResponseMetadata"})
 #: Bound on the nesting of an unknown member, so that it can be compared, copied and written.
 _MAX_DEPTH: Final = 64
@@ -127,10 +127,10 @@ def from_dict(kind: Any, data: Mapping[str, object]) -> object:
 
 
 def refuse_surrogates(data: object) -> None:
-    """Check that all text in the data can be encoded, and so printed and written.
+    """Check that all text in the data can be encoded.
 
     Raises:
-        ValueError: if it has a lone surrogate, or is nested too deeply to tell.
+        ValueError: if it has a lone surrogate, or is nested too deeply to check.
     """
     try:
         json.dumps(data, ensure_ascii=False, skipkeys=True, default=_as_json).encode()
@@ -333,7 +333,7 @@ def _converter(*, strict: bool) -> Converter:
 
 
 def _check_items(data: Sequence[Any], kind: Any, read_item: StructureHook) -> None:
-    """Raise the first faults of a list; cattrs would collect all, however long the list is."""
+    """Raise the first faults of a list; cattrs would collect the faults of all its items."""
     found: list[tuple[int, Exception]] = []
     for index, item in enumerate(data):
         try:
@@ -354,7 +354,7 @@ def renamed(kind: type[Model]) -> dict[str, Any]:
 
 
 def _extra(data: Mapping[Any, Any], known: frozenset[str]) -> dict[str, JSONValue]:
-    """Return the members that are not known, without those that are no JSON values."""
+    """Return the unknown members whose values are JSON."""
     found: dict[str, JSONValue] = {}
     for name, value in data.items():
         if isinstance(name, str) and name not in known and value is not None:
@@ -434,9 +434,9 @@ def _read_metadata(data: Any, _: Any) -> ResponseMetadata | None:
 def _read_timestamp(data: Any, wanted: Any) -> Any:
     """Read a timestamp in any form that botocore reads, as UTC.
 
-    Forms that botocore guesses are refused: timestamps without a full date, with the names of
-    other time zones, or with the name of a day inside the text; numbers that are not JSON; and
-    booleans.
+    Forms whose meaning botocore guesses are refused: timestamps without a full date, with the names
+    of other time zones, or with the name of a day inside the text; booleans; and numbers that are
+    not JSON.
     """
     if isinstance(data, str):
         try:  # the form that the service sends

@@ -40,11 +40,11 @@ Output = TypeVar("Output")
 Model = TypeVar("Model")
 Item = TypeVar("Item")
 
-_UNRESERVED = "-._~"  # characters that a path or query need not escape, besides letters and digits
+_UNRESERVED = "-._~"  # characters other than letters and digits that a URL need not escape
 _NAMES_AND_ARNS = f"{ascii_letters}{digits}{_UNRESERVED}:".encode()
 _DECODER = json.JSONDecoder()
 _JSON = MappingProxyType({"content-type": "application/json"})
-#: The members that may hold an error's code and message; the first one found counts.
+#: The members that may hold an error's code and message; the first one found is used.
 _CODE_KEYS = ("code", "Code", "__type")
 _MESSAGE_KEYS = ("message", "Message")
 #: Bounds on the body of a response, in bytes. A connector has at most 32 subnets and security
@@ -344,7 +344,7 @@ class Operation(Generic[Output]):
         )
 
     def match(self, method: str, raw_path: str) -> dict[str, str] | None:
-        """Return the decoded labels of the path; `None` if it is of another operation."""
+        """Return the decoded labels of the path; `None` if the path is for another operation."""
         patterns, segments = self.uri.split("/"), raw_path.split("/")
         if method != self.method or len(segments) != len(patterns):
             return None
@@ -610,7 +610,7 @@ def _check_resource(data: Mapping[str, Any], identifier: str) -> None:
 
 
 def _parts(text: object) -> list[str]:
-    """Return the parts of a name or an ARN, without differences of case."""
+    """Return the parts of a name or an ARN in one case, for comparison."""
     if not isinstance(text, str):
         return []
     return [part.strip() for part in text.casefold().replace("/", ":").split(":")]
@@ -680,7 +680,7 @@ def _seconds(text: str | None) -> float | None:
 
 
 def _milliseconds(text: str | None) -> float | None:
-    """Return a header's delay of whole milliseconds in seconds."""
+    """Return a header's delay, in whole milliseconds, as seconds."""
     return int(text) / 1000 if text is not None and text.isdecimal() and len(text) < 10 else None
 
 

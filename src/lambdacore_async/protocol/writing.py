@@ -1,4 +1,4 @@
-"""JSON values from models and arguments, by cattrs; a value of the wrong type is explained."""
+"""Writes models and arguments as JSON values, with cattrs, and explains wrong types."""
 
 from __future__ import annotations
 

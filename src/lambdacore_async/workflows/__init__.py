@@ -9,18 +9,19 @@ from lambdacore_async.on_demand import names_of
 
 if TYPE_CHECKING:
     from lambdacore_async.protocol.raw import RawResponse
-    from lambdacore_async.workflows.cache import (
-        CachedConnectorChange,
+    from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
+    from lambdacore_async.workflows.cache.cache import (
         CachedNetworkConnector,
-        CacheStats,
         NetworkConnectorCache,
-        NetworkConnectorCaches,
     )
+    from lambdacore_async.workflows.cache.changes import CachedConnectorChange
+    from lambdacore_async.workflows.cache.stats import CacheStats
     from lambdacore_async.workflows.dependencies import Check, CheckStatus
     from lambdacore_async.workflows.diagnosis import Diagnosis
     from lambdacore_async.workflows.lookups import Failed, Found, Lookup, LookupReport, Lookups
     from lambdacore_async.workflows.pagination import Pager
     from lambdacore_async.workflows.provisioning import Drift, DriftValue, diff_network_connector
+    from lambdacore_async.workflows.sweeps import DaskClient, Sweep, WorkError
     from lambdacore_async.workflows.targets import MultiTargetRun, Target
     from lambdacore_async.workflows.users import (
         ConnectorInUseError,
@@ -46,13 +47,13 @@ else:
         __name__,
         {
             "lambdacore_async.protocol.raw": ("RawResponse",),
-            "lambdacore_async.workflows.cache": (
-                "CacheStats",
-                "CachedConnectorChange",
+            "lambdacore_async.workflows.cache.across": ("NetworkConnectorCaches",),
+            "lambdacore_async.workflows.cache.cache": (
                 "CachedNetworkConnector",
                 "NetworkConnectorCache",
-                "NetworkConnectorCaches",
             ),
+            "lambdacore_async.workflows.cache.changes": ("CachedConnectorChange",),
+            "lambdacore_async.workflows.cache.stats": ("CacheStats",),
             "lambdacore_async.workflows.diagnosis": ("Diagnosis",),
             "lambdacore_async.workflows.lookups": (
                 "Failed",
@@ -68,6 +69,7 @@ else:
                 "diff_network_connector",
             ),
             "lambdacore_async.workflows.dependencies": ("Check", "CheckStatus"),
+            "lambdacore_async.workflows.sweeps": ("DaskClient", "Sweep", "WorkError"),
             "lambdacore_async.workflows.targets": ("MultiTargetRun", "Target"),
             "lambdacore_async.workflows.users": (
                 "ConnectorInUseError",
@@ -105,6 +107,7 @@ __all__ = [
     "ConnectorUpdated",
     "ConnectorUser",
     "ConnectorUserKind",
+    "DaskClient",
     "Diagnosis",
     "Drift",
     "DriftValue",
@@ -119,10 +122,12 @@ __all__ = [
     "NetworkConnectorWatch",
     "Pager",
     "RawResponse",
+    "Sweep",
     "Target",
     "Wait",
     "WaiterError",
     "WaiterFailedError",
     "WaiterTimeoutError",
+    "WorkError",
     "diff_network_connector",
 ]

@@ -22,7 +22,7 @@ def check_count(parameter: str, value: object) -> None:
 
 
 def check_function(parameter: str, value: object) -> None:
-    """Check that a value is callable and not a coroutine function, which is never awaited.
+    """Check that a value is callable and not a coroutine function, which would not be awaited.
 
     Raises:
         ParameterError: if it is not.

@@ -55,11 +55,11 @@ class Check:
     name: str
     """What was checked, such as `state` or `subnets`."""
     status: CheckStatus
-    """`ok`, `wrong`, or `unknown` if the check could not be made or cannot decide."""
+    """`ok`, `wrong`, or `unknown` if the check failed or is inconclusive."""
     detail: str
-    """What was found, or why it could not be checked."""
+    """The finding, or the reason why the check failed."""
     next_step: str | None = None
-    """What to do or to look at next; `None` for nothing."""
+    """What to do or to look at next; `None` if nothing."""
 
 
 ClientFactory = Callable[[str], Any]
@@ -123,7 +123,7 @@ def check_dependencies(
 
 
 def unchecked(why: str, next_step: str | None = None) -> tuple[Check, ...]:
-    """Return the checks of this module as not made."""
+    """Return this module's checks as unknown, for one reason."""
     return tuple(Check(name, CheckStatus.UNKNOWN, why, next_step) for name in _NEEDS)
 
 
@@ -136,9 +136,7 @@ def _run(name: str, check: Callable[[], tuple[CheckStatus, str, str | None]]) ->
         detail = escaped(str(error), _MAX_DETAIL)
         if code.startswith(_MISSING):
             return Check(name, CheckStatus.WRONG, detail, "Use resources that exist in the region.")
-        return Check(
-            name, CheckStatus.UNKNOWN, f"could not look: {detail}", f"Allow {_NEEDS[name]}."
-        )
+        return Check(name, CheckStatus.UNKNOWN, f"not checked: {detail}", f"Allow {_NEEDS[name]}.")
 
 
 def _trust(iam: Any, role: str, connector_arn: str) -> tuple[CheckStatus, str, str | None]:
@@ -193,7 +191,7 @@ def _permissions(iam: Any, role: str) -> tuple[CheckStatus, str, str | None]:
     if missing:
         return CheckStatus.WRONG, f"no policy allows {' and '.join(missing)}", PERMISSIONS
     if any(_has_action(each, action) for each in denied for action in _ACTIONS):
-        return CheckStatus.UNKNOWN, "a policy denies some of what is needed", PERMISSIONS
+        return CheckStatus.UNKNOWN, "a policy denies some of the needed actions", PERMISSIONS
     return CheckStatus.OK, "policies allow ec2:CreateNetworkInterface and ec2:CreateTags", None
 
 
@@ -236,13 +234,13 @@ def _pages(iam: Any, operation: str, member: str, role: str) -> Iterator[Any]:
 
 
 def _statements(document: Any, effect: str) -> list[Mapping[str, Any]]:
-    """Return the statements of a policy that have an effect."""
+    """Return the statements of a policy with an effect: `Allow` or `Deny`."""
     listed = _as_list(document.get("Statement")) if is_object(document) else []
     return [each for each in listed if is_object(each) and each.get("Effect") == effect]
 
 
 def _has_action(statement: Mapping[str, Any], action: str) -> bool:
-    """Return whether a statement is about an action, which is in lower case."""
+    """Return whether a statement covers an action, given in lower case."""
     if "NotAction" in statement:
         return not _matches(statement["NotAction"], action)
     return _matches(statement.get("Action"), action)
@@ -253,7 +251,7 @@ def _matches(patterns: Any, action: str) -> bool:
 
 
 def _values_of(condition: Any, key: str) -> set[str]:
-    """Return the values that a condition of equality wants of a key, which is in lower case."""
+    """Return the values that an equality condition requires of a key, given in lower case."""
     return {
         str(value)
         for operator, wanted in condition.items()
@@ -265,7 +263,7 @@ def _values_of(condition: Any, key: str) -> set[str]:
 
 
 def _as_list(value: Any) -> list[Any]:
-    """Return a value of a policy as a list: policies may leave out the brackets of one value."""
+    """Return a value of a policy as a list; policies may omit the brackets around one value."""
     if value is None:
         return []
     return list(value) if is_array(value) else [value]

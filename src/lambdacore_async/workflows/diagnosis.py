@@ -1,4 +1,4 @@
-"""Diagnosis of a connector that is stuck or failed: what a person would check by hand."""
+"""Diagnosis of a connector that is stuck or failed, by the checks that people make by hand."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MANY_VERSIONS: Final = 80
 
 @frozen
 class Diagnosis:
-    """What was found about a connector."""
+    """The findings about a connector."""
 
     connector: NetworkConnector | None
     """The connector; `None` if it could not be read."""
@@ -102,12 +102,12 @@ def _explained(
 
 def _age(core: Core, connector: NetworkConnector) -> Check:
     if connector.last_modified is None:
-        return Check("age", CheckStatus.UNKNOWN, "the service tells no time of the last change")
+        return Check("age", CheckStatus.UNKNOWN, "the time of the last change is unknown")
     age = max(core.clock.now() - connector.last_modified, timedelta())
     detail = f"last changed {age.total_seconds() / 60:.0f} minutes ago"
     busy = connector.state == NetworkConnectorState.DELETING or is_busy(connector)
     if busy and age > _NORMAL:
-        return Check("age", CheckStatus.WRONG, f"at work for too long: {detail}", SLOW)
+        return Check("age", CheckStatus.WRONG, f"in progress for too long: {detail}", SLOW)
     return Check("age", CheckStatus.OK, detail)
 
 
@@ -135,20 +135,20 @@ async def _tags(core: Core, connector: NetworkConnector) -> tuple[Check, ...]:
 
 
 def _not_seen(name: str, error: LambdaCoreError, permission: str) -> Check:
-    return Check(name, CheckStatus.UNKNOWN, f"could not look: {error}", f"Allow {permission}.")
+    return Check(name, CheckStatus.UNKNOWN, f"not checked: {error}", f"Allow {permission}.")
 
 
 async def _dependencies(core: Core, connector: NetworkConnector) -> tuple[Check, ...]:
     settings = core.pipeline.settings
     url = settings.endpoint_url
     if url is not None and ".amazonaws." not in url:
-        return unchecked("could not look: the client has a custom endpoint, not AWS's")
+        return unchecked("not checked: the client's endpoint is not AWS's")
     arn = parse_arn(connector.arn)
     region = settings.region if arn is None else arn.region
     try:
         credentials = core.shared.credentials.current() or await core.shared.credentials.get()
     except LambdaCoreError as error:  # they expired meanwhile
-        return unchecked(f"could not look: {error}")
+        return unchecked(f"not checked: {error}")
     return await run_in_thread(
         lambda: check_dependencies(connector, lambda: botocore_clients(region, credentials))
     )

@@ -14,7 +14,7 @@ from collections.abc import (
 )
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
-from functools import cached_property, partial
+from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import unquote
 from warnings import warn
@@ -41,11 +41,8 @@ from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
 from lambdacore_async.workflows.arguments import check_count, check_function, check_wait
-from lambdacore_async.workflows.cache import (
-    NetworkConnectorCache,
-    NetworkConnectorCaches,
-    Picture,
-)
+from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
+from lambdacore_async.workflows.cache.cache import NetworkConnectorCache
 from lambdacore_async.workflows.diagnosis import Diagnosis, diagnose
 from lambdacore_async.workflows.lookups import Lookup, Lookups
 from lambdacore_async.workflows.pagination import Pager
@@ -60,9 +57,9 @@ from lambdacore_async.workflows.watching import NetworkConnectorWatch
 #: Concurrent lookups by default, if the client has as many connections.
 _CONCURRENCY: Final = 64
 _CONCURRENCY_PER_TARGET: Final = 10
-#: Seconds that a resumed wait lasts at least.
+#: Minimum seconds that a resumed wait lasts.
 _LEAST: Final = 30.0
-#: What a wait for a runtime waits for, by the operation that gets it.
+#: The kind of a wait for a runtime, by the operation that gets the resource.
 _RUNTIME_KINDS: Final = {
     operations.GET_RUNTIME_VERSION.name: "runtime_version_active",
     operations.GET_RUNTIME_ALIAS.name: "runtime_alias_active",
@@ -73,7 +70,7 @@ View = TypeVar("View")
 
 
 class Workflows:
-    """Creates the workflows of one view of a client, whose waiters and watches share pollers.
+    """Creates the workflows of one view of a client. Its waiters and watches share pollers.
 
     Args:
         core: makes the calls.
@@ -93,7 +90,7 @@ class Workflows:
         max_items: int | None,
         **arguments: object,
     ) -> Pager[Item]:
-        """Return a listing for a method of the client, whose caller a warning points to."""
+        """Return a listing for a method of the client; warnings point to that method's caller."""
         if max_items is not None:
             warn(
                 "max_items is deprecated and will be removed in 1.0: pass page_size for the size "
@@ -431,7 +428,7 @@ class Workflows:
         return Wait(wait, RuntimeWait[Model].until_active, facts, self._core.clock, resumed)
 
     def resume_wait(self, text: str, view: Callable[[str], Workflows]) -> Wait[Awaited | None]:
-        """Return a wait that goes on with that of a token; see `LambdaCoreClient.resume_wait`.
+        """Return a wait resumed from a token; see `LambdaCoreClient.resume_wait`.
 
         Args:
             text: the token.
@@ -446,7 +443,7 @@ class Workflows:
         return view(token.region).wait_of(token)
 
     def wait_of(self, token: WaitToken) -> Wait[Awaited | None]:
-        """Return a wait that goes on with that of a token, of at least 30 seconds."""
+        """Return a wait resumed from a token, which lasts at least 30 seconds."""
         left = (token.deadline - self._core.clock.now()).total_seconds()
         arguments = (max(left, _LEAST), token.poll_interval, None, token)
         identifier, *others = token.names
@@ -487,7 +484,7 @@ class Workflows:
         poll_interval: float | timedelta,
         version: int | None = None,
     ) -> Callable[[datetime], WaitToken]:
-        """Return a function that returns the facts of a wait that begins at a time."""
+        """Return a function that returns the facts of a wait by the time at which it begins."""
         core = self._core
         connector = resource if isinstance(resource, NetworkConnector) else None
         named = resource.arn if isinstance(resource, NetworkConnector) else resource
@@ -548,15 +545,12 @@ class Workflows:
         """Return a watch of all connectors."""
         return NetworkConnectorWatch(self._poller(self._core.pipeline), snapshot, poll_interval)
 
-    @cached_property
-    def _picture(self) -> Picture:
-        return Picture(self._core, self._poller(self._core.pipeline))
-
     def cache(
         self, max_age: float | timedelta, stale_if_error: float | timedelta | None
     ) -> NetworkConnectorCache:
         """Return a cache of all connectors."""
-        return NetworkConnectorCache(self._picture, max_age, stale_if_error)
+        poller = partial(self._poller, self._core.pipeline)
+        return NetworkConnectorCache(self._core, poller, max_age, stale_if_error)
 
     @staticmethod
     def caches(
@@ -581,20 +575,29 @@ class Workflows:
             try:
                 pipeline = await self._core.pipeline_of(arn, operations.GET_NETWORK_CONNECTOR.name)
             except ParameterError:
-                if arn is connector:  # a connector that an emulator returned may have any ARN
+                if arn is connector:  # the ARN of an emulator's connector may name any region
                     raise
         return self._poller(pipeline)
 
     def _poller(self, pipeline: Pipeline) -> Poller:
-        if pipeline not in self._pollers:
-            call = partial(pipeline.call, outlasts_throttling=True)
-            shared = pipeline.shared
-            self._pollers[pipeline] = Poller(
-                lambda identifier: call(
-                    operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}
-                ),
-                Pager(call, operations.LIST_NETWORK_CONNECTORS, {}, page_size=100),
-                shared.clock,
-                phase=3600 * shared.jitter(),  # so that clients do not poll simultaneously
-            )
-        return self._pollers[pipeline]
+        """Return the poller of a pipeline, shared with all views that make calls alike."""
+        poller = self._pollers.get(pipeline)
+        if poller is None:
+            options, shared = self._core.options, pipeline.shared
+            own = pipeline is self._core.pipeline  # whose region may not be resolved yet
+            region = options.region if own else pipeline.settings.region
+            key = (region, options.timeout, options.retry_mode, options.max_attempts)
+            known = shared.pollers.get(key)
+            poller = known if isinstance(known, Poller) else _poller_of_calls(pipeline)
+            self._pollers[pipeline] = shared.pollers[key] = poller
+        return poller
+
+
+def _poller_of_calls(pipeline: Pipeline) -> Poller:
+    call = partial(pipeline.call, outlasts_throttling=True)
+    return Poller(
+        lambda identifier: call(operations.GET_NETWORK_CONNECTOR, {"identifier": identifier}),
+        Pager(call, operations.LIST_NETWORK_CONNECTORS, {}, page_size=100),
+        pipeline.shared.clock,
+        phase=3600 * pipeline.shared.jitter(),  # so that clients do not poll simultaneously
+    )

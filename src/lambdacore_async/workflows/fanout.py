@@ -1,7 +1,7 @@
 """Fan-out: concurrent workers that pass results to consumers through a bounded queue.
 
-Workers wait while the queue is full. So memory use depends on the concurrency, not on the number of
-results, and a slow consumer slows the workers down.
+Workers wait while the queue is full. Memory use therefore depends on the concurrency, not on the
+number of results, and a slow consumer slows down the workers.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _RESULTS_PER_WORKER: Final = 3
 class FanOut(Generic[Result]):
     """Runs workers until all of them end or the run is stopped.
 
-    A run starts with as many workers as the service has proved to take, which the client remembers
-    for each account and region, and with 12 otherwise. Every third result adds one, so the workers
-    grow by a third in each round trip. That is a compromise. When a bucket is empty, the service
-    throttles whatever is sent within the next round trip, and fast growth sends more of it. With 12
-    workers, a service that allows 15 requests a second, and as many at once, throttles less than a
-    tenth of the requests of a run of 300. Without a limit, the first 50 lookups of a client take
-    two to three times as long as if all were sent at once, and the next 50 no longer than that.
-    Once there is a limit, the rate limiter spaces the requests, and the number of workers matters
-    little.
+    A run starts with 12 workers, or with as many as the service has served requests at once, which
+    the client remembers for each account and region. Every third result adds a worker, so their
+    number grows by a third in each round trip. This is a compromise. When a bucket is empty, the
+    service throttles all requests of the next round trip, and faster growth sends more of them.
+    With 12 workers, a service that allows 15 requests per second with a burst of 15 throttles less
+    than a tenth of the requests of a run of 300. Without a limit, the first 50 lookups of a client
+    take two to three times as long as if all were sent at once, and the next 50 take no longer than
+    that. Once there is a limit, the rate limiter spaces the requests, and the number of workers
+    matters little.
 
     A worker is an async generator of results. If one raises an exception, the others continue, and
     `next` raises the exception after the last result. Workers that share an input check `error`
@@ -43,8 +43,8 @@ class FanOut(Generic[Result]):
         capacity: the number of results in the queue at which workers begin to wait, at least 1.
             Each worker may add one more.
         background: a coroutine function that runs until the run is stopped.
-        observe: returns a context manager in which the workers run. Its context variables reach
-            them, and not the caller.
+        observe: returns a context manager in which the workers run. Its context variables reach the
+            workers, not the caller.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class FanOut(Generic[Result]):
                         await self._has_room.wait()
                     if self._started < self._workers:
                         self._results_made += 1
-                        if self._results_made == 1:  # only now, the client knows the region
+                        if self._results_made == 1:  # only now does the client know the region
                             self._start_workers(self._first_workers())
                         if self._results_made % _RESULTS_PER_WORKER == 0:
                             self._start_workers(self._started + 1)

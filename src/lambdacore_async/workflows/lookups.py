@@ -58,7 +58,7 @@ class Found:
     identifier: str
     """The identifier that was looked up."""
     connector: NetworkConnector
-    """The connector that it names."""
+    """The connector."""
 
 
 @frozen
@@ -102,8 +102,8 @@ class Lookups:
 
     Leaving the context cancels the lookups in progress. Iterate over a run or call `report()`, not
     both: each result goes to one consumer. A duplicate identifier is looked up once and yields one
-    result. In a collection, every duplicate is recognised. Other inputs are not kept in memory:
-    a duplicate is recognised if it comes within 32,768 distinct identifiers.
+    result. In a collection, every duplicate is recognised. In other inputs, which are not kept in
+    memory, a duplicate is recognised within 32,768 distinct identifiers.
 
     Args:
         get: gets one connector.
@@ -115,8 +115,8 @@ class Lookups:
             finished by then fail with `TransportTimeoutError`, and the run reads no more of an
             asynchronous input.
         clock: times the deadline.
-        is_elsewhere: returns whether an identifier is looked up in a region other than the
-            client's, which may refuse credentials that are valid in the client's.
+        is_elsewhere: returns whether an identifier is looked up outside the client's region.
+            Another region may refuse credentials that are valid in the client's.
         fail_fast: whether an error that affects every lookup, such as missing or refused
             credentials, ends the run. Otherwise each remaining lookup fails with it, unsent.
         first_workers: returns the number of concurrent lookups to start with; see `FanOut`.
@@ -210,15 +210,15 @@ class Lookups:
             Exception: if reading the input raised it, or because of a defect.
         """
         if self._reported:
-            raise RuntimeError("report() has the results of this run; iterate over another run")
+            raise RuntimeError("report() consumes this run; start another run to iterate")
         self._iterated = self._iterated or self._fan_out.running
         return (await self._fan_out.next())[1]
 
     async def report(self, on_result: Callable[[Lookup], object] | None = None) -> LookupReport:
         """Finish the run and return all results, in the order of the input.
 
-        Call this once, and do not iterate over the same run. Outside `async with`, it enters the
-        run and leaves it.
+        Call this once, and do not iterate over the same run. Outside `async with`, this method
+        enters and leaves the run.
 
         Args:
             on_result: a plain function, called with each `Found` or `Failed` as it completes, for
@@ -357,7 +357,7 @@ async def _distinct_async(
                 yield position, identifier
                 position += 1
     finally:
-        # An iterator that the caller passed in is the caller's to close.
+        # The caller closes an iterator that it passed in.
         if iterator is not identifiers and isinstance(iterator, AsyncGenerator):
             await iterator.aclose()
 

@@ -18,18 +18,18 @@ Item = TypeVar("Item")
 
 #: A repeated token is recognised within at least this many pages.
 _TOKEN_WINDOW: Final = 32_768
-#: The most items that the API lets a page have.
+#: The maximum number of items on a page of the API.
 LARGEST_PAGE: Final = 100
 
 
 class Pager(Generic[Item]):
     """A listing: iterate over its items, or over its pages with `by_page`.
 
-    Each iteration starts a new listing. It requests the first page when the first item or page is
-    wanted, and every other page once the previous one is consumed, or earlier with `prefetch`.
+    Each iteration starts a new listing. It requests the first page for the first item or page, and
+    each later page once the previous one is consumed, or earlier with `prefetch`.
 
-    With a limit, no page asks for more items than are left, and nothing is requested once the limit
-    is reached. So the token of the last page resumes the listing at the item after the limit.
+    With a limit, no request asks for more items than are left, and there is none once the limit is
+    reached. The token of the last page therefore resumes the listing at the item after the limit.
 
     Args:
         call: calls the operation.
@@ -90,10 +90,10 @@ class Pager(Generic[Item]):
                     yield item
 
     def by_page(self, continuation_token: str | None = None) -> AsyncGenerator[Page[Item]]:
-        """Iterate over pages, until they have as many items as the limit allows.
+        """Iterate over pages, up to the limit of items.
 
-        If the service returns more items than it was asked for, the page that reaches the limit is
-        cut, and has no token, because a token would skip the items that were cut off.
+        If the service returns more items than requested, the page that reaches the limit is cut and
+        has no token, because a token would skip the items that were cut off.
 
         Args:
             continuation_token: the `next_token` of an earlier page, to resume after that page. It
@@ -101,10 +101,8 @@ class Pager(Generic[Item]):
 
         Raises:
             ParameterError: if the token is not a string.
-
-        Raises (on iteration):
-            LambdaCoreError: if a call failed.
-            ResponseError: if the service repeated a token.
+            LambdaCoreError: on iteration, if a call failed.
+            ResponseError: on iteration, if the service repeated a token.
         """
         if not isinstance(continuation_token, str | None):
             raise ParameterError(
@@ -135,7 +133,7 @@ class Pager(Generic[Item]):
         finally:
             if fetching is not None:
                 fetching.cancel()
-                # Nothing needs the page, but the request must end before the iteration does.
+                # The page is not needed, but the request must end before the iteration does.
                 await asyncio.gather(fetching, return_exceptions=True)
 
     async def _fetch(self, token: str | None, left: int | None) -> Page[Item]:

@@ -1,7 +1,7 @@
 """Polling, shared by the waiters and watches of one client in one region.
 
 Polls happen in rounds, at moments on a grid that all callers share. A round for few callers gets
-each connector by itself. A round for many callers lists all connectors, 50 per call, but abandons
+each connector separately. A round for many callers lists all connectors, 50 per call, but abandons
 the listing if it takes more calls than it saves.
 """
 
@@ -31,14 +31,14 @@ Listing: TypeAlias = Sequence[NetworkConnectorSummary] | Exception
 
 Value = TypeVar("Value")
 
-#: The minimum seconds until the next round, so that rounding never makes it the current moment.
+#: The minimum seconds until the next round, so that rounding never gives the current moment.
 _RESOLUTION: Final = 1e-6
 
 #: The assumed number of calls per listing before the first one.
 _ASSUMED_PAGES: Final = 2
 
-#: Limits of a listing, above what any real account needs: they allow 50,000 connectors by pages
-#: and over 40,000 by bytes of memory.
+#: Limits of a listing, above the needs of any real account: the pages hold 50,000 connectors, and
+#: the memory over 40,000.
 _MAX_PAGES: Final = 1000
 _MAX_BYTES: Final = 40 * 1024 * 1024
 #: The approximate bytes that a connector takes in memory, without its text.
@@ -49,8 +49,8 @@ class Poller:
     """Polls connectors in rounds, each shared by all callers that wait for it.
 
     Args:
-        get: gets a connector. It retries passing failures.
-        listing: lists all connectors. It retries passing failures.
+        get: gets a connector. It retries transient failures.
+        listing: lists all connectors. It retries transient failures.
         clock: tells the time.
         phase: seconds to shift the grid of rounds by, so that clients do not poll simultaneously.
     """
@@ -187,7 +187,7 @@ class Poller:
 
 
 def _copy_error(observation: Value) -> Value:
-    """Return a copy of an error, because raising an error changes it; return the rest as it is."""
+    """Return a copy of an error, because raising it changes it; return other values unchanged."""
     return copy.copy(observation) if isinstance(observation, LambdaCoreError) else observation
 
 

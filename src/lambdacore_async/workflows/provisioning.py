@@ -1,8 +1,8 @@
 """Provisioning: calls that bring a connector to a desired state and wait until it is reached.
 
-Each call reads the connector, acts and waits. If the service refuses because another caller changes
-the same connector, the call waits and reads it again. It keeps no state: a call that is repeated
-after a cancellation, or made concurrently, continues from the connector's current state.
+Each call reads the connector, acts and waits. If the service refuses because another caller is
+changing the same connector, the call waits and reads it again. Calls keep no state: a call that is
+repeated after a cancellation, or made concurrently, continues from the connector's current state.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ from lambdacore_async.workflows.waiters import (
 DriftValue: TypeAlias = (
     str | tuple[str, ...] | ElasticIpConfiguration | NetworkConnectorConfiguration | None
 )
-"""The actual or the wanted value of a member."""
+"""The actual or the desired value of a member."""
 
 Output = TypeVar("Output")
 
-#: Maximum seconds that IAM is given to propagate a new role, and seconds between two attempts.
+#: Maximum seconds to wait while IAM propagates a new role, and seconds between two attempts.
 _ROLE_PROPAGATION: Final = 120.0
 _ROLE_RETRY_INTERVAL: Final = 2.0
-#: The service's errors if it cannot assume a role, or the role lacks permissions. IAM may yet have
-#: to propagate the role, then its policy.
+#: The service's errors if it cannot assume a role, or the role lacks permissions. IAM may still be
+#: propagating the role, and then its policy.
 _ROLE_ERROR: Final = re.compile(
     "unable to assume|cannot be assumed|invalid ConnectorOperatorRole permissions"
     "|unauthorized operation while calling EC2",
@@ -91,14 +91,14 @@ def diff_network_connector(
 ) -> tuple[Drift, ...]:
     """Return the differences between a connector and its desired state.
 
-    Lists are compared as sets. A desired value of `None` stands for any value; an empty list stands
-    for an empty list.
+    Lists are compared as sets. A desired value of `None` matches any value; an empty list matches
+    only an empty list.
 
     Args:
         connector: the connector, as `get_network_connector` returns it.
         configuration: the desired configuration.
         operator_role: the ARN of the desired role.
-        tags: the desired tags, compared with `current_tags`. Tags with other keys are no drift.
+        tags: the desired tags, compared with `current_tags`. Tags with other keys are ignored.
         current_tags: the connector's tags, as `list_tags` returns them; `None` for no tags.
 
     Returns:
@@ -188,7 +188,7 @@ class Wanted:
     def changes(
         self, connector: NetworkConnector, drifts: tuple[Drift, ...]
     ) -> tuple[NetworkConnectorConfiguration | None, str | None]:
-        """Return the configuration and the role of an update that ends the drifts.
+        """Return the configuration and the role of an update that removes the drifts.
 
         Each is `None` if it has not drifted. An update replaces the whole configuration, so members
         with no desired value keep the connector's value.
@@ -283,7 +283,7 @@ class Provisioning:
                     await self._tag(connector, wanted.tags or {})
                     has_tags = True
             except (ResourceConflictException, ResourceNotFoundException) as error:
-                reason = error  # another caller changes the connector, or just did
+                reason = error  # another caller is changing the connector, or just did
             if connector is not None and _is_idle(connector) and not wanted.drifts(connector):
                 if has_tags:
                     return connector
@@ -348,7 +348,7 @@ class Provisioning:
             except ResourceConflictException as error:
                 connector = await self._find(identifier)
                 if connector is not None and connector.state == NetworkConnectorState.DELETING:
-                    return connector  # another caller deletes it
+                    return connector  # another caller is deleting it
                 idle = connector is not None and not is_busy(connector)
                 if idle and was_idle:  # the first time, work may have ended between the calls
                     raise
@@ -379,7 +379,7 @@ class Provisioning:
             return None
 
     async def _while_role_propagates(self, attempt: Callable[[], Awaitable[Output]]) -> Output:
-        """Retry an attempt for two minutes at most while the service cannot assume its role."""
+        """Retry an attempt for at most two minutes while the service cannot assume its role."""
         end = min(self._clock.monotonic() + _ROLE_PROPAGATION, self._deadline)
         while True:
             try:

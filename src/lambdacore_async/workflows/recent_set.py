@@ -6,7 +6,7 @@ from collections.abc import Hashable
 
 
 class RecentSet:
-    """A set that forgets the values added longest ago.
+    """A set that forgets the oldest values.
 
     Args:
         size: the minimum number of values to remember. The set holds at most twice as many.
@@ -18,7 +18,7 @@ class RecentSet:
         self._older: set[Hashable] = set()
 
     def add(self, value: Hashable) -> bool:
-        """Add a value, and return whether it is new to the set."""
+        """Add a value, and return whether it was missing from the set."""
         if value in self._recent or value in self._older:
             return False
         if len(self._recent) >= self._size:

@@ -20,11 +20,10 @@ Result = TypeVar("Result")
 
 @frozen
 class Target:
-    """A region, and credentials of an account.
+    """A region and an account's credentials, for runs over many of them.
 
     Raises:
-        ParameterError: if the region is not a valid region name, or the credentials have a wrong
-            type.
+        ParameterError: if the region's name is not valid, or the credentials have a wrong type.
         CredentialsError: if the keys cannot be used.
     """
 

@@ -1,8 +1,8 @@
 """Users of a connector: the MicroVMs, MicroVM images and Web Functions that name it.
 
-Only these services know their connectors, so finding the users of one takes a call for each of
-their resources. The paths and members are those of the models of Lambda MicroVMs (2025-09-09) and
-Lambda Web Functions (2025-03-07).
+Only these services know which connectors they use, so finding the users of one takes a call per
+resource. The paths and members are those of the models of Lambda MicroVMs (2025-09-09) and Lambda
+Web Functions (2025-03-07).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Send: TypeAlias = Callable[..., Awaitable[RawResponse]]
 _MICROVMS: Final = "/2025-09-09/microvms"
 _IMAGES: Final = "/2025-09-09/microvm-images"
 _WEB_FUNCTIONS: Final = "/2025-03-07/web-functions"
-#: States of resources that use no connector any more.
+#: States of resources that no longer use a connector.
 _ENDED: Final = frozenset({"TERMINATED", "DELETED"})
 _CONCURRENCY: Final = 16
 _MAX_PAGES: Final = 1000
@@ -52,7 +52,7 @@ class ConnectorUser:
     version: str | None
     """The version of an image, or the revision of a Web Function; `None` for a MicroVM."""
     reference: str
-    """How the resource names the connector, such as by an ARN with a version."""
+    """The reference to the connector, such as an ARN with a version."""
 
     def __str__(self) -> str:
         version = "" if self.version is None else f", version {self.version}"
@@ -86,7 +86,7 @@ async def find_users(send: Send, connector: NetworkConnector) -> tuple[Connector
 
 
 async def _gather(*parts: Coroutine[Any, Any, list[ConnectorUser]]) -> list[ConnectorUser]:
-    """Return the users that concurrent coroutines find; end all of them if one fails."""
+    """Return the users that concurrent coroutines find; cancel all of them if one fails."""
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         return [user for found in await asyncio.gather(*tasks) for user in found]
@@ -186,7 +186,7 @@ class _Search:
 
         try:
             resources = [resource async for resource in listed]
-        except ResourceNotFoundException as error:  # callers would take it for the connector
+        except ResourceNotFoundException as error:  # callers would attribute it to the connector
             raise _unreadable(f"the listing is not found: {error.message}", 404) from error
         return await _gather(*[find(resource) for resource in resources])
 

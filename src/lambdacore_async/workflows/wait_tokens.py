@@ -1,4 +1,4 @@
-"""Waits that outlive a process: `Wait`, and the token with which another one goes on."""
+"""Waits that outlive a process: `Wait`, and the token that resumes one elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Output_co = TypeVar("Output_co", covariant=True)
 _VERSION: Final = 1
 #: Maximum characters of a token. A connector with 16 subnets takes less than 2,000.
 _MAX_SIZE: Final = 16 * 1024
-#: What tokens can wait for, and how many names identify the resource.
+#: The kinds of waits in tokens, and the number of names that identify the resource.
 KINDS: Final = {
     "network_connector_active": 1,
     "network_connector_updated": 1,
@@ -34,15 +34,15 @@ KINDS: Final = {
 
 
 class Resumable(Protocol):
-    """What a wait shares with the process that goes on with it."""
+    """The part of a wait that its token saves and restores."""
 
     @property
     def seen_id(self) -> str | None:
-        """The connector's ID that a poll has seen."""
+        """The connector's ID as seen by a poll."""
         ...
 
     def resume(self, seen_id: str | None, age: float, *, exists: bool) -> None:
-        """Go on with a wait of another process."""
+        """Resume a wait of another process."""
 
 
 Waiting = TypeVar("Waiting", bound=Resumable)
@@ -85,14 +85,14 @@ class Wait(Coroutine[Any, Any, Output_co]):
         return await until(waiting)
 
     def token(self) -> str:
-        """Return a token, with which `client.resume_wait` goes on in another process.
+        """Return a token, from which `client.resume_wait` resumes the wait in another process.
 
-        It is JSON of at most 16 KiB, and holds no secret: what is waited for, the resource, what
-        was known of it at the start, the region, and the time at which the wait ends. Before the
-        wait is awaited, its timeout starts now.
+        The token is JSON of at most 16 KiB without secrets: the awaited state, the resource and its
+        description at the start, the region, and the deadline. If the wait is not awaited yet, its
+        timeout starts now.
 
         Raises:
-            ParameterError: if the wait is for a connector with a longer description.
+            ParameterError: if the connector's description does not fit.
         """
         facts = self._resumed or self._facts(self._began or self._clock.now())
         if self._waiting is not None:
@@ -108,11 +108,11 @@ class Wait(Coroutine[Any, Any, Output_co]):
         return self._started().__await__()
 
     def send(self, value: Any) -> Any:
-        """Run the wait until it waits for something."""
+        """Run the wait until it suspends."""
         return self._started().send(value)
 
     def throw(self, *error: Any) -> Any:
-        """Raise an error, such as a cancellation, where the wait waits."""
+        """Raise an error, such as a cancellation, where the wait is suspended."""
         return self._started().throw(*error)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class WaitToken:
     """The facts of a wait.
 
     Attributes:
-        kind: what is waited for, a key of `KINDS`.
+        kind: the kind of wait, a key of `KINDS`.
         names: the names that identify the resource.
         began: when the wait began.
         deadline: when it ends.
@@ -199,11 +199,11 @@ class WaitToken:
             version: object = facts["lambdacore_wait"]
         except (ValueError, TypeError, KeyError, RecursionError):
             raise ParameterError(
-                "token", "is not the token of a wait, or it is damaged; wait for the resource again"
+                "token", "is damaged or not a wait token; wait for the resource again"
             ) from None
         if version != _VERSION:
             raise ParameterError(
-                "token", f"is of another version than {_VERSION}; wait for the resource again"
+                "token", f"has a version other than {_VERSION}; wait for the resource again"
             )
         try:
             return cls._read(facts)

@@ -38,8 +38,8 @@ Output = TypeVar("Output")
 #: Seconds between the first two polls. Each interval is twice the previous one.
 _FIRST_INTERVAL: Final = 1.0
 
-#: Maximum seconds until the next poll after one that may lag behind, so that a wait sees 20 polls
-#: miss a resource before it concludes that there is none.
+#: Maximum seconds until the next poll after one that may lag behind, so that 20 polls miss a
+#: resource before a wait concludes that it does not exist.
 _LAG_INTERVAL: Final = 3.0
 
 #: States from which a connector never becomes active.
@@ -59,8 +59,8 @@ class WaiterError(LambdaCoreError):
     """A wait ended before the resource reached the wanted state."""
 
     last: Awaited | None
-    """The resource as last seen; `None` if no poll succeeded. If only a listing showed a connector,
-    it has no configuration."""
+    """The resource as last seen; `None` if no poll succeeded. A connector that only a listing
+    showed has no configuration."""
 
     def __init__(
         self, message: str, *, last: Awaited | None = None, operation: str | None = None
@@ -170,11 +170,11 @@ class _Wait(Generic[Resource]):
         self._last_error: LambdaCoreError | None = None
 
     def _see(self, identifier: str) -> None:
-        """Record the ID of the resource that is waited for."""
+        """Record the ID of the awaited resource."""
         self.seen_id = identifier
 
     def resume(self, seen_id: str | None, age: float, *, exists: bool) -> None:
-        """Go on with a wait of another process.
+        """Resume a wait of another process.
 
         Args:
             seen_id: the connector's ID that the other process saw.
@@ -185,7 +185,7 @@ class _Wait(Generic[Resource]):
         self._end_of_lag -= min(max(age, 0.0), LAG)
 
     async def _within_timeout(self, waiting: Coroutine[None, None, Output]) -> Output:
-        """Await a coroutine for `timeout` seconds of the clock at most.
+        """Await a coroutine for at most `timeout` seconds of the clock.
 
         Raises:
             WaiterTimeoutError: if it takes longer.
@@ -249,10 +249,10 @@ class _Wait(Generic[Resource]):
 
 @frozen
 class Update:
-    """The facts that identify an update; without any of them, it stands for any update.
+    """The facts that identify an update; without facts, it matches any update.
 
     Attributes:
-        version: the version that the update made, or the connector's version if it made none.
+        version: the version that the update created, or the connector's version if it created none.
         operator_role: the connector's role after the update.
         began: when the update began.
         configuration: the connector's configuration after the update.
@@ -264,10 +264,10 @@ class Update:
     configuration: NetworkConnectorConfiguration | None = None
 
     def is_shown_by(self, connector: NetworkConnector) -> bool:
-        """Return whether the connector is in the state that the update makes.
+        """Return whether the connector shows the outcome of the update.
 
-        A version has one configuration, but an update of the role alone may make no version. A
-        service that tells no version tells when it modified the configuration.
+        A version has one configuration, but an update of the role alone may create no version. A
+        response without a version has the time at which the configuration was modified.
         """
         if not _may_equal(self.operator_role, connector.operator_role):
             return False
@@ -284,7 +284,7 @@ class Update:
         return bool(self.began and connector.last_modified and connector.last_modified < self.began)
 
     def made(self, version: NetworkConnector) -> bool:
-        """Return whether this update made a version that has the update's number."""
+        """Return whether this update created the version with the update's number."""
         return _may_equal(self.operator_role, version.operator_role) and not self.follows(version)
 
     def precedes(self, connector: NetworkConnector) -> bool:
@@ -359,7 +359,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
         """
         given = self._given
         accepted = accepted or (given is not None and given.state == NetworkConnectorState.DELETING)
-        # A read that lags behind a creation also answers "not found".
+        # A read that lags behind a creation also fails with "not found".
         needed, self._exists = 1 + self._exists, False
         await self._within_timeout(self._until_deleted(needed, accepted=accepted))
 
@@ -378,7 +378,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
 
     async def _until_updated(self, update: Update) -> NetworkConnector:
         was_busy = was_done = False
-        # A service that tells no version may show the new configuration before it shows the work.
+        # Without versions, reads may show the new configuration before the update in progress.
         twice = update.version is None and _is_updating(self._given)
         while True:
             # A listing does not show the status of an update.
@@ -403,12 +403,12 @@ class ConnectorWait(_Wait[NetworkConnector]):
     ) -> bool:
         """Return whether the update is done, if no update is in progress.
 
-        The connector may show an earlier or a later update. The version that the update made shows
-        this one.
+        The connector may show an earlier or a later update. The version that the update created
+        shows this update.
 
         Args:
             connector: the last observation.
-            update: the update that is waited for.
+            update: the awaited update.
             past_lag: whether reads can no longer show a state from before the update.
             was_busy: whether this wait saw an update in progress.
 
@@ -480,11 +480,10 @@ class ConnectorWait(_Wait[NetworkConnector]):
         """Poll the connector at the next round.
 
         Args:
-            final: the states that end the wait. A connector that a listing shows in one of them is
-                read in full.
+            final: the states that end the wait, in which a listed connector is read in full.
 
         Returns:
-            The connector; `None` if the poll failed for a passing reason, or if a listing shows
+            The connector; `None` if the poll failed for a transient reason, or if a listing shows
             that reading the connector in full is not necessary.
         """
         observation = await self._poller.poll(self._identifier, self._next_interval())
@@ -514,7 +513,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
         return await self._get(self._identifier)
 
     async def _get(self, identifier: str) -> NetworkConnector | None:
-        """Get the connector; return `None` if that failed for a passing reason."""
+        """Get the connector; return `None` if that failed for a transient reason."""
         try:
             connector = await self._poller.get(identifier)
         except LambdaCoreError as error:
@@ -540,7 +539,7 @@ class RuntimeWait(_Wait[Model]):
     """One wait for a version or an alias of a runtime.
 
     Args:
-        get: gets the resource. It retries passing failures.
+        get: gets the resource. It retries transient failures.
         operation: the name of the API operation.
         poller: schedules the polls.
         timeout: seconds to wait, more than 0.
@@ -598,7 +597,7 @@ class RuntimeWait(_Wait[Model]):
 def normalised(
     value: NetworkConnectorConfiguration | ElasticIpConfiguration | tuple[str, ...] | str | None,
 ) -> object:
-    """Return a form of a member's value that is equal for equal meanings.
+    """Return a normal form of a member's value, to compare meanings.
 
     Lists become sets. `None` stands for an empty list, and for no elastic IP addresses.
     """
@@ -612,7 +611,7 @@ def normalised(
 
 
 def is_busy(connector: NetworkConnector) -> bool:
-    """Return whether the service is working on the connector, and so refuses other changes."""
+    """Return whether the service is working on the connector, so that it refuses other changes."""
     return connector.state == NetworkConnectorState.PENDING or _is_updating(connector)
 
 

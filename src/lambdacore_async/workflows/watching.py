@@ -47,7 +47,7 @@ class ConnectorStateChanged(Generic[Connector]):
 
 @frozen
 class ConnectorUpdated(Generic[Connector]):
-    """A connector that changed but stayed in the same state: it has a new version."""
+    """A connector that changed but stayed in the same state, such as after an update."""
 
     before: Connector
     """The connector as last seen before the change."""
@@ -81,7 +81,7 @@ def change_between(
     | ConnectorDeleted[Connector]
     | None
 ):
-    """Return the change of a connector; `None` for no connector stands for one that is gone."""
+    """Return the change between two observations of a connector; `None` means that it is gone."""
     if after is None:
         return None if before is None else ConnectorDeleted(before)
     if before is None:
@@ -95,10 +95,10 @@ class NetworkConnectorWatch:
     """An endless stream of changes: use it in `async with`, and iterate over it inside.
 
     The watch polls only when the consumer wants a change and none is left, so changes never pile up
-    for a slow consumer. A poll that fails for a passing reason is repeated in the next round.
+    for a slow consumer. A poll that fails for a transient reason is repeated in the next round.
 
     If a listing lacks a connector, the watch gets that connector to check whether it was deleted,
-    because connectors can move between pages during a listing. These checks delay no other change.
+    because connectors can move between pages during a listing. Checks do not delay other changes.
 
     Args:
         poller: polls.
@@ -163,7 +163,7 @@ class NetworkConnectorWatch:
         """Wait for the next change, and return it.
 
         Raises:
-            LambdaCoreError: if the connectors cannot be listed, for a lasting reason.
+            LambdaCoreError: if the connectors cannot be listed, for a reason that is not transient.
             RuntimeError: if the watch is not entered, or it is left.
         """
         while True:
@@ -181,7 +181,7 @@ class NetworkConnectorWatch:
     def _apply(
         self, identifier: str, connector: NetworkConnectorSummary | None
     ) -> ConnectorChange | None:
-        """Apply a change to the snapshot, and return it; `None` if another consumer has it."""
+        """Apply a change to the snapshot, and return it; `None` if another consumer took it."""
         before = self._known.pop(identifier, None)
         if connector is not None:
             self._known[identifier] = connector
@@ -233,7 +233,7 @@ class NetworkConnectorWatch:
                     self._changed[identifier] = None
             elif not isinstance(error, LambdaCoreError) or _is_denied(error):
                 self._error = error
-            # Any other error concerns this connector alone: check it again after the next listing.
+            # Other errors concern this connector alone: check it after the next listing.
 
     def _record_listing(self, task: asyncio.Task[Sequence[NetworkConnectorSummary]]) -> None:
         error = task.exception()

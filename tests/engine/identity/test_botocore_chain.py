@@ -232,9 +232,7 @@ async def test_the_error_of_a_missing_login_names_the_command_to_run(
     find = DefaultChain(environ, AiohttpTransport, FakeClock(), profile, region=region)
     with pytest.raises(CredentialsError) as caught:
         await find()
-    assert str(caught.value).endswith(
-        f": there is no valid login; run `aws sso login --profile {login}`"
-    )
+    assert str(caught.value).endswith(f": no valid login; run `aws sso login --profile {login}`")
 
 
 @pytest.mark.parametrize(
@@ -256,7 +254,7 @@ async def test_the_error_of_an_expired_login_names_the_command_to_run(
     botocore(judge.error(kind, error_msg="ended", provider="sso"))
     environ = files("[profile dev]\nrole_arn = x\nsource_profile = dev\n")
     assert await failure(environ, "dev") == (
-        f"role_arn of profile 'dev': there is no valid login; run `{command} --profile dev`"
+        f"role_arn of profile 'dev': no valid login; run `{command} --profile dev`"
     )
 
 

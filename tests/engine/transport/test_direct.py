@@ -168,7 +168,7 @@ def tls(request: pytest.FixtureRequest) -> ssl.SSLContext | None:
 
 
 async def reply(transport: AiohttpTransport, endpoint: Endpoint, body: bytes | None = None) -> str:
-    """Send a request and return the body of the response, which tells the scripts apart."""
+    """Send a request and return the body of the response, which identifies the script."""
     request = Request("POST", "/", {"host": endpoint.host}, body)
     return (await transport.send(endpoint, request, Timeout())).body.decode()
 

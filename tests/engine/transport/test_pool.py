@@ -42,7 +42,7 @@ async def transport() -> AsyncGenerator[AiohttpTransport]:
 
 
 async def reply(transport: AiohttpTransport, endpoint: Endpoint) -> str:
-    """Send a request and return the body of the response, which tells the scripts apart."""
+    """Send a request and return the body of the response, which identifies the script."""
     request = Request("POST", "/", {"host": endpoint.host}, None)
     return (await transport.send(endpoint, request, Timeout())).body.decode()
 

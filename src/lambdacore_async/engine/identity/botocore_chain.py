@@ -14,7 +14,7 @@ from lambdacore_async.errors import CredentialsError
 from lambdacore_async.escaping import escaped
 from lambdacore_async.protocol.sigv4 import Credentials
 
-#: What to run where botocore is missing.
+#: The command that installs botocore.
 INSTALL: Final = "pip install 'lambdacore-async[botocore]'"
 #: The command that fixes an error of botocore, by the name of the error's class.
 _LOGINS: Final = {
@@ -98,7 +98,7 @@ class BotocoreChain:
     def _find(self) -> Credentials | str:
         """Return the credentials, or the rest of the error message. It blocks."""
         try:
-            # An extra, and heavy: imported only where it is needed.
+            # botocore is optional and slow to import.
             module: Any = importlib.import_module("botocore.session")
         except ImportError:
             return f" needs botocore: {INSTALL}"
@@ -128,12 +128,12 @@ class BotocoreChain:
         )
 
     def _explain(self, error: Exception, session: Any) -> str:
-        """Return what went wrong, and what to do about it."""
+        """Return the problem, and what to do about it."""
         kinds = (kind.__name__ for kind in type(error).__mro__)
         command = next((_LOGINS[kind] for kind in kinds if kind in _LOGINS), None)
         if command is not None:
             name = shlex.quote(self._login_profile(session))
-            return f"there is no valid login; run `{command} --profile {name}`"
+            return f"no valid login; run `{command} --profile {name}`"
         if isinstance(error, OSError) and error.filename is not None:
             return f"{escaped(str(error.filename))}: {error.strerror}"
         return f"botocore: {type(error).__name__}: {redact(str(error))}"
@@ -161,7 +161,7 @@ def _read_credentials(held: Any) -> Credentials:
 
 
 def _assume_utc(held: Any) -> None:
-    """Set the time zone of an expiry without one. botocore cannot compare that with the time."""
+    """Give an expiry without a time zone UTC; botocore cannot compare it otherwise."""
     expiry = getattr(held, "_expiry_time", None)
     if isinstance(expiry, datetime) and expiry.utcoffset() is None:
         held._expiry_time = expiry.replace(tzinfo=UTC)  # noqa: SLF001 - it has no public name

@@ -25,7 +25,7 @@ async def _nothing() -> None:
 
 
 class DefaultChain:
-    """A provider that searches all sources again at each refresh; the first match wins.
+    """A provider that searches all sources at each refresh; the first match wins.
 
     Args:
         environ: the environment's variables.
@@ -94,7 +94,7 @@ class DefaultChain:
         raise CredentialsError(
             "no credentials found: pass credentials=Credentials(...), or set AWS_ACCESS_KEY_ID and "
             f"AWS_SECRET_ACCESS_KEY, or add keys to the profile {profile.name!r}; "
-            f"there is no instance role either: {problem}"
+            f"no instance role: {problem}"
         )
 
     async def _from_botocore(self, profile: Profile, needed_for: str) -> Credentials:

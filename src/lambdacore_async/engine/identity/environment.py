@@ -10,7 +10,7 @@ from lambdacore_async.protocol.sigv4 import Credentials
 
 
 def from_environment(environ: Mapping[str, str]) -> Credentials | None:
-    """Return the credentials in the variables that all AWS tools read, or `None` without a key.
+    """Return the credentials in the variables of the AWS tools, or `None` if no key is set.
 
     Raises:
         CredentialsError: if a variable is missing or invalid; the message names it.

@@ -8,7 +8,7 @@ from lambdacore_async.protocol.sigv4 import Credentials
 
 
 def from_file(profile: Profile, file: str) -> Credentials | None:
-    """Return the credentials in a profile's section of one file, or `None` without a key.
+    """Return the credentials in a profile's section of one file, or `None` if it has no key.
 
     Args:
         profile: the profile.

@@ -36,7 +36,7 @@ _FULL: Final = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 _RELATIVE: Final = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
 _TOKEN: Final = "AWS_CONTAINER_AUTHORIZATION_TOKEN"  # noqa: S105 - a variable's name
 _TOKEN_FILE: Final = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"  # noqa: S105 - the same
-#: The hosts that may receive a container's token over plain http, besides loopback addresses.
+#: The hosts other than loopback addresses that may receive a container's token over plain http.
 _CONTAINER_HOSTS: Final = ("169.254.170.2", "169.254.170.23", "fd00:ec2::23", "localhost")
 _CONTAINER_ATTEMPTS: Final = 3
 _CONTAINER_TIMEOUT: Final = 2.0
@@ -166,7 +166,7 @@ class InstanceCredentials:
     profile: Profile
 
     async def __call__(self) -> Credentials:
-        """Return the credentials of the instance's role, from version 2 of the service.
+        """Return the credentials of the instance's role, from version 2 of the metadata service.
 
         Raises:
             CredentialsError: if the machine is not an instance, or has no role, or the service is
@@ -290,7 +290,7 @@ class _Service:
         return found
 
     async def _send(self, request: Request) -> bytes | str:
-        """Send a request once; return the response's body, or what went wrong."""
+        """Send a request once; return the response's body, or the problem as text."""
         try:
             response = await self._transport.send(self._endpoint, request, self._timeout)
         except LambdaCoreError as error:
@@ -302,7 +302,7 @@ class _Service:
 
 
 def _container_url(text: str) -> SplitResult | None:
-    """Return a credentials service's URL, or `None` if others could read the token on its way."""
+    """Return a credentials service's URL, or `None` if others could read the token in transit."""
     url = _split(text)
     if url is None:
         return None
@@ -371,7 +371,7 @@ def _line(body: bytes) -> str | None:
 
 
 def _credentials(body: bytes) -> Credentials | str:
-    """Return the credentials in a body, or what the service says instead of them."""
+    """Return the credentials in a body, or the service's explanation of their absence."""
     try:
         content = _object(body)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The forms in which callers pass credentials, and their conversion into one."""
+"""The forms in which callers pass credentials, and their conversion to a single form."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ CredentialsLike: TypeAlias = Credentials | CredentialsProvider | RequestsAuth | 
 class CredentialsRecipe(ABC):
     """Base of credentials providers that may be pickled, because their attributes hold no secret.
 
-    A subclass says where the credentials are, such as in an account of a vault. Define its equality
-    and its hash, as `attrs.frozen` does: a client shares the credentials of equal recipes.
+    A subclass describes where the credentials come from, such as an account in a vault. Define its
+    equality and its hash, as `attrs.frozen` does: a client shares the credentials of equal recipes.
     """
 
     @abstractmethod
@@ -84,7 +84,7 @@ def as_provider(credentials: CredentialsLike) -> Credentials | CredentialsProvid
         if re.fullmatch(r"[^\W\d][\w.]*:[^\W\d][\w.]*", credentials) is None:
             # The text is not quoted, because it may be a key.
             raise ParameterError(
-                "credentials", "must be an import path such as package.module:function if it is str"
+                "credentials", "a str must be an import path such as package.module:function"
             )
         return _ImportedProvider(str.__str__(credentials))
     if not isinstance(credentials, type) and is_async_callable(credentials):
@@ -115,7 +115,7 @@ def is_async_callable(value: object) -> bool:
 
 
 def check_picklable(credentials: CredentialsLike | None) -> None:
-    """Check that credentials are a recipe, which another process can follow, and hold no secret.
+    """Check that credentials hold no secret, and that another process can use them.
 
     Raises:
         ParameterError: if they are not.
@@ -145,7 +145,7 @@ def check_picklable_hook(parameter: str, hook: object) -> None:
 
 
 def _is_importable(value: object) -> bool:
-    """Return whether a module's name and an attribute find this very object in any process."""
+    """Return whether any process can import this object by its module and name."""
     module, name = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
     if not isinstance(module, str) or not isinstance(name, str) or module.endswith("main__"):
         return False

@@ -7,7 +7,7 @@ from typing import Final
 
 from lambdacore_async.escaping import escaped
 
-#: Characters of the text that are shown, and characters that are searched for keys.
+#: The number of characters that are shown, and the number that are searched for keys.
 _SHOWN: Final = 200
 _SEARCHED: Final = 10_000
 #: Matches keys by their names, by the form of an access key ID or a secret key, and as a header's
@@ -29,7 +29,7 @@ def redact(text: str, *secrets: str | None) -> str:
     """Return text on one line, with keys masked, and cut to 200 characters.
 
     Args:
-        text: what a credential source sent.
+        text: text from a credential source.
         secrets: strings to mask in addition to everything that looks like a key.
     """
     for secret in secrets:

@@ -22,11 +22,11 @@ from lambdacore_async.engine.observation import (
 from lambdacore_async.errors import CredentialsError, LambdaCoreError
 from lambdacore_async.protocol.sigv4 import Credentials, Signer
 
-#: An async function that returns credentials. Those with an `expires_at` are refreshed before it.
+#: An async function that returns credentials, which are refreshed before their `expires_at`.
 CredentialsProvider: TypeAlias = Callable[[], Awaitable[Credentials]]
 
 #: A background refresh starts this long before the credentials expire, and calls wait for the
-#: refresh from this long before. For short-lived credentials, at most these parts of the lifetime.
+#: refresh from this long before. Both are at most these fractions of the lifetime.
 _BACKGROUND: Final = timedelta(minutes=15)
 _BACKGROUND_PART: Final = 0.5
 _BLOCKING: Final = timedelta(minutes=1)
@@ -69,7 +69,7 @@ class RefreshingCredentials:
         self._credentials = provider if isinstance(provider, Credentials) else None
         self._provider = None if isinstance(provider, Credentials) else provider
         self._background_at = self._blocking_at = _NEVER
-        #: Until then, the provider is not called because the service refused the credentials.
+        #: Until then, a refusal by the service does not call the provider.
         self._cooldown_until: datetime | None = None
         self._refresh: asyncio.Task[Credentials] | None = None
         self._failure: LambdaCoreError | None = None
@@ -171,7 +171,7 @@ class RefreshingCredentials:
             return
         self._failure = None
         if refresh.cancelled():
-            # Not by `close`: the provider cancelled itself, or awaited a task that was cancelled.
+            # `close` did not cancel it: the provider cancelled itself or awaited a cancelled task.
             self._failure = CredentialsError("the credentials provider was cancelled")
         elif isinstance(cause, LambdaCoreError):
             self._failure = cause

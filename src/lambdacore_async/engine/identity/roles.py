@@ -1,4 +1,4 @@
-"""`AssumeRole`: a role to assume, as a recipe that other processes can follow."""
+"""`AssumeRole`: credentials of a role, as a recipe that other processes can use."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class AssumeRole(CredentialsRecipe):
     role_arn: str
     """The ARN of the role."""
     profile: str | None = None
-    """The profile whose credentials assume the role; `None` for what botocore finds."""
+    """The profile whose credentials assume the role; `None` for those that botocore finds."""
     region: str | None = None
     """The region whose STS is called; `None` for that of the environment or the profile."""
     external_id: str | None = None
-    """The external ID that the role's trust policy wants; it is not a secret."""
+    """The external ID that the role's trust policy requires; it is not a secret."""
     session_name: str = "lambdacore-async"
     """The name of the session, which CloudTrail shows; 2 to 64 characters."""
     duration_seconds: int = 3600

@@ -1,4 +1,4 @@
-"""Direct connections: exchanges on connections leased from the pool, and their deadlines."""
+"""Direct connections: exchanges on connections leased from the pool, with deadlines."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class DirectConnection(asyncio.BufferedProtocol):
 
 
 class Deadlines:
-    """One timer for the deadlines of all exchanges, since few exchanges ever reach theirs.
+    """One timer for the deadlines of all exchanges, few of which are ever reached.
 
     Attributes:
         pending: connections with a pending exchange.

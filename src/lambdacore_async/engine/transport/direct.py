@@ -37,12 +37,12 @@ from lambdacore_async.protocol.messages import Request, Response
 MAX_SENT: Final = 64 * 1024
 #: Bytes that one read can return. Most responses are smaller.
 _BUFFER: Final = 64 * 1024
-#: Another series of aiohttp may change the parts that `pool` lists.
+#: Other release series of aiohttp may change the parts that `pool` lists.
 _KNOWN_SERIES: Final = aiohttp.__version__.startswith("3.")
 
 
 def _genuine(method: object) -> object:
-    """Return a method of sessions if aiohttp itself defines it, else `None`."""
+    """Return a method of sessions if aiohttp itself defines it, or `None`."""
     own = type(method) is FunctionType and method.__code__.co_filename == aiohttp.client.__file__
     return method if own else None
 
@@ -143,7 +143,7 @@ class DirectTransport:
             self._sharing -= 1
 
     def close(self) -> None:
-        """Stop the timers and release all connections; those in use follow after their exchange."""
+        """Stop the timers and release all connections, those in use after their exchange."""
         self._closed = True
         self._release_idle()
         self._deadlines.close()

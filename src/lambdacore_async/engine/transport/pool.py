@@ -1,7 +1,7 @@
-"""Connection pool: aiohttp's, made safe against stale connections and unsolicited responses."""
+"""Connection pool of aiohttp, protected from stale connections and unsolicited responses."""
 
-# The transport uses these parts of aiohttp that aiohttp's documentation does not describe. The
-# tests run with the lowest supported aiohttp and with the newest.
+# The transport uses these undocumented parts of aiohttp. The tests run with the lowest supported
+# aiohttp and with the newest.
 #
 # - `BaseConnector.connect(request, traces, timeout)`, called and overridden: documented with its
 #   first parameter only. It is the only way to get a connection, and to check pooled ones.
@@ -40,7 +40,7 @@ KEEPALIVE: Final = 20.0
 #: Seconds for which `DirectTransport` holds idle connections before it releases them to the pool.
 KEEP: Final = 5.0
 #: Bytes that a session may receive for one response, including interim responses and framing.
-#: Every bound on bodies in use is lower, even if each byte is sent as a chunk of its own.
+#: It is above every bound on bodies, even if each byte arrives in a separate chunk.
 MAX_RECEIVED: Final = 16 * 1024 * 1024
 _DNS_CACHE: Final = 60
 #: Seconds without a response after which an idle connection may hold unread data.

@@ -48,7 +48,7 @@ _INTERRUPTION_REASONS: Final = {
     "TLSV1_ALERT_USER_CANCELLED",
     "UNEXPECTED_EOF_WHILE_READING",
 }
-#: Characters of an operating system's or OpenSSL's message that an error shows.
+#: The number of characters of an operating system's or OpenSSL's message that an error shows.
 _SHOWN: Final = 200
 
 
@@ -150,7 +150,7 @@ class AiohttpTransport:
 
     @property
     def is_open(self) -> bool:
-        """Whether a session of this transport's own is open."""
+        """Whether this transport has an open session that it created."""
         return self._keeper is not None and self._session is not None and not self._session.closed
 
     def _proxy_to(self, url: str) -> URL | None:
@@ -326,7 +326,7 @@ def _mapped(error: Exception) -> LambdaCoreError:
         case MalformedResponseError():
             return TransportError(str(error))
         case aiohttp.ConnectionTimeoutError():
-            return TransportTimeoutError("no connection in time", not_executed=True)
+            return TransportTimeoutError("no connection within the timeout", not_executed=True)
         case aiohttp.ServerTimeoutError():
             return TransportTimeoutError("the response stopped arriving")
         case TimeoutError():

@@ -3,93 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Coroutine
+import logging
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
-from itertools import pairwise
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import pytest
 from attrs import evolve
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lambdacore_async import (
-    AccessDeniedException,
     ApiError,
     CachedConnectorChange,
     CacheStats,
-    ComputeResourceType,
     ConnectorAdded,
     ConnectorDeleted,
     ConnectorStateChanged,
     ConnectorUpdated,
     LambdaCoreClient,
-    LambdaCoreError,
-    NetworkConnector,
     NetworkConnectorState,
-    NetworkProtocol,
     ParameterError,
     ResourceNotFoundException,
     Target,
     TransportError,
-    VpcEgressConfiguration,
 )
 from lambdacore_async.protocol.messages import Request
+from support.caching import OTHER_VPC, ROLE, VPC, denied, is_get, world
 from support.leaks import cancel_at, other_tasks, settle
 from support.simulation import World, inject
-
-ROLE: Final = "arn:aws:iam::123456789012:role/operator"
-VPC: Final = VpcEgressConfiguration(
-    subnet_ids=("subnet-a",),
-    security_group_ids=("sg-a",),
-    network_protocol=NetworkProtocol.IPV4,
-    associated_compute_resource_types=(ComputeResourceType.MICRO_VM,),
-)
-OTHER_VPC: Final = evolve(VPC, subnet_ids=("subnet-b",))
-
-Result = TypeVar("Result")
-
-
-def is_get(request: Request) -> bool:
-    return request.method == "GET" and "/network-connectors/" in request.target
-
-
-class Wire:
-    """Counts gets and listings, and fails them on demand.
-
-    Attributes:
-        gets, listings: the number of requests, by the time.
-        error: what reads fail with.
-    """
-
-    def __init__(self, here: World) -> None:
-        self.gets: list[float] = []
-        self.listings: list[float] = []
-        self.error: Exception | None = None
-        self._here = here
-        here.transport.before = self
-
-    def __call__(self, request: Request) -> None:
-        if request.method == "GET":
-            (self.gets if is_get(request) else self.listings).append(self._here.clock.monotonic())
-            if self.error is not None:
-                raise self.error
-
-
-def world(*names: str, **options: Any) -> tuple[World, Wire]:
-    """Return a service with connectors that were created long ago, and its wire."""
-    here = World(provisioning_seconds=0, update_seconds=0, deletion_seconds=0, **options)
-    for name in names:
-        here.state.put_network_connector(name, configuration=VPC)
-    here.clock.advance(3600)
-    return here, Wire(here)
-
-
-def denied(message: str) -> ApiError:
-    return AccessDeniedException(message, status_code=403)
 
 
 async def test_a_connector_is_found_by_name_id_and_arn_with_one_call() -> None:
@@ -492,76 +433,6 @@ async def test_a_connector_that_cannot_be_read_does_not_keep_ready_waiting() -> 
             await cache.get("b")
 
 
-async def test_a_snapshot_gives_an_answer_at_once() -> None:
-    here, wire = world("a", "b")
-    async with here.client().cached_network_connectors() as cache:
-        await cache.ready()
-        snapshot = cache.save()
-        known = cache.all()
-    assert json.loads(snapshot)["version"] == 1
-    assert "secret" not in snapshot
-    await here.clock.sleep(5)
-    wire.gets.clear()
-    async with here.client().cached_network_connectors() as cache:
-        assert cache.load(snapshot) == 2
-        assert cache.load(snapshot.encode()) == 0
-        assert sorted(cache.all(), key=repr) == sorted(known, key=repr)
-        assert cache.age("a") == 5
-        await here.clock.sleep(100)
-        assert cache.peek("a") in known
-        assert wire.gets == []
-
-
-async def test_an_old_snapshot_is_confirmed_by_the_first_listing() -> None:
-    here, wire = world("a", "b", "c")
-    async with here.client().cached_network_connectors() as cache:
-        await cache.ready()
-        snapshot = cache.save()
-    await here.clock.sleep(100)
-    here.state.update_network_connector("b", configuration=OTHER_VPC)
-    here.state.delete_network_connector("c")
-    await here.clock.sleep(70)
-    wire.gets.clear()
-    async with here.client().cached_network_connectors() as cache:
-        cache.load(snapshot)
-        assert cache.all() == ()
-        await here.clock.sleep(1)
-        assert [each.name for each in cache.all()] == ["a", "b"]
-        assert (await cache.get("b")).configuration == OTHER_VPC
-        assert len(wire.gets) == 2  # for `b` and `c`
-        added = await anext(cache.changes())
-        assert added.connector.name == "a"
-
-
-async def test_a_snapshot_from_the_future_counts_as_old() -> None:
-    here, wire = world("a")
-    async with here.client().cached_network_connectors() as cache:
-        await cache.ready()
-        snapshot = cache.save()
-    here.clock._start -= timedelta(hours=1)
-    wire.gets.clear()
-    async with here.client().cached_network_connectors() as cache:
-        cache.load(snapshot)
-        assert cache.peek("a") is None
-        await cache.get("a")
-        assert len(wire.gets) == 1
-
-
-@pytest.mark.parametrize(
-    "snapshot",
-    ["", "[]", "{}", '{"version": 2, "region": "us-east-1", "connectors": []}', "[" * 100_000,
-     '{"version": 1, "region": "eu-west-1", "connectors": []}',
-     '{"version": 1, "region": "us-east-1", "connectors": [{}]}',
-     '{"version": 1, "region": "us-east-1", "connectors": [{"connector": {"Name": 1}}]}', b"\xff"],
-)  # fmt: skip
-async def test_what_is_no_snapshot_is_refused(snapshot: str | bytes) -> None:
-    here, _ = world()
-    async with here.client().cached_network_connectors() as cache:
-        with pytest.raises(ParameterError, match="snapshot") as caught:
-            cache.load(snapshot)
-        assert caught.value.parameter == "snapshot"
-
-
 @pytest.mark.parametrize(
     ("max_age", "stale_if_error", "parameter"),
     [(0, None, "max_age"), (-1, None, "max_age"), ("10", None, "max_age"),
@@ -712,8 +583,8 @@ async def test_results_that_arrive_late_do_not_replace_newer_ones() -> None:
         picture, connector = cache.picture, await cache.get("a")
         older = evolve(connector, configuration=OTHER_VPC)
         picture._record("a", older, sent=0)
-        picture._record_error(connector.id, gone, sent=0)
-        picture._record_error("a", gone, sent=0)
+        picture._record(connector.id, gone, sent=0)
+        picture._record("a", gone, sent=0)
         assert cache.peek("a") is connector
         replaced = evolve(connector, id="nc-0", arn="arn:aws:x")
         picture._record("nc-0", replaced, sent=0)
@@ -725,7 +596,7 @@ async def test_results_that_arrive_late_do_not_replace_newer_ones() -> None:
         )
         picture._record("b", without_time, sent=3600)
         assert cache.peek("b") == without_time
-        assert picture._enqueue("c") is picture._enqueue("c")
+        assert picture._reads.start("c") is picture._reads.start("c")
         assert len(wire.gets) == 1
 
 
@@ -744,14 +615,14 @@ async def test_a_listing_answers_callers_whose_get_is_still_queued() -> None:
 
 
 async def test_the_error_of_a_read_before_a_write_does_not_count() -> None:
-    here, _ = world()
+    here, wire = world()
     async with here.client().cached_network_connectors() as cache:
         reading = asyncio.create_task(cache.get("a"))
         await asyncio.sleep(0)
         cache.picture._invalidate("a")
         with pytest.raises(ResourceNotFoundException):
             await reading
-        assert cache.picture.index == {}
+        assert len(wire.gets) == 2
 
 
 async def test_a_name_is_looked_up_again_if_its_connector_is_gone() -> None:
@@ -779,10 +650,10 @@ async def test_a_connector_that_was_just_created_is_not_gone_after_one_read() ->
         await here.clock.sleep(5.1)
         assert cache.peek("a") is not None
         gone = ResourceNotFoundException("not there yet")
-        cache.picture._record_error(created.id, gone, sent=here.clock.monotonic() + 1)
+        cache.picture._record(created.id, gone, sent=here.clock.monotonic() + 1)
         assert cache.peek("a") is not None
         cache.picture._invalidate(created.id)
-        cache.picture._record_error(created.id, gone, sent=here.clock.monotonic() + 1)
+        cache.picture._record(created.id, gone, sent=here.clock.monotonic() + 1)
         assert (await cache.get("a")).id == created.id
         here.state.delete_network_connector("a")
         here.transport.before = lambda _: None
@@ -812,7 +683,7 @@ async def test_targets_have_a_cache_each() -> None:
     targets = [Target("us-east-1", label="one"), Target("us-east-1", label="two")]
     caches = client.cache_across(targets, max_age=20)
     for cache in caches.values():
-        view = cache.picture.core
+        view = cache._core
         view.pipeline._configure = None
         view.pipeline.settings = client._core.pipeline.settings
     async with caches:
@@ -836,185 +707,44 @@ async def test_targets_have_a_cache_each() -> None:
             client.cache_across(wrong)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
-class Truth:
-    """What the service showed under each name, second by second."""
-
-    def __init__(self, here: World) -> None:
-        self._here = here
-        self._seen: dict[str, list[tuple[float, tuple[object, ...] | None]]] = {}
-
-    @staticmethod
-    def shown(connector: NetworkConnector) -> tuple[object, ...]:
-        """Return what a listing shows of a connector, and what changes with it."""
-        return connector.id, connector.state, connector.configuration, connector.version
-
-    def note(self, names: tuple[str, ...]) -> None:
-        now = self._here.clock.monotonic()
-        for name in names:
-            try:
-                shown = self.shown(self._here.state.get_network_connector(name))
-            except ResourceNotFoundException:
-                shown = None
-            seen = self._seen.setdefault(name, [])
-            if not seen or seen[-1][1] != shown:
-                seen.append((now, shown))
-
-    def allows(self, name: str, connector: NetworkConnector | None, age: float) -> bool:
-        """Return whether the service showed this within these seconds."""
-        now = self._here.clock.monotonic()
-        shown = None if connector is None else self.shown(connector)
-        seen = [*self._seen[name], (now, None)]
-        return any(each[1] == shown and later[0] >= now - age for each, later in pairwise(seen))
-
-
-NAMES: Final = ("a", "b", "c")
-AGE: Final = 10.0
-STALE: Final = 30.0
-#: Between two notes of the truth, a state may change.
-STEP: Final = 1.0
+async def test_logs_tell_of_listings_and_outages(caplog: pytest.LogCaptureFixture) -> None:
+    here, wire = world("a")
+    with caplog.at_level(logging.DEBUG, "lambdacore_async"):
+        async with here.client().cached_network_connectors(max_age=10) as cache:
+            await cache.ready()
+            await cache.get("a")
+            await here.clock.sleep(6)
+            for error in (TransportError("down\x1b"), None, TransportError("down"), None):
+                wire.error = error
+                await here.clock.sleep(1 if error is None else 30)
+            wire.error = denied("no")
+            await here.clock.sleep(70)
+    records = [record for record in caplog.records if record.msg.startswith("the cache")]
+    assert {record.msg for record in records} == {
+        "the cache has listed the connectors",
+        "the cache cannot reach the service",
+        "the cache can reach the service again",
+        "the cache cannot list the connectors",
+    }
+    values = vars(records[1])
+    assert (values["region"], values["label"]) == ("us-east-1", None)
+    assert (values["listed"], values["unchanged"], values["to_get"]) == (1, 1, 0)
+    assert (values["hit_rate"], values["oldest_age"]) == (1.0, 0)
+    assert values["calls_saved"] == -2
+    (down, *_) = [
+        vars(each) for each in records if each.msg == "the cache cannot reach the service"
+    ]
+    assert "down\\x1b" in down["error"]
+    assert down["withheld"] == 0
 
 
-class CacheMachine(RuleBasedStateMachine):
-    """Other callers change connectors while the service fails; two caches answer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.loop = asyncio.new_event_loop()
-        self.here = World(provisioning_seconds=7, update_seconds=3, deletion_seconds=4)
-        self.truth = Truth(self.here)
-        self.lost = 0
-        self.down = False
-        self.here.transport.before = self.fail
-        self.client = self.here.client()
-        self.strict = self.client.cached_network_connectors(AGE)
-        self.patient = self.client.cached_network_connectors(AGE * 2, STALE)
-        self.ours: dict[str, float] = dict.fromkeys(NAMES, -1000000000.0)
-        self.run(self.strict.__aenter__())
-        self.run(self.patient.__aenter__())
-        self.truth.note(NAMES)
-
-    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        async def run_in_task() -> Result:
-            return await work
-
-        return self.loop.run_until_complete(run_in_task())
-
-    def fail(self, _: Request) -> None:
-        if self.down or self.lost > 0:
-            self.lost -= 1
-            raise TransportError("lost")
-
-    @rule(name=st.sampled_from(NAMES), action=st.sampled_from(["create", "update", "delete"]),
-          subnet=st.sampled_from(["subnet-a", "subnet-b", "subnet-c"]))  # fmt: skip
-    def other_caller(self, name: str, action: str, subnet: str) -> None:
-        state, vpc = self.here.state, evolve(VPC, subnet_ids=(subnet,))
-        try:
-            if action == "create":
-                state.create_network_connector(name, vpc, operator_role=ROLE)
-            elif action == "update":
-                state.update_network_connector(name, configuration=vpc)
-            else:
-                state.delete_network_connector(name)
-        except ApiError:
-            pass
-        self.truth.note(NAMES)
-
-    @rule(name=st.sampled_from(NAMES), deletes=st.booleans())
-    def this_client(self, name: str, deletes: bool) -> None:
-        async def write() -> None:
-            vpc = evolve(VPC, subnet_ids=("subnet-ours",))
-            try:
-                if deletes:
-                    await self.client.delete_network_connector(name)
-                else:
-                    await self.client.update_network_connector(name, configuration=vpc)
-            except LambdaCoreError:
-                pass
-            self.ours[name] = self.here.clock.monotonic()
-
-        self.run(write())
-        self.truth.note(NAMES)
-
-    @rule(seconds=st.integers(1, 30))
-    def time_passes(self, seconds: int) -> None:
-        for _ in range(seconds):
-            self.run(self.here.clock.sleep(STEP))
-            self.truth.note(NAMES)
-
-    @rule(lost=st.integers(1, 4))
-    def reads_are_lost(self, lost: int) -> None:
-        self.lost = lost
-
-    @rule(down=st.booleans())
-    def outage(self, down: bool) -> None:
-        self.down = down
-
-    @rule(rate=st.sampled_from([None, 1.0, 5.0]))
-    def throttle(self, rate: float | None) -> None:
-        self.here.faults.limit_rate(rate, burst=None if rate is None else 1)
-
-    @rule(name=st.sampled_from(NAMES), patient=st.booleans())
-    def get(self, name: str, patient: bool) -> None:
-        async def ask() -> tuple[NetworkConnector | None, float, float]:
-            cache = self.patient if patient else self.strict
-            asked = self.here.clock.monotonic()
-            asking = asyncio.create_task(cache.read(name))
-            while not asking.done():
-                sleeping = asyncio.create_task(self.here.clock.sleep(STEP))
-                await asyncio.wait([asking, sleeping], return_when=asyncio.FIRST_COMPLETED)
-                sleeping.cancel()
-                await asyncio.gather(sleeping, return_exceptions=True)
-                self.truth.note(NAMES)
-            took = self.here.clock.monotonic() - asked
-            try:
-                answer = asking.result()
-            except ResourceNotFoundException:
-                return None, 5.0, took
-            assert answer.is_stale == (answer.age > cache.max_age)
-            return answer.connector, answer.age, took
-
-        try:
-            connector, age, took = self.run(ask())
-        except (TransportError, ApiError):
-            return
-        bound = AGE * 2 + STALE if patient else AGE
-        assert age <= max(bound, took)
-        assert self.truth.allows(name, connector, max(age, took) + STEP)
-        written = self.here.clock.monotonic() - self.ours[name]
-        assert self.truth.allows(name, connector, max(written, took) + STEP)
-
-    @invariant()
-    def no_answer_is_older_than_its_bound(self) -> None:
-        self.run(self.check_answers())
-
-    async def check_answers(self) -> None:
-        for cache, bound in ((self.strict, AGE), (self.patient, AGE * 2 + STALE)):
-            for name in NAMES:
-                connector = cache.peek(name)
-                if connector is not None:
-                    age = cache.age(name)
-                    assert age is not None
-                    assert age <= bound
-                    assert self.truth.allows(name, connector, age + STEP)
-            for connector in cache.all():
-                assert self.truth.allows(connector.name, connector, bound + STEP)
-
-    def teardown(self) -> None:
-        async def leave() -> None:
-            await self.strict.__aexit__(None, None, None)
-            await self.patient.__aexit__(None, None, None)
-            await settle()
-            assert not other_tasks()
-
-        self.run(leave())
-        self.loop.close()
-        assert not self.client._core.shared.on_write
-
-
-TestCacheMachine = CacheMachine.TestCase
-TestCacheMachine.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+async def test_an_outage_that_comes_and_goes_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    here, _ = world("a")
+    async with here.client().cached_network_connectors() as cache:
+        await cache.ready()
+        for _ in range(100):
+            cache.picture._set_failing(TransportError("down"))
+            cache.picture._set_failing(None)
+    assert len([record for record in caplog.records if "the cache" in record.msg]) == 1

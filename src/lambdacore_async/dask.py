@@ -1,0 +1,209 @@
+"""Sweeps on Dask: a task for each target, and a plugin that gives each worker one client.
+
+A worker's plugins live as long as the sweep, or the worker if it ends earlier, and are set up and
+torn down on the worker's event loop. So the client's connections, credentials and rate limiters
+last from task to task, on one loop, and Dask closes them. Workers that start later get the plugin
+too. Tasks are coroutines, which Dask runs on the same loop.
+
+It needs the extra `dask`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import pickle
+from collections.abc import AsyncIterable, Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
+from functools import partial
+from types import TracebackType
+from typing import Any, Final, Self
+from uuid import uuid4
+
+import cloudpickle
+from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin, get_worker
+
+from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.engine.configuration import ClientOptions
+from lambdacore_async.engine.identity.providers import check_picklable
+from lambdacore_async.errors import ParameterError
+from lambdacore_async.protocol.sigv4 import Credentials
+from lambdacore_async.workflows.sweeps import WorkError, do_work, is_cancelled
+from lambdacore_async.workflows.targets import Target
+
+
+class Cluster:
+    """The sweep's end: it submits tasks while it is entered, and cancels them when it is left.
+
+    Args:
+        dask: the client of the cluster.
+        work: the work of the sweep.
+        options: the options of the workers' clients.
+        targets: the targets of the sweep.
+
+    Raises:
+        ParameterError: if `dask` is not an asynchronous client, or if something cannot be pickled
+            or holds a secret.
+    """
+
+    def __init__(
+        self,
+        dask: object,
+        work: Callable[[LambdaCoreClient], Awaitable[Any] | AsyncIterable[Any]],
+        options: ClientOptions,
+        targets: Iterable[Target],
+    ) -> None:
+        if not (isinstance(dask, Client) and dask.asynchronous):
+            raise ParameterError(
+                "on", "the Dask client must work on this event loop: make it with asynchronous=True"
+            )
+        for position, target in enumerate(targets):
+            try:
+                check_picklable(target.credentials)
+            except ParameterError as error:
+                problem = str(error).removeprefix("credentials: ")
+                raise ParameterError(f"targets[{position}].credentials", problem) from None
+        self._dask = dask
+        self._name = f"lambdacore-sweep-{uuid4().hex}"
+        self._plugin = _ClientPlugin(_dump("options", options), _dump("work", work))
+        self._numbers = itertools.count()
+        #: The tasks in progress, by number. Dask forgets a task whose future is gone.
+        self._tasks: dict[int, Future[bytes]] = {}
+
+    async def __aenter__(self) -> Self:
+        try:
+            await _finish(self._dask.register_plugin(self._plugin, self._name))
+        except BaseException:
+            await _finish(self._close())
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await _finish(self._close())
+
+    async def run(self, target: Target) -> Any:
+        """Return the result of a target: what the work returned, or its error.
+
+        Raises:
+            Exception: if the cluster failed.
+        """
+        number = next(self._numbers)
+        self._tasks[number] = self._dask.submit(
+            _sweep_target, self._name, target, key=f"{self._name}-{number}", pure=False
+        )
+        try:
+            pickled = await self._tasks[number]
+        except KilledWorker as error:
+            pickled = _dump("work", WorkError.of(error))
+        del self._tasks[number]  # not if this is cancelled: then `_close` cancels the task
+        try:
+            return pickle.loads(pickled)  # noqa: S301 - from the caller's own cluster
+        except Exception as error:  # noqa: BLE001 - a failure of this target
+            return WorkError.of(error)
+
+    async def _close(self) -> None:
+        await self._dask.cancel(list(self._tasks.values()))
+        self._tasks.clear()
+        # A scheduler that was restarted has no plugin, and a worker that died has no client.
+        with suppress(ValueError, OSError):
+            await self._dask.unregister_worker_plugin(self._name)
+
+
+class _ClientPlugin(WorkerPlugin):
+    """Runs the tasks of a sweep on a worker, with one client.
+
+    Args:
+        options: the pickled options of the client.
+        work: the pickled work.
+    """
+
+    def __init__(self, options: bytes, work: bytes) -> None:
+        self._options = options
+        self._work = work
+        self._running: set[asyncio.Task[bytes]] = set()
+        self._client: LambdaCoreClient | None = None
+
+    def setup(self, worker: Worker) -> None:  # noqa: ARG002 - Dask passes it by name
+        """Make the client, which does no I/O yet."""
+        work = pickle.loads(self._work)  # noqa: S301 - from the sweep
+        client = self._client = LambdaCoreClient.from_options(pickle.loads(self._options))  # noqa: S301
+        self._do_work = partial(do_work, work, client)
+
+    async def teardown(self, worker: Worker) -> None:  # noqa: ARG002
+        """Cancel the tasks in progress, and close the client."""
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        if self._client is not None:
+            await self._client.close()
+
+    async def run(self, target: Target) -> bytes:
+        """Return the pickled result of a target.
+
+        It has its own task, because cancelling Dask's would be a failure.
+        """
+        task = asyncio.create_task(self._run(target))
+        self._running.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if is_cancelled():  # the worker closes, and Dask runs the task elsewhere
+                raise
+            return _LEFT
+        finally:
+            self._running.discard(task)
+
+    async def _run(self, target: Target) -> bytes:
+        try:
+            return _dump("work", await self._do_work(target))
+        except ParameterError as error:
+            return _dump("work", WorkError.of(error))
+
+
+async def _sweep_target(name: str, target: Target) -> bytes:
+    """Run a task on a worker, with the plugin of this name."""
+    plugin = get_worker().plugins.get(name)
+    return await plugin.run(target) if isinstance(plugin, _ClientPlugin) else _LEFT
+
+
+class _Pickler(cloudpickle.Pickler):
+    """Pickles functions and classes of programs too, and refuses credentials."""
+
+    def reducer_override(self, obj: object) -> object:
+        if isinstance(obj, Credentials):
+            raise ParameterError("credentials", "are secret, and do not leave their process")
+        return super().reducer_override(obj)
+
+
+def _dump(parameter: str, value: object) -> bytes:
+    """Return a pickled value.
+
+    Raises:
+        ParameterError: if the value cannot be pickled, or holds credentials.
+    """
+    file = io.BytesIO()
+    try:
+        _Pickler(file).dump(value)
+    except Exception as error:
+        raise ParameterError(parameter, f"cannot be pickled: {error}") from error
+    return file.getvalue()
+
+
+#: The result of a task that runs after its sweep.
+_LEFT: Final = _dump("work", WorkError("the sweep has been left"))
+
+
+async def _finish(work: Coroutine[Any, Any, object]) -> None:
+    """Do work to its end. If the caller is cancelled meanwhile, raise that afterwards."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

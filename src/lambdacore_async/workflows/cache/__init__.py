@@ -1,0 +1,1 @@
+"""A cache of network connectors, kept fresh by the listings that waiters and watches share."""
