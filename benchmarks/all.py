@@ -31,6 +31,7 @@ TITLES: Final = {
     "waiters": "Calls of waiters",
     "cache": "The cache of network connectors",
     "fleet": "Sweeps of a fleet",
+    "command_line": "The command line",
 }
 #: The environments of scripts that import packages. The other scripts need none.
 ENVIRONMENTS: Final = {"parts": "parts", "waiters": "ours", "cache": "ours", "fleet": "fleet"}

@@ -21,6 +21,8 @@ PACKAGES: Final = {
     "aiobotocore": ("aiobotocore==3.10.*", UVLOOP),
     "capo": ("capo-lambda-core==0.9.*", UVLOOP),
     "boto3": ("boto3==1.44.*",),
+    "command_line": ("--editable", f"{ROOT}[cli]"),
+    "aws": ("awscli==1.46.*",),
     "parts": ("--editable", str(ROOT), "boto3==1.44.*"),
     "fleet": ("--editable", str(ROOT), "distributed==2026.8.*"),
 }
@@ -34,7 +36,7 @@ def python(contender: str) -> str:
     folder = FOLDER / name
     interpreter, marker = folder / "bin" / "python", folder / "packages.txt"
     wanted = "\n".join((sys.version, *PACKAGES[name]))
-    if str(ROOT) in PACKAGES[name]:
+    if "--editable" in PACKAGES[name]:
         wanted += (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     if not marker.exists() or marker.read_text(encoding="utf-8") != wanted:
         print(f"creating an environment for {name} ...", file=sys.stderr, flush=True)

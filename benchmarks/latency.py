@@ -33,8 +33,8 @@ ROWS: Final = {
 #: Numbers of lookups, each with a latency in seconds.
 SIZES: Final = ((50, 0.1), (300, 0.03), (2000, 0.05))
 HEADER: Final = (
-    "lookups", "latency, ms", "client", "first run, s", "of our gather", "warm client, s",
-    "of our gather", "CPU per lookup, us",
+    "lookups", "latency, ms", "client", "first run, s", "/ our gather", "warm client, s",
+    "/ our gather", "CPU per lookup, us",
 )  # fmt: skip
 #: The row whose times the others are compared with.
 REFERENCE: Final = "ours, gather"

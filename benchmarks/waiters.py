@@ -36,6 +36,7 @@ HEADER: Final = (
 )  # fmt: skip
 VPC: Final = VpcEgressConfiguration(
     subnet_ids=("subnet-a",),
+    security_group_ids=("sg-a",),
     network_protocol=NetworkProtocol.IPV4,
     associated_compute_resource_types=(ComputeResourceType.MICRO_VM,),
 )

@@ -30,6 +30,7 @@ import results
 import scale
 import servers
 import static_server
+import waiters
 import workers
 from rounds import Spread, interleave, ratios
 
@@ -45,6 +46,12 @@ def _without_nginx(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_documents_quote_the_current_tables(document: str) -> None:
     text = (environments.ROOT / document).read_text(encoding="utf-8")
     assert quotes.quoted(text) == text, "run python benchmarks/quotes.py"
+
+
+async def test_waiters_make_the_calls_that_the_results_count() -> None:
+    shown = quotes.find("waiters.md", "Calls of waiters")
+    calls = await waiters.count(10, 0, loop=False)
+    assert f"| 10 | {calls.total} | {calls.poll} | {calls.finish} |" in shown
 
 
 def test_a_quote_is_replaced_and_the_text_around_it_stays(

@@ -906,7 +906,8 @@ class LambdaCoreClient:
 
         Use it in `async with`. Its answers are at most `max_age` seconds old. It lists all
         connectors twice in that time, at most once a second, and gets those that changed. All
-        caches of a client share their connectors, and their listings with its watches and waiters.
+        caches of an account and region share their connectors, across views of the client too, and
+        their listings with its watches and waiters.
 
         A connector that this client creates, updates or deletes is read again.
 
@@ -1087,8 +1088,8 @@ class LambdaCoreClient:
     ) -> None:
         """Schedule a runtime for deletion; it can be restored until it is deleted.
 
-        Delete its versions and aliases first, or schedule them for deletion. Functions that use the
-        runtime fail from now on.
+        Delete its versions and aliases first, or schedule them for deletion. Invocations of
+        functions that use the runtime fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.
@@ -1236,7 +1237,7 @@ class LambdaCoreClient:
     ) -> None:
         """Schedule a version for deletion; it can be restored until it is deleted.
 
-        Functions that use the version fail from now on.
+        Invocations of functions that use the version fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.
@@ -1371,7 +1372,7 @@ class LambdaCoreClient:
     ) -> None:
         """Schedule an alias for deletion; it can be restored until it is deleted.
 
-        Functions that use the alias fail from now on.
+        Invocations of functions that use the alias fail from now on.
 
         Args:
             runtime_name: the runtime's name or ARN.

@@ -107,7 +107,8 @@ def _escaped_usage_errors() -> Generator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, _UsageError):
+        # The help of a command without arguments is an error too.
+        if isinstance(error, _UsageError) and type(error).__name__ != "NoArgsIsHelpError":
             from lambdacore_async.cli import printing  # too slow to import for the help
 
             # Typer itself would write UTF-8 to a stream in ASCII.

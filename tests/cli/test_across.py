@@ -96,7 +96,7 @@ async def test_a_lookup_asks_each_region_and_an_arn_only_its_own(
     lines = result.stderr.splitlines()
     assert lines[:2] == [
         "lambdacore: ..: line 3: identifier: '..' cannot be sent in a URL's path",
-        f"lambdacore: {elsewhere}: identifier: its region, ap-south-1, is not one of --regions",
+        f"lambdacore: {elsewhere}: Identifier: its region, ap-south-1, is not one of --regions",
     ]
     assert lines[2].startswith("lambdacore: eu-west-1: only-us-east-1: ResourceNotFoundException: ")
     (disabled,) = lines[3:]

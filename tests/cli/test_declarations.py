@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from lambdacore_async.cli import app
+from lambdacore_async.cli import app, printing
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol.messages import Request, Response
 from support.commands import answering, run
@@ -126,7 +126,12 @@ def test_a_refused_plan_applies_nothing(file: Path, monkeypatch: pytest.MonkeyPa
     answering(monkeypatch, lambda _: Response(403, {}, b'{"code": "AccessDeniedException"}'))
     result = CliRunner().invoke(app, ["ensure", "-f", str(file), "--yes"])
     assert result.exit_code == 1
-    assert result.stderr.count("AccessDeniedException") == 2
+    assert re.fullmatch("lambdacore: 2 connectors: AccessDeniedException: .*\n", result.stderr)
+
+
+def test_an_outage_is_no_difference(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answering(monkeypatch, lambda _: Response(503, {}, b"{}"))
+    assert CliRunner().invoke(app, ["diff", str(file)]).exit_code == 3
 
 
 @pytest.mark.parametrize("answer", ["y\n", "n\n"])
@@ -181,12 +186,12 @@ def test_versions_that_cannot_be_deleted_are_reported(monkeypatch: pytest.Monkey
     answering(monkeypatch, respond)
     result = CliRunner().invoke(app, ["prune", "prod", "--keep", "1", "--yes"])
     assert result.exit_code == 1
-    assert "ResourceConflictException" in result.stderr
+    assert result.stderr.startswith("lambdacore: ResourceConflictException: ")
+    assert "delete_network_connector" not in result.stderr
 
 
-def test_pruning_is_asked_for_on_a_terminal() -> None:
-    result = CliRunner().invoke(
-        app, ["prune", "prod", "--keep", "1"], input="n\n", env={"TTY_COMPATIBLE": "1"}
-    )
+def test_pruning_is_asked_for_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = CliRunner().invoke(app, ["prune", "prod", "--keep", "1"], input="n\n")
     assert result.exit_code == 1
-    assert "delete versions of prod except 1?" in result.stderr
+    assert "Delete versions of prod except the newest 1? [y/N] " in result.stderr

@@ -6,6 +6,7 @@ import re
 import runpy
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -39,6 +40,14 @@ def test_a_missing_module_of_the_package_is_not_reported_as_a_missing_extra(
     monkeypatch.setitem(sys.modules, "lambdacore_async.cli", None)
     with pytest.raises(ModuleNotFoundError, match=re.escape("lambdacore_async.cli")):
         main()
+
+
+def test_ctrl_c_before_a_command_runs_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Mock(app=Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setitem(sys.modules, "lambdacore_async_command.root", root)
+    with pytest.raises(SystemExit) as exited:
+        main()
+    assert exited.value.code == 130
 
 
 def test_python_m_runs_the_command(

@@ -37,7 +37,7 @@ async def test_get_exits_with_1_and_prints_the_error_if_a_lookup_fails(
     assert result.exit_code == 1
     assert re.search(
         r"^lambdacore: \[red\]none: ResourceNotFoundException: Network connector not found for: "
-        r"arn:aws:lambda:us-east-1:123456789012:network-connector:\[red\]none .*"
+        r"arn:aws:lambda:us-east-1:123456789012:network-connector:\[red\]none\. .*"
         r"\(operation GetNetworkConnector, request ID [0-9a-f-]{36}\)\n$",
         result.stderr,
     )
@@ -62,7 +62,7 @@ async def test_an_identifier_that_cannot_be_sent_is_a_failure_without_a_code(
 ) -> None:
     result = await run("get", "..", "--output", "jsonl")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert result.stderr == "lambdacore: ..: identifier: '..' cannot be sent in a URL's path\n"
+    assert result.stderr == "lambdacore: ..: Identifier: '..' cannot be sent in a URL's path\n"
 
 
 async def test_lookup_reads_a_file_with_one_identifier_per_line(
@@ -216,7 +216,8 @@ async def test_ctrl_c_prints_what_is_done_and_how_much_that_is(
 
 def test_ctrl_c_during_a_get_is_status_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(request: Request) -> Response:
-        signal.raise_signal(signal.SIGINT)
+        if request.target.endswith("/first"):
+            signal.raise_signal(signal.SIGINT)
         return CONNECTOR
 
     answering(monkeypatch, interrupt)
@@ -238,11 +239,13 @@ async def test_get_indents_the_members_of_objects_and_breaks_no_value_in_two(
 
 
 async def test_a_lookup_shows_its_rate_and_the_pace_that_throttling_sets(
-    service: LocalLambdaCore, no_waiting: None
+    service: LocalLambdaCore, no_waiting: None, tmp_path: Path
 ) -> None:
     service.faults.script(*[Throttle()] * 8)
-    names = [f"none-{number}" for number in range(20)]
-    result = await run("get", *names, env={"TTY_COMPATIBLE": "1", "COLUMNS": "120"})
+    file = tmp_path / "identifiers"
+    file.write_text("\n".join(f"none-{number}" for number in range(20)))
+    env = {"TTY_COMPATIBLE": "1", "COLUMNS": "120"}
+    result = await run("lookup", str(file), env=env)
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", result.stderr)
     assert re.search(r"20/20 20 failed +[\d,]+/s +\d:\d\d:\d\d throttled to [\d,]+/s", text)
 

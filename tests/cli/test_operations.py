@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from lambdacore_async.cli import app, operations
+from lambdacore_async.cli import app, operations, printing
 from lambdacore_async.cli.operations import skeleton
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.shared import JSONValue
@@ -137,11 +137,10 @@ def test_a_deletion_is_asked_for_on_a_terminal(
         return Response(202, {}, b"{}")
 
     answering(monkeypatch, respond)
-    result = CliRunner().invoke(
-        app, ["runtimes", "delete", "python"], input=answer, env={"TTY_COMPATIBLE": "1"}
-    )
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = CliRunner().invoke(app, ["runtimes", "delete", "python"], input=answer)
     assert (len(sent), result.exit_code) == (calls, 1 - calls)
-    assert "delete python?" in result.stderr
+    assert "Delete python? [y/N] " in result.stderr
 
 
 async def test_a_template_is_printed_without_a_call() -> None:

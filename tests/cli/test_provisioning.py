@@ -108,6 +108,11 @@ async def test_delete_prints_what_it_deleted_as_json(service: LocalLambdaCore) -
     assert failed["error"]["code"] == "ResourceNotFoundException"
 
 
+async def test_delete_sends_nothing_but_the_deletion(service: LocalLambdaCore) -> None:
+    assert (await run("delete", "prod")).exit_code == 0
+    assert service.calls == {"DeleteNetworkConnector": 1}
+
+
 @pytest.mark.parametrize("wait", [False, True])
 async def test_deleting_a_connector_that_does_not_exist_fails_unless_that_is_ignored(
     service: LocalLambdaCore, *, wait: bool
@@ -116,7 +121,7 @@ async def test_deleting_a_connector_that_does_not_exist_fails_unless_that_is_ign
     result = await run("delete", "nope", "prod", *options)
     assert result.exit_code == 1
     assert result.stderr.startswith("lambdacore: nope: ResourceNotFoundException: ")
-    assert service.calls["DeleteNetworkConnector"] == 1
+    assert service.calls["DeleteNetworkConnector"] == (1 if wait else 2)
     ignored = await run("delete", "nope", "--ignore-not-found", *options)
     assert (ignored.exit_code, ignored.stderr) == (0, "nope: not found\n")
 
@@ -134,6 +139,15 @@ async def test_delete_shows_users_and_asks_on_a_terminal(
     assert "prod is used by WebFunction arn:aws:lambda" in result.stderr
     assert "Delete prod? [y/N] " in result.stderr
     assert service.calls["DeleteNetworkConnector"] == deleted
+
+
+async def test_delete_goes_on_after_a_no(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = await run("delete", "prod", "full", answer="n\ny\n")
+    assert (result.exit_code, result.stdout) == (1, "full: deletion started\n")
+    assert "prod: not deleted\n" in result.stderr
 
 
 async def test_delete_asks_though_it_may_not_look_for_users(

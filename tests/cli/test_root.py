@@ -47,6 +47,12 @@ def test_each_command_of_the_help_exists(name: str) -> None:
     assert CliRunner().invoke(app, [name, "-h"]).exit_code == 0
 
 
+def test_without_a_command_the_help_is_printed() -> None:
+    help_text = CliRunner().invoke(app, ["--help"]).stdout
+    result = CliRunner().invoke(app, [])
+    assert (result.exit_code, result.stderr) == (2, help_text)
+
+
 def test_output_that_is_no_text_stream_of_a_file_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

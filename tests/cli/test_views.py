@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async.cli.options import Format
-from lambdacore_async.cli.views import View, leaves, text_of
+from lambdacore_async.cli.views import View, indented, leaves, text_of
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.shared import JSONValue
@@ -117,6 +117,16 @@ def test_a_member_without_members_is_a_leaf() -> None:
         ("d", "true"),
     ]
     assert text_of(["x", 1]) == "x, 1"
+
+
+def test_members_of_members_are_indented() -> None:
+    assert list(indented({"a": {"b": {}, "c": {"d": None}}, "e": [True]})) == [
+        ("a", ""),
+        ("  b", "{}"),
+        ("  c", ""),
+        ("    d", ""),
+        ("e", "true"),
+    ]
 
 
 @pytest.mark.parametrize(

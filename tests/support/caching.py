@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from attrs import evolve
@@ -10,11 +11,14 @@ from lambdacore_async import (
     AccessDeniedException,
     ApiError,
     ComputeResourceType,
+    LambdaCoreClient,
     NetworkProtocol,
     VpcEgressConfiguration,
 )
+from lambdacore_async.engine.clock import Clock
+from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.protocol.messages import Request
-from support.simulation import World
+from support.simulation import World, inject
 
 ROLE: Final = "arn:aws:iam::123456789012:role/operator"
 VPC: Final = VpcEgressConfiguration(
@@ -63,3 +67,36 @@ def world(*names: str, **options: Any) -> tuple[World, Wire]:
 
 def denied(message: str) -> ApiError:
     return AccessDeniedException(message, status_code=403)
+
+
+class WrongClock(Clock):
+    """The clock of a process: its time of day is wrong, and its monotonic time starts anywhere."""
+
+    def __init__(self, here: World, error: float) -> None:
+        self.error = error
+        self._here = here.clock
+        self._start = here.clock.monotonic() + 1000 + error
+
+    def now(self) -> datetime:
+        return self._here.now() + timedelta(seconds=self.error)
+
+    def monotonic(self) -> float:
+        return self._here.monotonic() - self._start
+
+    async def sleep(self, seconds: float) -> None:
+        await self._here.sleep(seconds)
+
+
+def process(here: World, error: float, **parts: Any) -> LambdaCoreClient:
+    """Return a client of another process, whose clock is wrong by these seconds.
+
+    Args:
+        here: the service.
+        error: is added to the time of day.
+        parts: other fields of `Shared`.
+    """
+    client = here.client()
+    settings = client._core.pipeline.settings
+    inject(client, clock=WrongClock(here, error), **parts)
+    client._core.pipeline = Pipeline(client._core.shared, settings)
+    return client

@@ -14,12 +14,13 @@ import yaml
 from attrs import frozen
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region, Yes
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Output, Yes
 from lambdacore_async.cli.printing import Column
-from lambdacore_async.cli.results import code_of, message_of
-from lambdacore_async.cli.running import SOME_FAILED, result_of, run
+from lambdacore_async.cli.results import explanation_of, show_failures
+from lambdacore_async.cli.running import SOME_FAILED, result_of, run, status_of, status_of_error
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.errors import ParameterError, ResourceNotFoundException
+from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorConfiguration,
@@ -29,7 +30,7 @@ from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.operations import CREATE_NETWORK_CONNECTOR
 from lambdacore_async.protocol.reading import is_array, is_object, wire_name
 from lambdacore_async.protocol.writing import to_dict
-from lambdacore_async.workflows.lookups import Failed
+from lambdacore_async.workflows.lookups import Failed, Lookup
 from lambdacore_async.workflows.provisioning import Drift, diff_network_connector
 
 #: Maximum number of connectors that are compared or changed at the same time.
@@ -132,11 +133,10 @@ def read_declarations(path: Path) -> list[Declared]:
     return list(found.values())
 
 
+@connected
 def diff(
+    connection: Connection,
     file: File,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option("--output", "-o", help="Output format.")] = Output.TABLE,
 ) -> None:
     """Example: lambdacore diff connectors.yaml
@@ -144,36 +144,30 @@ def diff(
     Compare network connectors with the file that declares them, and change nothing. The exit status
     is 0 without differences and 1 with some, like that of `diff` and `kubectl diff`.
     """  # noqa: D415 - the example comes first
-    ensure_file(file, region, profile, endpoint_url, output, timeout=0, check=True, yes=False)
+    ensure_file(connection, file, output, check=True, yes=False)
 
 
 def ensure_file(
+    connection: Connection,
     file: Path,
-    region: str | None,
-    profile: str | None,
-    endpoint_url: str | None,
     output: Output,
     *,
-    timeout: float,
     check: bool,
     yes: bool,
 ) -> None:
     """Print the plan for a file of declared connectors, ask, apply it, and exit.
 
     Args:
+        connection: how to call the service.
         file: the file.
-        region: the region, as the client takes it.
-        profile: the profile, as the client takes it.
-        endpoint_url: the endpoint, as the client takes it.
         output: the format of the plan.
-        timeout: seconds until an update or a creation has failed.
         check: apply nothing; the exit status is 1 if there are differences.
         yes: do not ask.
     """
 
     async def work() -> int:
         declared = read_declarations(file)
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             at_once = asyncio.Semaphore(_AT_ONCE)
 
             async def plan(each: Declared) -> Plan | Failed:
@@ -187,7 +181,7 @@ def ensure_file(
                         each.configuration,
                         operator_role=each.operator_role,
                         tags=each.tags,
-                        timeout=timeout,
+                        timeout=connection.wait_timeout,
                     )
                     return await result_of(each.name, ensuring)
 
@@ -196,47 +190,46 @@ def ensure_file(
             changes = [
                 each.declared for each in plans if isinstance(each, Plan) and each.drifts != ()
             ]
-            failed = _report(plans)
-            if check or failed or not changes:
-                return SOME_FAILED if failed or changes else 0
+            failures = _report(plans)
+            if check or failures or not changes:
+                return status_of(failures) or (SOME_FAILED if changes else 0)
             if not yes:
                 _ask(len(changes))
             with printing.spinner(f"Ensuring {len(changes)} connectors"):
                 results = await asyncio.gather(*map(apply, changes))
-            failed = _report(results)
-            printing.log(f"{len(results) - failed} of {len(results)} connectors ensured")
-            return SOME_FAILED if failed else 0
+            failures = _report(results)
+            printing.log(f"{len(results) - len(failures)} of {len(results)} connectors ensured")
+            return status_of(failures)
 
     run(work())
 
 
+@connected
 def prune(
+    connection: Connection,
     identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     keep: Annotated[int, typer.Option(min=1, help="Number of newest versions to keep.")],
     *,
     yes: Yes = False,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
 ) -> None:
     """Example: lambdacore prune prod-egress --keep 5
 
     Delete old versions of a network connector. The version in use and the latest active version are
     never deleted.
     """  # noqa: D415 - the example comes first
-    if not yes and printing.is_terminal():
-        name = printing.printable(identifier)
-        typer.confirm(f"delete versions of {name} except {keep}?", abort=True, err=True)
+    if not printing.agrees(f"Delete versions of {identifier} except the newest {keep}?", yes=yes):
+        raise typer.Abort
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             pruned: Sequence[NetworkConnectorVersionSummary] = ()
             try:
                 pruned = await client.prune_network_connector_versions(identifier, keep=keep)
             except ExceptionGroup as group:
-                for error in group.exceptions:
-                    printing.error(str(error))
-                return SOME_FAILED
+                errors = [each for each in group.exceptions if isinstance(each, LambdaCoreError)]
+                for error in errors:
+                    printing.error(explanation_of(error))
+                return max(map(status_of_error, errors))
         for version in pruned:
             printing.line(version.version_arn)
         printing.log(f"deletion started: {len(pruned)} versions")
@@ -324,13 +317,11 @@ def _text(value: Any) -> str:
     return "" if data is None else data if isinstance(data, str) else json.dumps(data)
 
 
-def _report(results: Sequence[object]) -> int:
-    """Print the failures to standard error, and return their number."""
-    failures = [result for result in results if isinstance(result, Failed)]
-    for failure in failures:
-        code, message = code_of(failure.error), message_of(failure.error)
-        printing.error(f"{failure.identifier}:", f"{code}:", message)
-    return len(failures)
+def _report(results: Sequence[object]) -> list[Lookup]:
+    """Print the failures to standard error, and return them."""
+    failures: list[Lookup] = [result for result in results if isinstance(result, Failed)]
+    show_failures(failures)
+    return failures
 
 
 def _ask(count: int) -> None:

@@ -8,29 +8,34 @@ from typing import Annotated, Final
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.results import in_words_of_the_shell
 from lambdacore_async.cli.running import SOME_FAILED, run
-from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.dependencies import Check, CheckStatus
 from lambdacore_async.workflows.diagnosis import Diagnosis
 
+
+def _next_step(check: Check) -> str | None:
+    return None if check.next_step is None else in_words_of_the_shell(check.next_step)
+
+
 _COLUMNS: Final[Sequence[Column[Check]]] = (
     Column("Check", lambda check: check.name),
     Column("Status", lambda check: check.status),
     Column("Found", lambda check: check.detail),
-    Column("Next step", lambda check: check.next_step),
+    Column("Next step", _next_step),
 )
 
 
+@connected
 def doctor(
+    connection: Connection,
     identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     *,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
     """Check why a network connector is stuck or failed, and say what to look at next.
@@ -40,7 +45,7 @@ def doctor(
     """
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             with printing.spinner(f"Checking {identifier}"):
                 diagnosis = await client.diagnose_network_connector(identifier)
         if output is Output.TABLE:
@@ -65,7 +70,7 @@ def _as_json(identifier: str, diagnosis: Diagnosis) -> dict[str, JSONValue]:
                 "name": check.name,
                 "status": check.status,
                 "detail": check.detail,
-                "next_step": check.next_step,
+                "next_step": _next_step(check),
             }
             for check in diagnosis.checks
         ],

@@ -13,9 +13,9 @@ import typer
 from attrs import define, field
 
 from lambdacore_async.cli import files, printing
+from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.files import ExportFormat, Record
 from lambdacore_async.cli.journal import Journal, opened
-from lambdacore_async.cli.options import EndpointUrl, Profile, Region
 from lambdacore_async.cli.running import run
 from lambdacore_async.cli.targets import (
     Choice,
@@ -41,7 +41,9 @@ from lambdacore_async.workflows.targets import Target
 _BATCH: Final = 1_000
 
 
+@connected
 def export(
+    connection: Connection,
     file: Annotated[
         str, typer.Argument(help="File to write; `-` is standard output.", metavar="FILE")
     ],
@@ -63,9 +65,6 @@ def export(
     ignore_failures: Annotated[
         bool, typer.Option("--ignore-failures", help="Write FILE without what failed.")
     ] = False,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
 ) -> None:
     """Write all network connectors with their configurations to a file.
 
@@ -73,7 +72,7 @@ def export(
 
     Example: lambdacore export connectors.csv --regions all
     """
-    choice = choice_of(region, regions, profile, profiles, endpoint_url)
+    choice = choice_of(connection, regions, profiles)
     path = Path(file)
     form = output or {
         ".csv": ExportFormat.CSV, ".parquet": ExportFormat.PARQUET
@@ -118,7 +117,7 @@ async def _to_file(
     async with fleet_of(choice) as fleet:
         options: dict[str, JSONValue] = {
             "accounts and regions": [name_of(target) for target in fleet.targets],
-            "endpoint": choice.endpoint_url,
+            "endpoint": choice.connection.endpoint_url,
             "format": form,
         }
         with opened(partial, options, datetime.now(UTC), restart=restart) as journal:

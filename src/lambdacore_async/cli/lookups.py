@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from functools import partial
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 import typer
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.across import list_across, look_up_across
+from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.identifiers import read_identifiers
 from lambdacore_async.cli.options import (
     Columns,
-    EndpointUrl,
     Format,
     FormatOption,
     Output,
-    Profile,
     Query,
-    Region,
     Sort,
 )
 from lambdacore_async.cli.results import (
@@ -34,25 +32,21 @@ from lambdacore_async.cli.results import (
 )
 from lambdacore_async.cli.running import run, status_of
 from lambdacore_async.cli.targets import Choice, Profiles, Regions, chosen, fleet_of
-from lambdacore_async.cli.views import View, show_all
+from lambdacore_async.cli.views import SPINNER_AFTER, View, show_all
 from lambdacore_async.client import LambdaCoreClient
-from lambdacore_async.errors import LambdaCoreError
+from lambdacore_async.errors import ConfigurationError, CredentialsError, LambdaCoreError
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
 )
-from lambdacore_async.workflows.lookups import Failed, Lookup, Lookups
-
-#: A function that starts a run of lookups.
-Start: TypeAlias = Callable[[Iterable[str] | AsyncIterable[str]], Lookups]
+from lambdacore_async.workflows.lookups import Failed, Found, Lookup, Lookups
 
 
+@connected
 def get(
+    connection: Connection,
     identifiers: Annotated[
         list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER")
     ],
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: FormatOption = Format.TABLE,
     query: Query = None,
     columns: Columns = None,
@@ -63,23 +57,21 @@ def get(
     show = show_members if view.is_default else partial(show_connectors, view=view)
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
-            start = client.lookup_network_connectors
-            return await _look_up(client, start, identifiers, Output.TABLE, show)
+        async with connection.client() as client:
+            return await _look_up(partial(_get_each, client), identifiers, Output.TABLE, show)
 
     run(work())
 
 
+@connected
 def lookup(
+    connection: Connection,
     file: Annotated[
         str,
         typer.Argument(
             help="File with one identifier per line; `-` is standard input.", metavar="FILE"
         ),
     ],
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     concurrency: Annotated[
         int, typer.Option(min=1, help="Maximum number of concurrent lookups.")
     ] = 64,
@@ -96,7 +88,7 @@ def lookup(
     profiles: Profiles = None,
 ) -> None:
     """Look up the network connectors named in a file or on standard input, many at a time."""
-    choice = chosen(region, regions, profile, profiles, endpoint_url)
+    choice = chosen(connection, regions, profiles)
 
     async def across(choice: Choice) -> int:
         async with aclosing(read_identifiers(file)) as lines:
@@ -108,12 +100,7 @@ def lookup(
 
     async def work() -> int:
         async with (
-            LambdaCoreClient(
-                region,
-                profile=profile,
-                endpoint_url=endpoint_url,
-                max_connections=max(concurrency, 100),
-            ) as client,
+            connection.client(max_connections=max(concurrency, 100)) as client,
             aclosing(read_identifiers(file)) as lines,
         ):
 
@@ -122,10 +109,11 @@ def lookup(
                     identifiers, concurrency=concurrency, deadline=deadline
                 )
 
+            async def look_up(identifiers: list[str], results: dict[str, Lookup]) -> None:
+                await collect(client, start(identifiers), len(identifiers), results)
+
             if output is not Output.JSONL:
-                return await _look_up(
-                    client, start, [line async for line in lines], output, show_rows
-                )
+                return await _look_up(look_up, [line async for line in lines], output, show_rows)
             refused: list[Failed] = []
             async with aclosing(_identifiers(lines, refused)) as identifiers:
                 return await _stream(start(identifiers)) | status_of(refused)
@@ -133,14 +121,13 @@ def lookup(
     run(work() if choice is None else across(choice))
 
 
+@connected
 def list_connectors(
+    connection: Connection,
     *,
     state: Annotated[
         NetworkConnectorState | None, typer.Option(help="List only connectors in this state.")
     ] = None,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: FormatOption = Format.TABLE,
     query: Query = None,
     columns: Columns = None,
@@ -150,14 +137,14 @@ def list_connectors(
 ) -> None:
     """List the account's network connectors in the region, or in several accounts and regions."""
     view = View(output, query, columns, sort)
-    choice = chosen(region, regions, profile, profiles, endpoint_url)
+    choice = chosen(connection, regions, profiles)
 
     async def across(choice: Choice) -> int:
         async with fleet_of(choice) as fleet:
             return await list_across(fleet, state, view)
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             await show_all(client.list_network_connectors(state=state), view, SUMMARY_MEMBERS)
         return 0
 
@@ -183,14 +170,43 @@ def _pace(client: LambdaCoreClient) -> str:
     return "" if rate is None else f"throttled to {rate:,.0f}/s"
 
 
+async def _get_each(
+    client: LambdaCoreClient, identifiers: list[str], results: dict[str, Lookup]
+) -> None:
+    """Add the connectors to `results`, each by a call that is retried as any other call."""
+
+    async def get_one(identifier: str) -> None:
+        try:
+            connector = await client.get_network_connector(identifier)
+            results[identifier] = Found(identifier, connector)
+        except (ConfigurationError, CredentialsError):
+            raise
+        except LambdaCoreError as error:
+            results[identifier] = Failed(identifier, error)
+
+    with printing.spinner("Getting", after=SPINNER_AFTER):
+        try:
+            async with asyncio.TaskGroup() as calls:
+                for identifier in identifiers:
+                    calls.create_task(get_one(identifier))
+        except ExceptionGroup as errors:  # all calls have failed in the same way
+            raise errors.exceptions[0] from None
+
+
 async def _look_up(
-    client: LambdaCoreClient,
-    start: Start,
+    look_up: Callable[[list[str], dict[str, Lookup]], Awaitable[None]],
     lines: Iterable[str | Failed],
     output: Output,
     as_table: Callable[[list[Lookup]], None],
 ) -> int:
-    """Look up all identifiers, print them in input order, and return the exit status."""
+    """Look up all identifiers, print them in input order, and return the exit status.
+
+    Args:
+        look_up: adds the results for a list of identifiers to a dictionary, by identifier.
+        lines: identifiers, and lines that are none.
+        output: the output format.
+        as_table: prints the results in the format `table`.
+    """
     distinct = dict.fromkeys(lines)
     identifiers = [line for line in distinct if isinstance(line, str)]
     results: dict[str, Lookup] = {}
@@ -205,7 +221,7 @@ async def _look_up(
         return status_of(done)
 
     try:
-        await collect(client, start(identifiers), len(identifiers), results)
+        await look_up(identifiers, results)
     except asyncio.CancelledError:  # Ctrl-C
         show()
         printing.error(f"interrupted: {len(results):,} of {len(identifiers):,} done")

@@ -19,21 +19,18 @@ import typer
 from attrs import fields
 
 from lambdacore_async.cli import printing
+from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.options import (
     Columns,
-    EndpointUrl,
     Format,
     FormatOption,
-    Profile,
     Query,
-    Region,
     Sort,
     Yes,
     tags_of,
 )
 from lambdacore_async.cli.running import run
 from lambdacore_async.cli.views import View, show_all, text_of
-from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.operations import OPERATIONS
 from lambdacore_async.protocol.operations.rows import TAGS
@@ -93,7 +90,7 @@ def command_of(
     operation = OPERATIONS[name]
     members = _inputs(operation)
 
-    def command(**given: Any) -> None:
+    def command(connection: Connection, **given: Any) -> None:
         if given["generate_cli_skeleton"]:
             printing.json_document({wire_name(each.name): skeleton(each.kind) for each in members})
             return
@@ -109,14 +106,12 @@ def command_of(
                 )
         view = View(given["output"], given["query"], given["columns"], given["sort"])
         target = " ".join(text_of(inputs[place]) for place in _places(members) if place in inputs)
-        if name.startswith("Delete") and not given["yes"] and printing.is_terminal():
-            typer.confirm(f"delete {printing.printable(target)}?", abort=True, err=True)
+        if name.startswith("Delete") and not printing.agrees(f"Delete {target}?", yes=given["yes"]):
+            raise typer.Abort
 
         async def work() -> int:
             arguments = operation.parse_members(inputs)
-            async with LambdaCoreClient(
-                given["region"], profile=given["profile"], endpoint_url=given["endpoint_url"]
-            ) as client:
+            async with connection.client() as client:
                 method: Callable[..., Any] = getattr(client, _snake(name))
                 if isinstance(operation, ListOperation):
                     await show_all(method(**arguments), view, columns, given["limit"])
@@ -133,7 +128,7 @@ def command_of(
 
     _sign(command, operation, members)
     command.__doc__ = f"Example: {example}\n\n{summary}"
-    return command
+    return connected(command)
 
 
 def skeleton(kind: Any) -> JSONValue:
@@ -175,7 +170,7 @@ def _places(members: list[Member]) -> list[str]:
 def _sign(command: Callable[..., None], operation: Operation[Any], members: list[Member]) -> None:
     """Give the command's function the parameters that typer reads."""
     places = _places(members)
-    annotations: dict[str, Any] = {
+    annotations: dict[str, Any] = {"connection": Connection} | {
         member.name: _annotation(member, is_argument=member.name in places) for member in members
     }
     if isinstance(operation, ListOperation):
@@ -200,9 +195,6 @@ def _sign(command: Callable[..., None], operation: Operation[Any], members: list
         "query": Query,
         "columns": Columns,
         "sort": Sort,
-        "region": Region,
-        "profile": Profile,
-        "endpoint_url": EndpointUrl,
     }
     defaults: dict[str, object] = {
         "output": Format.TABLE, "generate_cli_skeleton": False, "yes": False

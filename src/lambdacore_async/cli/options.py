@@ -67,8 +67,25 @@ EndpointUrl = Annotated[
         help="URL of the endpoint. Defaults to the configured endpoint, then to the region's."
     ),
 ]
-WaitTimeout = Annotated[
-    float, typer.Option(min=0.01, max=1e9, help="Give up after this many seconds.")
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=0.01,
+        max=1e9,
+        help="Give up on a call with all its retries after SECONDS; also on a wait, which has "
+        "1800 by default.",
+    ),
+]
+MaxAttempts = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Maximum number of requests per call. Defaults to AWS_MAX_ATTEMPTS, or 3.",
+    ),
+]
+Debug = Annotated[
+    bool, typer.Option("--debug", help="Log each request, and show where errors come from.")
 ]
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Final, Generic, TypeVar
 
 from attrs import frozen
@@ -34,6 +36,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from lambdacore_async.engine.observation import logger
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnectorState
 from lambdacore_async.models.shared import JSONValue
@@ -44,6 +47,9 @@ _MAX_TEXT: Final = 1_000
 _UNBOUNDED: Final = 100_000
 #: Lines of a live table that are no rows: its caption, its header, a rule and the cursor's line.
 _AROUND_ROWS: Final = 4
+
+#: Attributes of all log records; the others are the data of a record.
+_RECORD: Final = frozenset(vars(logging.makeLogRecord({})))
 
 _STYLES: Final[Mapping[str, str]] = {
     NetworkConnectorState.ACTIVE: "green",
@@ -103,6 +109,35 @@ def log(*words: str) -> None:
     print(*map(printable, words), file=sys.stderr, flush=True)
 
 
+@contextmanager
+def logs() -> Generator[None]:
+    """Print what the library logs to standard error."""
+    handler, level = _LogLines(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+class _LogLines(logging.Handler):
+    """Prints a record as a line with its time, level, message and data, before its traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        data = [
+            f"{name}={value}"
+            for name, value in vars(record).items()
+            if name not in _RECORD and value is not None
+        ]
+        time = datetime.fromtimestamp(record.created, UTC)
+        log(f"{time:%Y-%m-%dT%H:%M:%S.%fZ}", record.levelname, record.getMessage(), *data)
+        if record.exc_info:
+            for each in logging.Formatter().formatException(record.exc_info).splitlines():
+                log(each)
+
+
 def json_line(value: JSONValue) -> None:
     """Print a value as one line of JSON."""
     print(_json(value), flush=True)
@@ -147,6 +182,14 @@ def ask(question: str) -> bool:
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
+def agrees(question: str, *, yes: bool) -> bool:
+    """Return whether to do what cannot be undone: ask, unless told not to or no person can answer.
+
+    Scripts have decided already; a question would only stop them.
+    """
+    return yes or not can_ask() or ask(question)
+
+
 def is_terminal() -> bool:
     """Return whether standard output is a terminal, or the environment says that it is."""
     return _Stream().is_terminal
@@ -158,14 +201,14 @@ def live_table(
 ) -> Generator[Callable[[Iterable[Item], str], None]]:
     """Keep one table on the terminal; yield a function that replaces its rows and its caption.
 
-    The table has as many rows as fit on the terminal.
+    The table has as many rows as fit on the terminal, and as many of the first columns.
     """
     stream = _Stream()
     with Live(console=stream, auto_refresh=False) as live:
 
         def show(items: Iterable[Item], caption: str) -> None:
             fitting = list(islice(items, max(stream.height - _AROUND_ROWS, 1)))
-            table = _table(columns, fitting, stream.width)
+            table = _table(_fitting(columns, fitting, stream.width), fitting, stream.width)
             live.update(Group(_text(caption, "bold"), table), refresh=True)
 
         yield show
@@ -259,6 +302,18 @@ def _table(columns: Sequence[Column[Item]], items: Sequence[Item], width: int) -
     for item in items:
         table.add_row(*(_text(column.value(item) or "") for column in visible))
     return table
+
+
+def _fitting(
+    columns: Sequence[Column[Item]], items: Sequence[Item], width: int
+) -> list[Column[Item]]:
+    """Return the first columns, at least one and as many as fit without breaking a cell."""
+    widths = accumulate(
+        2 + max(len(printable(cell or "")) for cell in (each.header, *map(each.value, items)))
+        for each in columns
+    )
+    fitting = [each for each, end in zip(columns, widths, strict=True) if end - 2 <= width]
+    return fitting or [columns[0]]
 
 
 def _json(value: JSONValue, indent: int | None = None) -> str:

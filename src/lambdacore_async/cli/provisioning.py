@@ -8,16 +8,9 @@ from typing import Annotated
 import typer
 
 from lambdacore_async.cli import printing
+from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.declarations import Check, FileOption, ensure_file
-from lambdacore_async.cli.options import (
-    EndpointUrl,
-    Output,
-    Profile,
-    Region,
-    WaitTimeout,
-    Yes,
-    tags_of,
-)
+from lambdacore_async.cli.options import Output, Yes, tags_of
 from lambdacore_async.cli.results import (
     code_of,
     found_in,
@@ -25,7 +18,7 @@ from lambdacore_async.cli.results import (
     show_results,
     state_of,
 )
-from lambdacore_async.cli.running import result_of, run, status_of
+from lambdacore_async.cli.running import SOME_FAILED, result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
@@ -39,7 +32,9 @@ from lambdacore_async.workflows.lookups import Failed, Found, Lookup
 from lambdacore_async.workflows.users import ConnectorInUseError
 
 
+@connected
 def ensure(
+    connection: Connection,
     name: Annotated[str | None, typer.Argument(help="Name of the connector.")] = None,
     *,
     file: FileOption = None,
@@ -68,10 +63,6 @@ def ensure(
         list[str] | None,
         typer.Option("--tag", metavar="KEY=VALUE", help="Tag that it must have; repeatable."),
     ] = None,
-    timeout: WaitTimeout = 1800.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
     """Create a network connector, or update it if it differs, and wait until it is active.
@@ -80,9 +71,7 @@ def ensure(
     unchanged.
     """
     if file is not None and name is None:
-        ensure_file(
-            file, region, profile, endpoint_url, output, timeout=timeout, check=check, yes=yes
-        )
+        ensure_file(connection, file, output, check=check, yes=yes)
     if name is None or file is not None or check:
         raise typer.BadParameter("expected either NAME, or --file with or without --check")
     configuration = VpcEgressConfiguration(
@@ -94,14 +83,14 @@ def ensure(
     values_by_key = tags_of(tags or [])
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             with printing.spinner(f"Ensuring {name}") as show:
                 ensuring = client.ensure_network_connector(
                     name,
                     configuration,
                     operator_role=operator_role,
                     tags=values_by_key,
-                    timeout=timeout,
+                    timeout=connection.wait_timeout,
                     on_change=lambda connector: show(state_of(connector)),
                 )
                 connector = await result_of(name, ensuring)
@@ -112,7 +101,9 @@ def ensure(
     run(work())
 
 
+@connected
 def delete(
+    connection: Connection,
     identifiers: Annotated[
         list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER...")
     ],
@@ -131,10 +122,6 @@ def delete(
             "--unless-used", help="Fail if a MicroVM, a MicroVM image or a Web Function names it."
         ),
     ] = False,
-    timeout: WaitTimeout = 1800.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
     """Delete network connectors, or versions of them.
@@ -144,28 +131,34 @@ def delete(
     Example: lambdacore delete prod-egress test-egress --wait
     """
 
-    async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector:
-        found = await client.get_network_connector(identifier)
-        users = await client.users_of(found) if unless_used else ()
-        if users:
-            raise ConnectorInUseError(users)
-        if not (yes or unless_used) and printing.can_ask():
-            await _show_users(client, found)
-        if not yes and printing.can_ask():
-            question = f"Delete {identifier}?"
-            if not await run_in_thread(partial(printing.ask, question)):
-                raise typer.Abort
+    async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector | None:
+        """Delete a connector; return `None` if the answer is no."""
+        asks = not yes and printing.can_ask()
+        found = None
+        if asks or unless_used or wait:  # a wait would take a missing connector for a deleted one
+            found = await client.get_network_connector(identifier)
+            users = await client.users_of(found) if unless_used else ()
+            if users:
+                raise ConnectorInUseError(users)
+            if asks and not unless_used:
+                await _show_users(client, found)
+        question = f"Delete {identifier}?"
+        if asks and not await run_in_thread(partial(printing.ask, question)):
+            return None
         with printing.spinner(f"Deleting {identifier}") as show:
-            if not wait:
+            if found is None or not wait:
                 return await client.delete_network_connector(identifier)
             await client.delete_network_connector_and_wait(
-                identifier, timeout=timeout, on_change=lambda connector: show(state_of(connector))
+                identifier,
+                timeout=connection.wait_timeout,
+                on_change=lambda connector: show(state_of(connector)),
             )
             return found
 
     async def work() -> int:
         results: list[Lookup] = []
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        status = 0
+        async with connection.client() as client:
             for identifier in dict.fromkeys(identifiers):
                 done = await result_of(identifier, begin(client, identifier))
                 missing = isinstance(done, Failed) and isinstance(
@@ -174,9 +167,13 @@ def delete(
                 if missing and ignore_not_found:
                     printing.log(f"{identifier}: not found")
                     continue
+                if done is None:
+                    printing.log(f"{identifier}: not deleted")
+                    status = SOME_FAILED
+                    continue
                 results.append(done if isinstance(done, Failed) else Found(identifier, done))
         show_results(results, output, partial(_show_deleted, waited=wait))
-        return status_of(results)
+        return max(status, status_of(results))
 
     run(work())
 

@@ -5,7 +5,7 @@ Each table is a list of columns. To add a column, add an entry to one of the lis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from datetime import UTC
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.printing import Column
-from lambdacore_async.cli.views import View
+from lambdacore_async.cli.views import View, indented
 from lambdacore_async.errors import (
     EXPIRED_CODES,
     REPLACED_CODES,
@@ -30,6 +30,8 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.models.remedies import notes_of
 from lambdacore_async.models.shared import JSONValue
+from lambdacore_async.protocol.operations import OPERATIONS
+from lambdacore_async.protocol.reading import wire_name
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Found, Lookup
 
@@ -45,13 +47,27 @@ def code_of(error: LambdaCoreError) -> str:
 def message_of(error: LambdaCoreError) -> str:
     """Return an error's message and notes, without details such as its operation and status."""
     message = error.message if isinstance(error, ApiError) else str(error.args[0])
-    return " ".join((message, *notes_of(error)))
+    if isinstance(error, ParameterError):
+        message = message.replace(error.parameter, _in_the_apis_words(error.parameter), 1)
+    notes = [*notes_of(error)]
+    if code_of(error) in EXPIRED_CODES | REPLACED_CODES:
+        notes.append(_NEW_KEYS)
+    if notes and message and not message.endswith("."):
+        message += "."
+    return in_words_of_the_shell(" ".join((message, *notes)))
+
+
+def reason_of(error: LambdaCoreError) -> str:
+    """Return why a request is retried: the service's code and message, or the library's words."""
+    if isinstance(error, ApiError):
+        return ": ".join(filter(None, (error.code, error.message)))
+    return str(error.args[0])
 
 
 def explanation_of(error: LambdaCoreError) -> str:
     """Return an error as one line: its code, message, operation and request ID."""
     if isinstance(error, ConfigurationError | CredentialsError | ParameterError):
-        return _in_words_of_the_shell(message_of(error))
+        return message_of(error)
     details = [
         f"{name} {value}"
         for name, value in (("operation", error.operation), ("request ID", error.request_id))
@@ -61,18 +77,36 @@ def explanation_of(error: LambdaCoreError) -> str:
     return f"{code_of(error)}: {message_of(error)}{about}"
 
 
-def _in_words_of_the_shell(message: str) -> str:
+def in_words_of_the_shell(message: str) -> str:
     """Return a message of the library with what a person at a shell can do."""
-    for argument, option in _SHELL_WORDS:
+    for argument, option in _SHELL_WORDS.items():
         message = message.replace(argument, option)
     return message
 
 
+def _in_the_apis_words(parameter: str) -> str:
+    """Return `Configuration.SubnetIds` for `configuration.subnet_ids`; other texts unchanged."""
+    names = [wire_name(name) for name in parameter.split(".")]
+    members = (each for operation in OPERATIONS.values() for each in operation.members)
+    known = names[0] in {wire_name(member.name) for member in members}
+    return ".".join(names) if known else parameter
+
+
 #: What the library's messages suggest to programs, and what the command line has instead.
-_SHELL_WORDS: Final = (
-    ("pass credentials=Credentials(...), or set", "set"),
-    (", or allow_plain_http", ""),
-    ("no region: pass one, or set", "no region: pass --region, or set"),
+_SHELL_WORDS: Final = {
+    "pass credentials=Credentials(...)": "pass another --profile",
+    "use https, a loopback address, or allow_plain_http": "use https or a loopback address",
+    "endpoint_url: ": "--endpoint-url: ",
+    "no region: pass one": "no region: pass --region",
+    "Pass operator_role": "Pass --operator-role",
+    "call delete_network_connector_and_wait": "run `lambdacore delete` with --wait",
+    "with prune_network_connector_versions": "with `lambdacore prune`",
+    "look at state_reason": "look at StateReason",
+}
+#: What to do if the service refuses the credentials.
+_NEW_KEYS: Final = (
+    "Get new credentials: run `aws sso login --profile NAME` or `aws configure`, replace those in "
+    "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or pass another --profile."
 )
 
 
@@ -140,7 +174,7 @@ def show_rows(results: list[Lookup]) -> None:
 def show_members(results: list[Lookup]) -> None:
     """Print every member of each connector by its API name, then a row for each failure."""
     for connector in found_in(results):
-        printing.members(_leaves(to_dict(connector)))
+        printing.members(indented(to_dict(connector)))
         printing.line()
     show_failures(results)
 
@@ -203,15 +237,3 @@ def as_json(result: Lookup) -> dict[str, JSONValue]:
             "request_id": error.request_id,
         },
     }
-
-
-def _leaves(value: Mapping[str, JSONValue], indent: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the names and values of an object; those of its objects are indented."""
-    for name, member in value.items():
-        if isinstance(member, Mapping):
-            yield f"{indent}{name}", ""
-            yield from _leaves(member, f"{indent}  ")
-        elif isinstance(member, Sequence) and not isinstance(member, str):
-            yield f"{indent}{name}", ", ".join(str(item) for item in member)
-        else:
-            yield f"{indent}{name}", str(member)

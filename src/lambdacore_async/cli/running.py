@@ -60,9 +60,12 @@ async def result_of(identifier: str, work: Awaitable[Result]) -> Result | Failed
 def status_of(results: Iterable[Lookup]) -> int:
     """Return the exit status of a command with these results.
 
-    An identifier that cannot be sent is one that failed: the others were looked up.
+    An identifier that cannot be sent is one that failed: the others were looked up. The failures
+    are logged with their tracebacks.
     """
     failed = [result.error for result in results if isinstance(result, Failed)]
+    for error in failed:
+        _log(error)
     return max(
         (
             SOME_FAILED if isinstance(error, ParameterError) else status_of_error(error)
@@ -78,6 +81,10 @@ def status_of_error(error: LambdaCoreError) -> int:
         return USAGE_ERROR
     unreadable = isinstance(error, TransportError | ResponseError)
     return UNAVAILABLE if unreadable or error.transient or error.throttling else SOME_FAILED
+
+
+def _log(error: LambdaCoreError) -> None:
+    logger.debug("failed", exc_info=error)
 
 
 def run(work: Coroutine[Any, Any, int]) -> NoReturn:
@@ -98,6 +105,7 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
         # Discard buffered output; Python would report an error when it flushes it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except LambdaCoreError as error:
+        _log(error)
         status = status_of_error(error)
         printing.error(explanation_of(error))
     except OSError as error:

@@ -9,9 +9,10 @@ from copy import copy
 from typing import Annotated, Final, TypeAlias, TypeVar
 
 import typer
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from lambdacore_async.cli import printing
+from lambdacore_async.cli.connection import Connection
 from lambdacore_async.cli.results import code_of, explanation_of
 from lambdacore_async.cli.running import SOME_FAILED, status_of_error
 from lambdacore_async.client import LambdaCoreClient
@@ -76,17 +77,11 @@ class Choice:
     """The regions; none for each profile's own, `all` alone for all of the profile's partition."""
     profiles: tuple[str, ...]
     """The profiles; none for the default one."""
-    endpoint_url: str | None
-    """The URL of the endpoint; `None` for the configured one."""
+    connection: Connection
+    """The options that all clients share."""
 
 
-def chosen(
-    region: str | None,
-    regions: str | None,
-    profile: str | None,
-    profiles: str | None,
-    endpoint_url: str | None,
-) -> Choice | None:
+def chosen(connection: Connection, regions: str | None, profiles: str | None) -> Choice | None:
     """Return what the options name, or `None` if neither `--regions` nor `--profiles` is given.
 
     Raises:
@@ -94,33 +89,29 @@ def chosen(
     """
     if regions is None and profiles is None:
         return None
-    return choice_of(region, regions, profile, profiles, endpoint_url)
+    return choice_of(connection, regions, profiles)
 
 
-def choice_of(
-    region: str | None,
-    regions: str | None,
-    profile: str | None,
-    profiles: str | None,
-    endpoint_url: str | None,
-) -> Choice:
+def choice_of(connection: Connection, regions: str | None, profiles: str | None) -> Choice:
     """Return what the options name.
 
     Raises:
         typer.BadParameter: if they contradict each other, or a region is not valid.
     """
-    if region is not None and regions is not None:
+    if connection.region is not None and regions is not None:
         raise typer.BadParameter("give either --region or --regions", param_hint="--regions")
-    if profile is not None and profiles is not None:
+    if connection.profile is not None and profiles is not None:
         raise typer.BadParameter("give either --profile or --profiles", param_hint="--profiles")
-    names = _names("--regions", regions if region is None else region)
+    names = _names("--regions", connection.region if regions is None else regions)
     if _ALL in names:
         names = (_ALL,)
     for name in names:
         if not is_region(name):
             raise typer.BadParameter(f"{name!r} is not a valid region name", param_hint="--regions")
     return Choice(
-        names, _names("--profiles", profiles if profile is None else profile), endpoint_url
+        names,
+        _names("--profiles", connection.profile if profiles is None else profiles),
+        connection,
     )
 
 
@@ -184,12 +175,9 @@ async def fleet_of(choice: Choice, *, max_connections: int = 100) -> AsyncGenera
     targets: list[Target] = []
     async with AsyncExitStack() as stack:
         for profile in choice.profiles or (None,):
+            connection = evolve(choice.connection, region=None, profile=profile)
             clients[profile] = await stack.enter_async_context(
-                LambdaCoreClient(
-                    profile=profile,
-                    endpoint_url=choice.endpoint_url,
-                    max_connections=max_connections,
-                )
+                connection.client(max_connections=max_connections)
             )
             regions = await _regions_of(profile, choice.regions)
             targets += [Target(region, label=profile) for region in regions]

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from operator import itemgetter
 from typing import Any, Final, TypeVar
@@ -99,9 +99,19 @@ class View:
             case _ if is_array(value) or self.columns:
                 _show_table(items, names, titled=not self.columns)
             case _ if is_object(value):
-                printing.members(leaves(value))
+                printing.members(indented(value))
             case _:
                 printing.line(text_of(value))
+
+
+def indented(value: Mapping[str, JSONValue], indent: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the names and the texts of an object's members; members of members are indented."""
+    for name, member in value.items():
+        if is_object(member) and member:
+            yield f"{indent}{name}", ""
+            yield from indented(member, f"{indent}  ")
+        else:
+            yield f"{indent}{name}", text_of(member)
 
 
 def leaves(value: JSONValue, path: str = "") -> list[tuple[str, str]]:

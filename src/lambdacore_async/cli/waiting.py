@@ -14,11 +14,11 @@ from typing import Annotated, Final
 import typer
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.options import EndpointUrl, Output, Profile, Region, WaitTimeout
+from lambdacore_async.cli.connection import Connection, connected
+from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
-from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
@@ -55,20 +55,18 @@ class WatchOutput(StrEnum):
     JSONL = "jsonl"
 
 
+@connected
 def wait(
+    connection: Connection,
     identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
     *,
     goal: Annotated[Goal, typer.Option("--for", help="State to wait for.")] = Goal.ACTIVE,
-    timeout: WaitTimeout = 1800.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
 ) -> None:
     """Wait until a network connector is active, updated or deleted; explain a failure."""
 
     async def work() -> int:
-        async with LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client:
+        async with connection.client() as client:
             with printing.spinner(f"Waiting for {identifier}") as show:
                 waiting: Awaitable[NetworkConnector | None] = {
                     Goal.ACTIVE: client.wait_until_network_connector_active,
@@ -76,7 +74,7 @@ def wait(
                     Goal.DELETED: client.wait_until_network_connector_deleted,
                 }[goal](
                     identifier,
-                    timeout=timeout,
+                    timeout=connection.wait_timeout,
                     on_change=lambda connector: show(state_of(connector)),
                 )
                 connector = await result_of(identifier, waiting)
@@ -89,14 +87,13 @@ def wait(
     run(work())
 
 
+@connected
 def watch(
+    connection: Connection,
     *,
     interval: Annotated[
         float, typer.Option(min=0.1, max=1e9, help="Polling interval in seconds.")
     ] = 10.0,
-    endpoint_url: EndpointUrl = None,
-    region: Region = None,
-    profile: Profile = None,
     output: Annotated[
         WatchOutput,
         typer.Option(
@@ -108,7 +105,7 @@ def watch(
 
     async def work() -> int:
         async with (
-            LambdaCoreClient(region, profile=profile, endpoint_url=endpoint_url) as client,
+            connection.client() as client,
             client.watch_network_connectors(poll_interval=interval) as changes,
             _printing(output) as show,
         ):
@@ -178,15 +175,17 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
             states[change.connector.state or "-"] += 1
         changed.set()
 
-    columns = [
-        *(Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS),
-        Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)]),
-    ]
+    of_name, of_id, *others = (
+        Column(each.header, partial(_of_connector, each)) for each in SUMMARY_COLUMNS
+    )
+    of_change = Column[ConnectorChange]("Change", lambda change: _CHANGES[type(change)])
+    columns = [of_name, of_change, *others, of_id]  # a narrow terminal hides the last ones
     with printing.live_table(columns) as draw:
 
         def redraw() -> None:
-            counts = (f"{count:,} {state}" for state, count in states.most_common() if count)
-            draw(reversed(latest.values()), f"{len(latest):,} connectors: {', '.join(counts)}")
+            counts = [f"{count:,} {state}" for state, count in states.most_common() if count]
+            caption = ", ".join(counts) or "waiting for changes"
+            draw(reversed(latest.values()), f"{len(latest):,} connectors: {caption}")
 
         async def redraw_often() -> None:
             while True:
@@ -195,6 +194,7 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
                 redraw()
                 await asyncio.sleep(_SECONDS_PER_DRAWING)
 
+        redraw()
         drawing = asyncio.create_task(redraw_often())
         try:
             yield show

@@ -71,6 +71,9 @@ class Attempt:
     """The rate in requests per second that the client has learnt; `None` without a limit."""
     ended: datetime | None = field(default=None, repr=False)
     """The time of day at which the attempt ended, by this machine's clock."""
+    max_attempts: int | None = None
+    """The maximum number of attempts of the call; `None` for a call of a fan-out, which retries for
+    a time instead."""
 
 
 class CallKind(StrEnum):

@@ -577,6 +577,7 @@ class Pipeline:
             waited=call.waited,
             rate=route.rate_limiter.rate,
             ended=self.shared.clock.now(),
+            max_attempts=None if call.outlasts_throttling else self.settings.policy.max_attempts,
         )
         if logged:
             now = self.shared.clock.monotonic()

@@ -247,7 +247,7 @@ class ProbingRate:
 
     def _growth(self, rate: float) -> float:
         """Return the fraction by which the rate grows after a success."""
-        cycle = max(_CYCLE * math.pow(rate, _CYCLE_POWER), 4.0)
+        cycle = max(_CYCLE * math.pow(rate, _CYCLE_POWER), 4.0)  # `**` of floats is Any
         cycle *= max(1, rate * self._latency / _FEW_IN_FLIGHT)
         # The derivative of _CURVE * (streak / cycle) ** 3.
         step = 3 * _CURVE * (self._streak / cycle) ** 2 / cycle

@@ -65,7 +65,12 @@ async def test_without_credentials_the_error_says_how_to_pass_them(
     files: Callable[..., dict[str, str]],
 ) -> None:
     text = await failure(files())
-    for word in ("credentials=Credentials(...)", "AWS_ACCESS_KEY_ID", "'default'", "DISABLED"):
+    for word in (
+        "credentials=Credentials(...)",
+        "AWS_ACCESS_KEY_ID",
+        "`aws configure --profile default`",
+        "DISABLED",
+    ):
         assert word in text
 
 

@@ -27,6 +27,7 @@ from lambdacore_async import (
     Target,
     TransportError,
 )
+from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol.messages import Request
 from support.caching import OTHER_VPC, ROLE, VPC, denied, is_get, world
 from support.leaks import cancel_at, other_tasks, settle
@@ -529,8 +530,45 @@ async def test_a_cancelled_caller_leaves_nothing_behind() -> None:
         reached = await cancel_at(step, use())
         await settle()
         assert not other_tasks()
+        assert here.clock.busy == 0
         if not reached:
             break
+    assert step >= 2
+
+
+@pytest.mark.parametrize("closes_client", [False, True])
+async def test_connections_are_free_after_a_cancellation_or_a_close(closes_client: bool) -> None:
+    """Over real sockets: the pool gets its connections back, at whichever await a task ends."""
+    step, reached = 0, True
+    while reached:
+        async with LocalLambdaCore() as aws, aws.client(max_connections=4) as client:
+            for number in range(6):
+                aws.state.put_network_connector(f"c-{number}")
+
+            async def use(client: LambdaCoreClient = client) -> None:
+                async with client.cached_network_connectors() as cache:
+                    async with asyncio.TaskGroup() as group:
+                        for number in range(6):
+                            group.create_task(cache.get(f"c-{number}"))
+                    if closes_client:
+                        await client.close()
+                        with pytest.raises(RuntimeError):
+                            await cache.get("missing")
+                    else:
+                        await cache.ready()
+
+            reached = await cancel_at(step, use())
+            await settle()
+            if not closes_client:
+                # All four connections of the pool are free.
+                async with asyncio.timeout(30):
+                    await client.lookup_network_connectors(
+                        [f"c-{number}" for number in range(6)], concurrency=4
+                    ).report()
+                await client.close()
+        step += 1
+        await settle()
+        assert not other_tasks()
     assert step >= 2
 
 

@@ -192,6 +192,8 @@ async def test_the_end_of_an_outage_is_noticed_without_listings() -> None:
     here.transport.before = refuse_listings
     async with here.client().cached_network_connectors(5, stale_if_error=3600) as cache:
         await cache.get("a")
+        await here.clock.sleep(1)
+        assert cache.picture.error is not None
         wire.error = TransportError("down")
         await here.clock.sleep(70)
         assert (await cache.read("a")).is_stale
@@ -270,6 +272,22 @@ async def test_targets_that_share_a_picture_get_all_changes_each() -> None:
         await changes.aclose()
         await here.clock.sleep(10)
         assert len(wire.gets) == 1
+
+
+async def test_targets_of_other_accounts_get_their_own_changes() -> None:
+    here, _ = world("a")
+    client = here.client()
+    other = Credentials("AKIDOTHER", "other-secret")
+    targets = [Target("us-east-1"), Target("us-east-1", credentials=other)]
+    caches = client.cache_across(targets)
+    for cache in caches.values():
+        cache._core.pipeline = Pipeline(cache._core.shared, client._core.pipeline.settings)
+    async with caches:
+        changes = caches.changes()
+        await caches[targets[0]].ready()
+        target, change = await anext(changes)
+        assert (target, change.connector.name) == (targets[0], "a")
+        await changes.aclose()
 
 
 async def test_caches_watches_and_waiters_of_views_make_one_listing_a_round() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine
-from datetime import datetime, timedelta
 from itertools import pairwise, product
 from typing import Any, Final, TypeVar
 
@@ -21,15 +20,13 @@ from lambdacore_async import (
     ResourceNotFoundException,
     TransportError,
 )
-from lambdacore_async.engine.clock import Clock
-from lambdacore_async.engine.pipeline import Pipeline
 from lambdacore_async.engine.transport.session import Transport
 from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
-from support.caching import ROLE, VPC, is_get
+from support.caching import ROLE, VPC, is_get, process
 from support.leaks import other_tasks, settle
-from support.simulation import World, inject
+from support.simulation import World
 
 Result = TypeVar("Result")
 
@@ -74,37 +71,19 @@ STEP: Final = 1.0
 ERRORS: Final = (0, -100, 100)
 
 
-class WrongClock(Clock):
-    """The clock of a process: its time of day is wrong, and its monotonic time starts anywhere."""
-
-    def __init__(self, here: World, error: float) -> None:
-        self.error = error
-        self._here = here.clock
-        self._start = here.clock.monotonic() + 1000 + error
-
-    def now(self) -> datetime:
-        return self._here.now() + timedelta(seconds=self.error)
-
-    def monotonic(self) -> float:
-        return self._here.monotonic() - self._start
-
-    async def sleep(self, seconds: float) -> None:
-        await self._here.sleep(seconds)
-
-
 class Lossy:
     """A transport that loses reads, and whose listings leave out connectors."""
 
     def __init__(self, inner: Transport) -> None:
         self.hidden: set[str] = set()
         self.lost = 0
-        self.down = self.closed = False
+        self.down = self.gets_down = self.closed = False
         self._inner = inner
 
     async def send(self, endpoint: Endpoint, request: Request, timeout: Timeout) -> Response:
         if self.closed:
             raise RuntimeError("the client is closed")
-        if self.down or self.lost > 0:
+        if self.down or self.lost > 0 or (self.gets_down and is_get(request)):
             self.lost -= 1
             raise TransportError("lost")
         response = await self._inner.send(endpoint, request, timeout)
@@ -139,11 +118,8 @@ class CacheMachine(RuleBasedStateMachine):
     def start(self, error: float) -> None:
         """Start a process with caches of different ages."""
         self.wire.closed = False
-        self.clock = WrongClock(self.here, error)
-        self.client = self.here.client()
-        pipeline = self.client._core.pipeline
-        inject(self.client, transport=self.wire, clock=self.clock)
-        self.client._core.pipeline = Pipeline(self.client._core.shared, pipeline.settings)
+        self.error = error
+        self.client = process(self.here, error, transport=self.wire)
         self.caches = [
             self.client.cached_network_connectors(AGE),
             self.client.cached_network_connectors(AGE * 2, STALE),
@@ -212,9 +188,9 @@ class CacheMachine(RuleBasedStateMachine):
     def requests_are_lost(self, lost: int) -> None:
         self.wire.lost = lost
 
-    @rule(down=st.booleans())
-    def outage(self, down: bool) -> None:
-        self.wire.down = down
+    @rule(down=st.booleans(), gets_down=st.booleans())
+    def outage(self, down: bool, gets_down: bool) -> None:
+        self.wire.down, self.wire.gets_down = down and not gets_down, gets_down
 
     @rule(hidden=st.sets(st.sampled_from(NAMES)))
     def listings_leave_out(self, hidden: set[str]) -> None:
@@ -232,11 +208,11 @@ class CacheMachine(RuleBasedStateMachine):
             self.get(name, which)
         self.run(self.check_answers())
         self.stop()
-        self.start(self.clock.error)
+        self.start(self.error)
 
     @rule(error=st.sampled_from(ERRORS), seconds=st.integers(0, 15))
     def the_process_restarts_from_a_snapshot(self, error: int, seconds: int) -> None:
-        snapshot, before = self.caches[0].save(), self.clock.error
+        snapshot, before = self.caches[0].save(), self.error
         self.stop()
         self.time_passes(seconds)
         self.start(error)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.identity.environment import from_environment
 from lambdacore_async.engine.identity.files import from_file
+from lambdacore_async.engine.observation import logger
 from lambdacore_async.engine.profiles import Profile, SharedConfig
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.engine.transport.session import Transport
@@ -64,19 +66,27 @@ class DefaultChain:
             CredentialsError: if there are none, or the first ones found are invalid.
             ConfigurationError: if a file or a setting is invalid, or the profile does not exist.
         """
+        source, found = await self._search()
+        logger.debug("credentials found", extra={"source": source})
+        return found
+
+    async def _search(self) -> tuple[str, Credentials]:
+        """Return the name of a source and its credentials."""
         if self._profile is None and (found := from_environment(self._environ)) is not None:
-            return found
+            return "environment", found
         profile = await run_in_thread(self._files.read)
         if self._profile is None and self._environ.get(_WEB_IDENTITY):
-            return await self._from_botocore(profile, _WEB_IDENTITY)
+            return _WEB_IDENTITY, await self._from_botocore(profile, _WEB_IDENTITY)
         if (setting := profile.first(_BEFORE_KEYS)) is not None:
-            return await self._from_botocore(profile, f"{setting} of profile {profile.name!r}")
+            source = f"{setting} of profile {profile.name!r}"
+            return source, await self._from_botocore(profile, source)
         if (found := from_file(profile, "credentials")) is not None:
-            return found
+            return f"credentials file, profile {profile.name!r}", found
         if (setting := profile.first(_AFTER_KEYS)) is not None:
-            return await self._from_botocore(profile, f"{setting} of profile {profile.name!r}")
+            source = f"{setting} of profile {profile.name!r}"
+            return source, await self._from_botocore(profile, source)
         if (found := from_file(profile, "config")) is not None:
-            return found
+            return f"config file, profile {profile.name!r}", found
         # Programs with keys never need it.
         from lambdacore_async.engine.identity.metadata import (
             ContainerCredentials,
@@ -86,15 +96,15 @@ class DefaultChain:
 
         client = MetadataClient(self._connect, self._clock, self._trust)
         if (found := await ContainerCredentials(self._environ, client)()) is not None:
-            return found
+            return "container", found
         try:
-            return await InstanceCredentials(self._environ, client, profile)()
+            return "instance", await InstanceCredentials(self._environ, client, profile)()
         except CredentialsError as error:
             problem = str(error)
         raise CredentialsError(
-            "no credentials found: pass credentials=Credentials(...), or set AWS_ACCESS_KEY_ID and "
-            f"AWS_SECRET_ACCESS_KEY, or add keys to the profile {profile.name!r}; "
-            f"no instance role: {problem}"
+            "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run "
+            f"`aws configure --profile {shlex.quote(profile.name)}`, or pass "
+            f"credentials=Credentials(...); no instance role: {problem}"
         )
 
     async def _from_botocore(self, profile: Profile, needed_for: str) -> Credentials:

@@ -44,7 +44,8 @@ class CachedNetworkConnector:
 class NetworkConnectorCache:
     """A cache of the network connectors of an account in a region: use it in `async with`.
 
-    `client.cached_network_connectors` creates it. All caches of a client share their connectors.
+    `client.cached_network_connectors` creates it. All caches of a client and its views share the
+    connectors of an account and region.
 
     Args:
         core: makes the calls.
@@ -172,7 +173,8 @@ class NetworkConnectorCache:
     def all(self) -> tuple[NetworkConnector, ...]:
         """Return all connectors that `peek` would return, without waiting.
 
-        These are all connectors of the account once `ready` has returned.
+        These are all connectors of the account once `ready` has returned, while the service can be
+        read.
 
         Raises:
             RuntimeError: if the cache is not open.
@@ -185,7 +187,7 @@ class NetworkConnectorCache:
         return tuple(found)
 
     async def ready(self) -> None:
-        """Wait until every connector of the account was read once.
+        """Wait until every connector of the account was read or confirmed once.
 
         Connectors that cannot be read for a lasting reason do not keep it waiting.
 
@@ -232,8 +234,8 @@ class NetworkConnectorCache:
         """Add the connectors of a snapshot that the cache does not know yet.
 
         Their age counts from the time of day at which they were read, so they are answers only if
-        they are young enough. The first listing confirms the connectors that have not changed,
-        without a call for each. After the clock was set back, they count as too old.
+        they are young enough. From the first listing on, they are answers only if it confirms them,
+        which takes no call for each. If a clock was set back, they count as too old until then.
 
         Args:
             snapshot: the JSON that `save` returned for the same account and region.
