@@ -40,6 +40,11 @@ def line(*words: str) -> None:
     print(*map(printable, words), flush=True)
 
 
+def whole_line(text: str) -> None:
+    """Print one line, however long it is."""
+    print(escaped(text), flush=True)
+
+
 def error(*words: str) -> None:
     """Print one line to standard error."""
     log("lambdacore:", *words)
