@@ -22,6 +22,7 @@ import typer
 
 from lambdacore_async.cli.tables import COLOURS, Column, printable
 from lambdacore_async.engine.observation import logger
+from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import JSONValue
 
 #: Attributes of all log records; the others are the data of a record.
