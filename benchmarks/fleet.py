@@ -57,11 +57,16 @@ class Fleet(NamedTuple):
     at_once: int
 
     @property
+    def account_ids(self) -> list[str]:
+        """The IDs of all accounts."""
+        return [f"{number:012}" for number in range(self.accounts)]
+
+    @property
     def targets(self) -> list[Target]:
-        """The accounts and regions, in an order that mixes them."""
+        """All accounts in all regions."""
         return [
-            Target(region, Account(f"{number:012}"))
-            for number in range(self.accounts)
+            Target(region, Account(account))
+            for account in self.account_ids
             for region in REGIONS[: self.regions]
         ]
 
@@ -93,9 +98,8 @@ async def export(client: LambdaCoreClient) -> list[NetworkConnector]:
 # The services
 
 
-async def serve(connectors: int) -> None:
+async def serve(fleet: Fleet) -> None:
     """Serve every account and region, until standard input ends; then print the counts."""
-    services: dict[tuple[str, str], LocalLambdaCore] = {}
     statuses: dict[str, int] = {"requests": 0, "throttled": 0}
 
     def service_of(account: str, region: str) -> LocalLambdaCore:
@@ -106,7 +110,7 @@ async def serve(connectors: int) -> None:
             rate_limit=(LIMIT, LIMIT),
             on_request=count,
         )
-        for number in range(connectors):
+        for number in range(fleet.connectors):
             service.state.put_network_connector(f"egress-{number}")
         return service
 
@@ -117,10 +121,13 @@ async def serve(connectors: int) -> None:
     async def answer(request: web.BaseRequest) -> web.StreamResponse:
         scope = SCOPE.search(request.headers["authorization"])
         assert scope is not None
-        place = scope[1], scope[2]
-        if place not in services:
-            services[place] = service_of(*place)
-        return await services[place]._server._handle(request)  # noqa: SLF001
+        return await services[scope[1], scope[2]]._server._handle(request)  # noqa: SLF001
+
+    services = {
+        (account, region): service_of(account, region)
+        for account in fleet.account_ids
+        for region in REGIONS[: fleet.regions]
+    }
 
     runner = web.ServerRunner(web.Server(answer, access_log=None, auto_decompress=False))
     await runner.setup()
@@ -135,9 +142,10 @@ async def serve(connectors: int) -> None:
 class Services:
     """The services, in a separate process."""
 
-    def __init__(self, connectors: int) -> None:
+    def __init__(self, fleet: Fleet) -> None:
+        size = (f"--{key.replace('_', '-')}={value}" for key, value in fleet._asdict().items())
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "--serve", "--connectors", str(connectors)],
+            [sys.executable, __file__, "--serve", *size],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -227,7 +235,7 @@ def measure(fleet: Fleet, workers: tuple[int, ...]) -> str:
     ]
     for label, count, kill in ways:
         progress(label)
-        services = Services(fleet.connectors)
+        services = Services(fleet)
         try:
             seconds = asyncio.run(
                 on_dask(fleet, services.options, count, kill=kill)
@@ -260,15 +268,15 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     servers.allow_connections(4096)
-    if options.serve:
-        asyncio.run(serve(options.connectors))
-        return
     fleet = Fleet(
         options.accounts or (20 if options.quick else 200),
         options.regions or (2 if options.quick else 5),
         options.connectors,
         options.at_once,
     )
+    if options.serve:
+        asyncio.run(serve(fleet))
+        return
     table = measure(fleet, (2,) if options.quick else (1, 2, 4))
     places = fleet.accounts * fleet.regions
     print(

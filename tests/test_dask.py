@@ -127,6 +127,23 @@ async def test_a_worker_that_closes_leaves_its_targets_to_the_others() -> None:
         assert {target.label: result async for target, result in run} == LABELS
 
 
+async def test_a_worker_that_starts_during_a_sweep_takes_part() -> None:
+    targets = [*TARGETS, *(Target("eu-west-1", label=label) for label in "abcd")]
+    async with (
+        cluster() as (workers, dask),
+        sweep(targets, fleets.wait, on=dask, targets_at_once=8) as run,
+    ):
+        await until_at_work(8)
+        workers.scale(3)
+        await dask.wait_for_workers(3)
+        for worker in list(workers.workers.values())[:2]:
+            await worker.close()
+        await until_at_work(4)
+        fleets.RELEASED.set()
+        assert len([result async for result in run]) == 12
+    assert len(fleets.CLIENTS) == 3
+
+
 async def test_a_target_that_kills_its_workers_fails() -> None:
     async with cluster() as (workers, dask):
         workers.scheduler.allowed_failures = 0
@@ -259,7 +276,7 @@ async def test_a_synchronous_client_is_refused() -> None:
     async with cluster() as (workers, _):
         refused = await asyncio.to_thread(Client, workers.scheduler_address)
         try:
-            with pytest.raises(ParameterError, match="^on: the Dask client must work on this"):
+            with pytest.raises(ParameterError, match="^on: the Dask client must use this"):
                 sweep(TARGETS, fleets.label, on=refused)
         finally:
             await asyncio.to_thread(refused.close)

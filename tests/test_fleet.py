@@ -169,7 +169,7 @@ async def test_a_failure_is_the_result_of_its_target() -> None:
     assert str(broken) == r"KeyError: 'no\x1bsuch'"
     assert "in work\n" in broken.traceback
     assert isinstance(broken.__cause__, KeyError)
-    assert str(results["cancelled"]) == "the work was cancelled by itself"
+    assert str(results["cancelled"]) == "the work cancelled itself"
     again = pickle.loads(pickle.dumps(broken))  # noqa: S301 - pickled on this line
     assert (str(again), again.traceback) == (str(broken), broken.traceback)
 

@@ -904,7 +904,7 @@ class LambdaCoreClient:
     ) -> workflows.NetworkConnectorCache:
         """Return a cache of the account's network connectors in the region, kept fresh by polls.
 
-        Use it in `async with`. Its answers are at most `max_age` seconds old. It lists all
+        Use it in `async with`. Its answers are at most `max_age` seconds old. The cache lists all
         connectors twice in that time, at most once a second, and gets those that changed. All
         caches of an account and region share their connectors, across views of the client too, and
         their listings with its watches and waiters.
@@ -914,7 +914,7 @@ class LambdaCoreClient:
         Args:
             max_age: the maximum age of an answer in seconds, or a `timedelta`; more than 0.
             stale_if_error: additional seconds, or a `timedelta`, for which the last known answer is
-                given while the service cannot be reached or throttles. Defaults to none.
+                returned while the service cannot be reached or throttles. Defaults to none.
 
         Raises:
             ParameterError: if an argument is out of bounds.

@@ -5,7 +5,7 @@ torn down on the worker's event loop. So the client's connections, credentials a
 last from task to task, on one loop, and Dask closes them. Workers that start later get the plugin
 too. Tasks are coroutines, which Dask runs on the same loop.
 
-It needs the extra `dask`.
+This module needs the extra `dask`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from lambdacore_async.workflows.targets import Target
 
 
 class Cluster:
-    """The sweep's end: it submits tasks while it is entered, and cancels them when it is left.
+    """The sweep's side of Dask: submits tasks once it is entered, and cancels them when it is left.
 
     Args:
         dask: the client of the cluster.
@@ -56,7 +56,7 @@ class Cluster:
     ) -> None:
         if not (isinstance(dask, Client) and dask.asynchronous):
             raise ParameterError(
-                "on", "the Dask client must work on this event loop: make it with asynchronous=True"
+                "on", "the Dask client must use this event loop: create it with asynchronous=True"
             )
         for position, target in enumerate(targets):
             try:
@@ -130,7 +130,7 @@ class _ClientPlugin(WorkerPlugin):
         self._client: LambdaCoreClient | None = None
 
     def setup(self, worker: Worker) -> None:  # noqa: ARG002 - Dask passes it by name
-        """Make the client, which does no I/O yet."""
+        """Create the client, which does no I/O yet."""
         work = pickle.loads(self._work)  # noqa: S301 - from the sweep
         client = self._client = LambdaCoreClient.from_options(pickle.loads(self._options))  # noqa: S301
         self._do_work = partial(do_work, work, client)
@@ -146,7 +146,7 @@ class _ClientPlugin(WorkerPlugin):
     async def run(self, target: Target) -> bytes:
         """Return the pickled result of a target.
 
-        It has its own task, because cancelling Dask's would be a failure.
+        The work has its own task, because cancelling Dask's task would be a failure.
         """
         task = asyncio.create_task(self._run(target))
         self._running.add(task)
@@ -200,7 +200,7 @@ _LEFT: Final = _dump("work", WorkError("the sweep has been left"))
 
 
 async def _finish(work: Coroutine[Any, Any, object]) -> None:
-    """Do work to its end. If the caller is cancelled meanwhile, raise that afterwards."""
+    """Run work to its end, and raise a cancellation of the caller only afterwards."""
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)

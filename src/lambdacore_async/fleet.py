@@ -59,17 +59,17 @@ def sweep(
 ) -> Sweep[Any]:
     """Do the same work in many accounts and regions, and yield one result for each target.
 
-    Targets of the same account and region run one after another, wherever they run, because
-    processes cannot share a rate limit well. Two `AssumeRole`s with roles of one account are the
-    same account. Other credentials are the same account if they are equal.
+    Targets of the same account and region run one after another, even on several workers, because
+    processes cannot share a rate limit well. Two `AssumeRole`s with roles of one account count as
+    the same account, and so do other credentials if they are equal.
 
     On Dask, each target is a task. A worker has one client for all its tasks of the sweep, and runs
     as many tasks at once as it has threads, all on its event loop. If a worker dies, Dask repeats
-    its unfinished tasks on other workers, so the work must bear to run twice. No secret is sent to
-    the cluster: workers get their own credentials.
+    its unfinished tasks on other workers, so the work must be safe to run twice. No secret is sent
+    to the cluster: workers get their own credentials.
 
     Args:
-        targets: the accounts and regions. All of them are read at once.
+        targets: the accounts and regions. All of them are read immediately.
         work: called with a client for each target. It is an async function, or it returns an async
             iterable, whose items become a tuple; `LambdaCoreClient.list_network_connectors` is
             work. On Dask it must be picklable, and so must its results.
@@ -83,12 +83,10 @@ def sweep(
             skips. It is created if it is missing.
 
     Raises:
-        ParameterError: if an argument is invalid, or would send a secret to the cluster.
-
-    Raises (on entering):
-        ParameterError: if the checkpoint is of another sweep.
-        OSError: if the checkpoint cannot be read or written.
-        Exception: if the cluster cannot prepare its workers.
+        ParameterError: if an argument is invalid, or would send a secret to the cluster; on
+            entering, if the checkpoint belongs to another sweep.
+        OSError: on entering, if the checkpoint cannot be read or written.
+        Exception: on entering, if the cluster cannot prepare its workers.
     """
     check_count("targets_at_once", targets_at_once)
     listed = check_targets(targets)

@@ -100,8 +100,8 @@ async def test_without_credentials_the_error_says_where_they_come_from(
     assert result.exit_code == 2
     assert result.stderr == (
         "lambdacore: no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, run "
-        "`aws configure --profile default`, or pass another --profile; there is no instance role "
-        "either: instance metadata is disabled (AWS_EC2_METADATA_DISABLED)\n"
+        "`aws configure --profile default`, or pass another --profile; "
+        "no instance role: instance metadata is disabled (AWS_EC2_METADATA_DISABLED)\n"
     )
 
 
@@ -128,7 +128,7 @@ async def test_without_an_sso_login_the_error_says_how_to_log_in(
     env = {"AWS_CONFIG_FILE": str(config), "HOME": str(tmp_path)}
     result = await run("list", "--profile", "dev", env=env)
     assert result.exit_code == 2
-    assert result.stderr.endswith("there is no valid login; run `aws sso login --profile dev`\n")
+    assert result.stderr.endswith(": no valid login; run `aws sso login --profile dev`\n")
 
 
 async def test_an_unreachable_service_is_a_failed_lookup(no_waiting: None) -> None:

@@ -109,7 +109,7 @@ async def test_a_checkpoint_of_another_sweep_is_refused(
     path = tmp_path / "checkpoint"
     await checkpoint(path).open()
     before = path.read_bytes()
-    with pytest.raises(ParameterError, match=f"is of another sweep: its {name} is"):
+    with pytest.raises(ParameterError, match=f"belongs to another sweep: its {name} is"):
         await checkpoint(path, work, options).open()
     assert path.read_bytes() == before
 
@@ -119,7 +119,7 @@ async def test_other_arguments_of_a_partial_make_another_sweep(tmp_path: Path) -
     get = LambdaCoreClient.get_network_connector
     await checkpoint(path, partial(get, identifier="a")).open()
     await checkpoint(path, partial(get, identifier="a")).open()
-    with pytest.raises(ParameterError, match="is of another sweep"):
+    with pytest.raises(ParameterError, match="belongs to another sweep"):
         await checkpoint(path, partial(get, identifier="b")).open()
 
 
@@ -148,7 +148,7 @@ async def test_other_files_are_refused_and_left_as_they_are(text: bytes, tmp_pat
 async def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint"
     path.write_text('{"lambdacore_sweep":2}\n', encoding="utf-8")
-    with pytest.raises(ParameterError, match="is of another version than 1"):
+    with pytest.raises(ParameterError, match="has a version other than 1"):
         await checkpoint(path).open()
 
 
@@ -164,4 +164,4 @@ def test_targets_that_look_alike_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError) as raised:
         checkpoint(tmp_path / "checkpoint", targets=targets)
     assert raised.value.parameter == "targets[2]"
-    assert "cannot be told from targets[0]" in str(raised.value)
+    assert "looks like targets[0]" in str(raised.value)

@@ -1,8 +1,8 @@
-"""Checkpoints of sweeps: a file that says which targets are done.
+"""Checkpoints of sweeps: files that record which targets are done.
 
-A checkpoint is a file of JSON lines. The first line says which sweep it belongs to; a line follows
-for each target that is done. Lines are only ever appended. A line that a crash has cut off matches
-no target, so that target runs again. Results are not in the file.
+A checkpoint is a file of JSON lines. The first line identifies the sweep; a line follows for each
+target that is done. Lines are only appended. A line that a crash has cut off matches no target, so
+that target runs again. Results are not in the file.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ class Checkpoint:
 
     Args:
         path: the file. It is created if it is missing or empty.
-        work: the work of the sweep. The file names it, and belongs to it alone.
-        options: the options of the clients, which say whose credentials targets have by default.
+        work: the work of the sweep. The file names it, and cannot be used with other work.
+        options: the options of the clients, with the default credentials of targets.
         targets: the targets of the sweep.
 
     Attributes:
         done_before: the number of targets that were done when the checkpoint was opened.
 
     Raises:
-        ParameterError: if the path is not a path, or the checkpoint cannot tell two targets apart.
+        ParameterError: if the path is not a path, or two targets would have the same line.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Checkpoint:
             if first != position:
                 raise ParameterError(
                     f"targets[{position}]",
-                    f"cannot be told from targets[{first}] in a checkpoint; give each a label",
+                    f"looks like targets[{first}] in a checkpoint; give each a label",
                 )
         self._done: set[bytes] = set()
 
@@ -116,14 +116,14 @@ class Checkpoint:
         if version != _VERSION:
             raise ParameterError(
                 "checkpoint",
-                f"{str(self._path)!r} is of another version than {_VERSION}; start with a new file",
+                f"{str(self._path)!r} has a version other than {_VERSION}; start with a new file",
             )
         for name, mine in self._header.items():
             theirs: object = header.get(name)
             if theirs != mine:
                 raise ParameterError(
                     "checkpoint",
-                    f"{str(self._path)!r} is of another sweep: its {name} is {theirs!r}, "
+                    f"{str(self._path)!r} belongs to another sweep: its {name} is {theirs!r}, "
                     f"not {mine!r}; name another file",
                 )
 

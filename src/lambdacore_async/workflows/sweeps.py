@@ -27,7 +27,7 @@ Value = TypeVar("Value")
 
 @runtime_checkable
 class DaskClient(Protocol):
-    """A `distributed.Client` that is asynchronous; it needs the extra `dask`."""
+    """An asynchronous `distributed.Client`, which needs the extra `dask`."""
 
     @property
     def asynchronous(self) -> bool:
@@ -53,7 +53,7 @@ View = TypeVar("View", bound=_HasViews)
 
 
 class WorkError(LambdaCoreError):
-    """The work of a sweep failed in a target, with an error that is not one of this library's.
+    """The work of a sweep failed in a target, with an error from outside this library.
 
     The message has the error's type and text. If the work ran in this process, the error is also
     the `__cause__`.
@@ -81,7 +81,7 @@ class WorkError(LambdaCoreError):
 
 
 def is_cancelled() -> bool:
-    """Return whether the running task was cancelled, rather than something that it awaits."""
+    """Return whether the running task itself was cancelled, not something that it awaits."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -113,7 +113,7 @@ async def do_work(
     except asyncio.CancelledError:
         if is_cancelled():
             raise
-        return WorkError("the work was cancelled by itself")
+        return WorkError("the work cancelled itself")
     except Exception as error:  # noqa: BLE001 - a failure of this target
         return WorkError.of(error)
 
@@ -125,9 +125,8 @@ class Sweep(Generic[Value]):
     what the work returned, or a `LambdaCoreError` if the work failed in that target. The other
     targets continue. Leaving the context cancels the work in progress.
 
-    With a checkpoint, a target is done once the loop has asked for the next result after the
-    target's own. So a process that ends while it handles a result gets that result again. A target
-    that failed is not done.
+    With a checkpoint, a target is done once the loop asks for the next result. So a process that
+    ends while it handles a result gets that result again. A target that failed is not done.
 
     Args:
         groups: the targets. Those of a group run one after another.
@@ -166,7 +165,7 @@ class Sweep(Generic[Value]):
 
     @property
     def skipped(self) -> int:
-        """The number of targets that the checkpoint had as done when the sweep was entered."""
+        """The number of targets that were done when the sweep opened the checkpoint."""
         return 0 if self._checkpoint is None else self._checkpoint.done_before
 
     async def __aenter__(self) -> Self:

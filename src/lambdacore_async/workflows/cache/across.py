@@ -59,10 +59,11 @@ class NetworkConnectorCaches(Mapping[Target, NetworkConnectorCache]):
     async def changes(self) -> AsyncGenerator[tuple[Target, CachedConnectorChange]]:
         """Iterate over changes with their targets; see `NetworkConnectorCache.changes`.
 
-        The failure of a target is logged, and ends nothing; its `ready` raises it.
+        The failure of a target is logged and does not end the iteration; `ready` of its cache
+        raises it.
 
-        Raises (on iteration):
-            RuntimeError: if the caches are not open.
+        Raises:
+            RuntimeError: on iteration, if the caches are not open.
         """
         pictures = {target: cache.picture for target, cache in self._caches.items()}
         async for change in Changes(pictures, self._is_any_open, raises=False):

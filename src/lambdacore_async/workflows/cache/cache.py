@@ -31,7 +31,7 @@ from lambdacore_async.workflows.polling import Poller
 
 @frozen
 class CachedNetworkConnector:
-    """A connector, with the age of what is known of it."""
+    """A connector, with its age."""
 
     connector: NetworkConnector
     """The connector."""
@@ -100,13 +100,13 @@ class NetworkConnectorCache:
 
     @property
     def picture(self) -> Picture:
-        """What all caches of the client in this account and region share, while it is open."""
+        """The state that all caches of the client share in this account and region."""
         if self._picture is None or not self.is_open:
             raise RuntimeError("use the cache inside `async with`")
         return self._picture
 
     def peek(self, identifier: str) -> NetworkConnector | None:
-        """Return a connector that is known, without waiting.
+        """Return a connector from memory, without waiting.
 
         Without an answer, the cache gets the connector in the background.
 
@@ -114,7 +114,7 @@ class NetworkConnectorCache:
             identifier: the connector's ID, name or ARN.
 
         Returns:
-            What `get` would return without waiting; `None` if `get` would wait.
+            The result of `get` if it needs no waiting, or `None`.
 
         Raises:
             ParameterError: if the identifier is invalid, or an ARN of another region.
@@ -127,7 +127,7 @@ class NetworkConnectorCache:
         """Return a connector that is at most `max_age` seconds old, or get it.
 
         Callers that ask for the same connector at the same time share one call. If that call takes
-        longer than `max_age`, its result is returned all the same.
+        longer than `max_age`, its result is still returned.
 
         Args:
             identifier: the connector's ID, name or ARN. A version-qualified ARN is cached too, and
@@ -145,21 +145,21 @@ class NetworkConnectorCache:
         return entry.connector
 
     async def read(self, identifier: str) -> CachedNetworkConnector:
-        """Return a connector with its age; see `get`, whose arguments and errors it has."""
+        """Return a connector with its age; see `get` for arguments and errors."""
         entry = self._hit(identifier) or await self._read(identifier)
         assert entry.connector is not None  # noqa: S101 - an entry with an age has a connector
         age = self._now() - entry.as_of
         return CachedNetworkConnector(entry.connector, age, age > self.max_age)
 
     def age(self, identifier: str) -> float | None:
-        """Return the age of a connector in seconds, at most or above `max_age`.
+        """Return the age of a connector in seconds, even above `max_age`.
 
         Args:
             identifier: the connector's ID, name or ARN.
 
         Returns:
-            Seconds since the read that last confirmed the connector was sent; `None` if no read
-            did, or the client has written the connector since.
+            Seconds since the last read that confirmed the connector was sent; `None` without such a
+            read, or if the client has written the connector since.
 
         Raises:
             ParameterError: if the identifier is invalid, or an ARN of another region.
@@ -173,7 +173,7 @@ class NetworkConnectorCache:
     def all(self) -> tuple[NetworkConnector, ...]:
         """Return all connectors that `peek` would return, without waiting.
 
-        These are all connectors of the account once `ready` has returned, while the service can be
+        Once `ready` has returned, these are all connectors of the account, while the service can be
         read.
 
         Raises:
@@ -187,12 +187,12 @@ class NetworkConnectorCache:
         return tuple(found)
 
     async def ready(self) -> None:
-        """Wait until every connector of the account was read or confirmed once.
+        """Wait until every connector of the account has been read or confirmed once.
 
-        Connectors that cannot be read for a lasting reason do not keep it waiting.
+        This does not wait for connectors that cannot be read for a reason that is not transient.
 
         Raises:
-            LambdaCoreError: if the connectors cannot be listed, for a lasting reason.
+            LambdaCoreError: if the connectors cannot be listed, for a reason that is not transient.
             RuntimeError: if the cache is not open.
         """
         while (error := self.picture.error) is None and not self.picture.is_complete:
@@ -207,9 +207,10 @@ class NetworkConnectorCache:
         When a change arrives, `get` returns that connector or a later one. The iteration ends when
         the cache is left.
 
-        Raises (on iteration):
-            LambdaCoreError: if the connectors cannot be listed, for a lasting reason.
-            RuntimeError: if the cache is not open.
+        Raises:
+            LambdaCoreError: on iteration, if the connectors cannot be listed, for a reason that is
+                not transient.
+            RuntimeError: on iteration, if the cache is not open.
         """
         pictures = {None: self.picture}
         async for _, change in Changes(pictures, lambda: self.is_open, raises=True):
@@ -223,7 +224,8 @@ class NetworkConnectorCache:
     def save(self) -> str:
         """Return a snapshot of the connectors as JSON, for `load` in another process.
 
-        It has the configuration, the role and the state of each connector, but no credentials.
+        The snapshot has the configuration, the role and the state of each connector, but no
+        credentials.
 
         Raises:
             RuntimeError: if the cache is not open.
@@ -233,9 +235,9 @@ class NetworkConnectorCache:
     def load(self, snapshot: str | bytes) -> int:
         """Add the connectors of a snapshot that the cache does not know yet.
 
-        Their age counts from the time of day at which they were read, so they are answers only if
-        they are young enough. From the first listing on, they are answers only if it confirms them,
-        which takes no call for each. If a clock was set back, they count as too old until then.
+        Their age counts from the time of day at which they were read, and only young connectors are
+        returned. From the first listing on, only those that the listing confirms are returned,
+        which takes no call for each. If a clock was set back, all count as too old until then.
 
         Args:
             snapshot: the JSON that `save` returned for the same account and region.
@@ -244,7 +246,8 @@ class NetworkConnectorCache:
             The number of connectors added.
 
         Raises:
-            ParameterError: if the snapshot is not one, has another version or is of another region.
+            ParameterError: if it is not a snapshot, has another version or belongs to another
+                region.
             RuntimeError: if the cache is not open.
         """
         return self.picture.load(snapshot)
@@ -273,7 +276,7 @@ class NetworkConnectorCache:
         return entry
 
     def _is_usable(self, entry: Entry, *, failing: bool) -> bool:
-        """Return whether an entry is young enough, also for an outage."""
+        """Return whether an entry is young enough, or young enough for an outage."""
         age = self._now() - entry.as_of
         return age <= self.max_age or (failing and age <= self.max_age + self.stale_if_error)
 

@@ -32,8 +32,8 @@ class Changes(Generic[Label]):
 
     Args:
         pictures: the pictures, by a label.
-        is_open: whether the iteration goes on.
-        raises: whether to raise lasting errors of listings.
+        is_open: returns whether the iteration continues.
+        raises: whether to raise errors of listings that are not transient.
     """
 
     def __init__(

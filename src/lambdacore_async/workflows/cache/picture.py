@@ -1,4 +1,4 @@
-"""What the caches of a client know of the connectors of one account in one region.
+"""Picture: the connectors of one account in one region, as the caches of a client know them.
 
 Each round lists all connectors, which confirms the connectors whose summaries are unchanged. Gets
 read the others. Every time is the moment before a request was sent, so the age of an answer is
@@ -53,7 +53,7 @@ _BUSY: Final = frozenset({NetworkConnectorState.PENDING, NetworkConnectorState.D
 
 
 class Consumer(Protocol):
-    """Hears of changes of a picture."""
+    """Receives changes of a picture."""
 
     def note(self, picture: Picture, identifier: str) -> None:
         """Note that a connector may have changed."""
@@ -83,7 +83,7 @@ class _Key(NamedTuple):
 
 @define(eq=False, repr=False)
 class Entry:
-    """What is known under an identifier. Times are monotonic, of the moment before a request.
+    """The knowledge under an identifier. Times are monotonic, of the moment before a request.
 
     Attributes:
         id: the connector's ID; for another entry, its identifier.
@@ -91,14 +91,14 @@ class Entry:
         as_of: the time of the last read that confirmed the connector.
         read_at: the time of the last get.
         hits: the number of answers.
-        hits_at_read: the number of answers before the last get, less the answers missed since.
+        hits_at_read: the number of answers before the last get, minus the answers missed since.
         key: the summary in the last listing.
         key_at: the time of the first listing with that summary.
         is_bound: whether the connector is known to match the key.
         changed_at: when the connector last changed, as far as is known.
-        listed_at: the time of the last listing that had it.
+        listed_at: the time of the last listing that included it.
         floor: reads sent before this time do not count, because a write followed them.
-        error: why the last get failed, if it may not succeed later.
+        error: the error of the last get, unless it is transient.
     """
 
     id: str
@@ -146,8 +146,8 @@ class Picture:
 
     Attributes:
         index: the entries by ID, name, ARN and any other identifier that was asked for.
-        failing: whether the last read failed for a passing reason.
-        error: the lasting error of the last listing.
+        failing: whether the last read failed for a transient reason.
+        error: the error of the last listing, unless it is transient.
         misses: see `CacheStats`.
         stale_answers: see `CacheStats`.
     """
@@ -230,7 +230,8 @@ class Picture:
             since: the earliest time at which the get may have been sent.
 
         Returns:
-            What the get found, and the time at which it was sent; nothing if it did not count.
+            The result of the get, and the time at which it was sent; nothing if a write followed
+            it.
         """
         read = self._reads.start(identifier, since, wants=1)
         await asyncio.wait([read.done])  # the get outlives a cancelled caller
@@ -338,9 +339,9 @@ class Picture:
             del self.index[identifier]
 
     def _name(self, entry: Entry, sent: float, *names: str) -> None:
-        """Let names lead to a connector, unless another connector was seen under one later.
+        """Let names find a connector, except names under which another connector was seen later.
 
-        A name that is the ID of another connector leads to that one.
+        A name that is the ID of another connector finds that one.
         """
         for name in names:
             other = self.index.get(name)
@@ -503,11 +504,11 @@ class Picture:
         )
 
     async def progress(self) -> None:
-        """Wait until something was read, or a cache was closed."""
+        """Wait until a connector is read or a cache is closed."""
         await self._progress.wait()
 
     def stats(self) -> CacheStats:
-        """Return the figures of all caches. Any thread may ask."""
+        """Return the figures of all caches. Any thread may call this."""
         now = self.clock.monotonic()
         # A copy, because the event loop may add and remove entries at the same time.
         ages = [now - each.as_of for each in self.connectors() if each.as_of > -math.inf]
@@ -598,7 +599,7 @@ def picture_of(core: Core, poller: Callable[[], Poller]) -> Picture:
 
 
 def _is_before(connector: NetworkConnector, other: NetworkConnector | _Key) -> bool:
-    """Return whether a connector shows that it is older than another observation of it."""
+    """Return whether a connector is certainly older than another observation of it."""
     before, after = connector.last_modified, other.last_modified
     return before is not None and after is not None and before < after
 

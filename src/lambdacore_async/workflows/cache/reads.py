@@ -24,7 +24,7 @@ class Read:
 
     Attributes:
         identifier: the identifier to send.
-        done: the end of the get, with what it found; `None` if it was not sent.
+        done: the end of the get, with its result; `None` if it was not sent.
         sent: the time at which it started; infinite while it is queued.
         wants: the number of callers that want it.
         place: the number of its place in the queue; 0 if it is not queued.
@@ -45,9 +45,9 @@ class Reads:
     """Gets connectors, at most 10 at a time.
 
     Args:
-        get: gets a connector. It retries passing failures.
-        record: is called with each identifier, what its get found, and the time it was sent, unless
-            a write followed.
+        get: gets a connector. It retries transient failures.
+        record: is called with each identifier, the result of its get, and the time at which it was
+            sent, unless a write followed.
         monotonic: returns the time.
 
     Attributes:
@@ -96,13 +96,13 @@ class Reads:
         return read
 
     def rename(self, name: str, identifier: str) -> None:
-        """Let the get of a name be that of the connector's ID too."""
+        """Use the get of a name for the connector's ID too."""
         read = self._reads.get(name)
         if read is not None:
             self._reads[identifier], read.alias = read, identifier
 
     def invalidate(self, identifier: str) -> None:
-        """Let a get in progress not count, because a write followed it."""
+        """Discard the result of a get in progress, because a write followed it."""
         read = self._reads.get(identifier)
         if read is not None and read.sent < math.inf:
             read.is_valid = False

@@ -1,4 +1,4 @@
-"""Snapshots of connectors as JSON, which carry ages from one process to another."""
+"""Snapshots of connectors as JSON, with their ages, for other processes."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def write_snapshot(connectors: Iterable[Aged], region: str, now: datetime) -> st
 def read_snapshot(snapshot: str | bytes, region: str, now: datetime) -> list[Aged]:
     """Return the connectors of a snapshot.
 
-    Times of day alone tell how long ago it was saved. If they contradict each other, a clock was
+    The time of day shows how long ago it was saved. If times contradict each other, a clock was
     set, and all ages are infinite.
 
     Raises:
-        ParameterError: if the snapshot is not one, has another version or is of another region.
+        ParameterError: if it is not a snapshot, has another version or belongs to another region.
     """
     time = now.timestamp()
     try:
@@ -71,7 +71,7 @@ def read_snapshot(snapshot: str | bytes, region: str, now: datetime) -> list[Age
                 for each in data["connectors"]
             ]
     except (ValueError, TypeError, LookupError, RecursionError, OverflowError):
-        raise ParameterError("snapshot", "is not what save() of a cache returned") from None
+        raise ParameterError("snapshot", "is not the result of save() of a cache") from None
     raise ParameterError(
         "snapshot",
         f"expected version {_VERSION} and region {region}, got {escaped(str(given), 200)}",
