@@ -9,7 +9,6 @@ from functools import partial
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
-from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import (
     CONNECTOR_COLUMNS,
     SUMMARY_MEMBERS,
@@ -17,6 +16,7 @@ from lambdacore_async.cli.results import (
     show_failures,
 )
 from lambdacore_async.cli.running import status_of
+from lambdacore_async.cli.tables import Column
 from lambdacore_async.cli.targets import Failure, Fleet, members_of, report
 from lambdacore_async.cli.views import View, show_all
 from lambdacore_async.client import LambdaCoreClient

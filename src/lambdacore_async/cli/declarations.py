@@ -16,9 +16,9 @@ from attrs import frozen
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.options import Output, Yes
-from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import explanation_of, show_failures
 from lambdacore_async.cli.running import SOME_FAILED, result_of, run, status_of, status_of_error
+from lambdacore_async.cli.tables import Column
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.errors import LambdaCoreError, ParameterError, ResourceNotFoundException
 from lambdacore_async.models.network_connectors import (

@@ -11,7 +11,6 @@ from attrs import frozen
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.lookups import collect
-from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import (
     CONNECTOR_COLUMNS,
     WIDE,
@@ -21,6 +20,7 @@ from lambdacore_async.cli.results import (
     protocol_of,
     reason_code_of,
 )
+from lambdacore_async.cli.tables import Column
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.network_connectors import MANAGED_CONNECTORS
 from lambdacore_async.models.network_connectors import (

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Format
-from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.tables import Column, printable
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_array, is_object
@@ -185,7 +185,7 @@ def _show_csv(items: Sequence[JSONValue], names: Sequence[str]) -> None:
     header, rows = _cells(items, names)
     for row in ([name or "Value" for name in header], *rows):
         stream = io.StringIO()
-        csv.writer(stream, lineterminator="").writerow(map(printing.printable, row))
+        csv.writer(stream, lineterminator="").writerow(map(printable, row))
         printing.line(stream.getvalue())
 
 
@@ -204,7 +204,7 @@ def _show_table(items: Sequence[JSONValue], names: Sequence[str], *, titled: boo
 def _title(name: str) -> str:
     """Return a column's title: `Last modified` for `LastModified`."""
     words = re.sub("(?<=[a-z])(?=[A-Z])", " ", name.rpartition(".")[2])
-    return printing.printable(words.capitalize())
+    return printable(words.capitalize())
 
 
 async def show_all(
