@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "get": Command("lookups:get", "Show every field of network connectors."),
     "list": Command("lookups:list_connectors", "List the network connectors in the region."),
     "lookup": Command("lookups:lookup", "Look up connectors named in a file, many at a time."),
+    "export": Command("export:export", "Write all connectors with their configurations to a file."),
     "ensure": Command("provisioning:ensure", "Create or update a connector and wait for it."),
     "create": Command("operations:create", "Create a network connector."),
     "update": Command("operations:update", "Update a network connector."),
@@ -114,6 +115,10 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, command, rest = super().resolve_command(ctx, args)
+        if command is not None and ctx.resilient_parsing:
+            from lambdacore_async_command.completion import for_completion
+
+            return name, for_completion(str(name), rest, load), rest
         return name, command and load(str(name)), rest
 
     def main(self, *args: Any, **options: Any) -> Any:

@@ -22,6 +22,7 @@ import typer
 
 from lambdacore_async.cli.tables import COLOURS, Column, printable
 from lambdacore_async.engine.observation import logger
+from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import JSONValue
 
 #: Attributes of all log records; the others are the data of a record.
@@ -38,6 +39,11 @@ def flush() -> None:
 def line(*words: str) -> None:
     """Print one line."""
     print(*map(printable, words), flush=True)
+
+
+def whole_line(text: str) -> None:
+    """Print one line, however long it is."""
+    print(escaped(text), flush=True)
 
 
 def error(*words: str) -> None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import typer
 from attrs import frozen
@@ -26,6 +26,8 @@ from lambdacore_async.protocol.writing import to_dict
 SPINNER_AFTER: Final = 0.3
 #: The members that name a resource, the first that it has.
 _NAMES: Final = ("Name", "RuntimeName", "Arn")
+
+Item = TypeVar("Item")
 
 
 def _compile(query: str) -> Any:
@@ -206,7 +208,13 @@ def _title(name: str) -> str:
 
 
 async def show_all(
-    models: AsyncIterable[object], view: View, columns: Sequence[str], limit: int | None = None
+    models: AsyncIterable[Item],
+    view: View,
+    columns: Sequence[str],
+    limit: int | None = None,
+    *,
+    as_json: Callable[[Item], JSONValue] = to_dict,
+    order: Callable[[Item], int] | None = None,
 ) -> None:
     """Print the resources of a listing, each as it arrives if the view can.
 
@@ -215,19 +223,24 @@ async def show_all(
         view: what to print of it.
         columns: the members in tables.
         limit: the maximum number of resources. Defaults to all.
+        as_json: returns a resource as JSON.
+        order: returns the position of a resource, if the view does not print each as it arrives.
+            Defaults to the order of the listing.
     """
-    listed: list[JSONValue] = []
+    listed: list[Item] = []
     count = 0
     quiet = nullcontext[Callable[[str], None]](lambda _: None)
     with quiet if view.streams else printing.spinner("Listing", after=SPINNER_AFTER) as show:
         async for model in models:
             count += 1
             if view.streams:
-                view.show(to_dict(model), columns)
+                view.show(as_json(model), columns)
             else:
-                listed.append(to_dict(model))
+                listed.append(model)
                 show(f"{count:,}")
             if count == limit:
                 break
     if not view.streams:
-        view.show(listed, columns)
+        if order is not None:
+            listed.sort(key=order)
+        view.show([as_json(model) for model in listed], columns)
