@@ -12,7 +12,11 @@ import pytest
 
 import lambdacore_async
 from lambdacore_async._version import VERSION
+from lambdacore_async.protocol.messages import Response
 from lambdacore_async_command import main
+from support.commands import answering
+
+LISTING = b'{"NetworkConnectors": [{"Arn": "x", "Name": "x", "Id": "x", "Type": "VPC_EGRESS"}]}'
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
@@ -25,6 +29,8 @@ def test_without_the_extra_one_line_says_what_to_install(
         ):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, missing, None)
+    answering(monkeypatch, lambda _: Response(200, {}, LISTING))
+    monkeypatch.setattr(sys, "argv", ["lambdacore", "list"])
     with pytest.raises(SystemExit) as exited:
         main()
     output, errors = capsys.readouterr()
@@ -37,8 +43,9 @@ def test_without_the_extra_one_line_says_what_to_install(
 def test_a_missing_module_of_the_package_is_not_reported_as_a_missing_extra(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "lambdacore_async.cli", None)
-    with pytest.raises(ModuleNotFoundError, match=re.escape("lambdacore_async.cli")):
+    monkeypatch.setitem(sys.modules, "lambdacore_async.cli.lookups", None)
+    monkeypatch.setattr(sys, "argv", ["lambdacore", "list"])
+    with pytest.raises(ModuleNotFoundError, match=re.escape("lambdacore_async.cli.lookups")):
         main()
 
 

@@ -58,6 +58,9 @@ COMMANDS = {
     "get of text": ("get", "TEXT"),
     "lookup": ("lookup", "FILE"),
     "list": ("list",),
+    "list in regions": ("list", "--regions", "us-east-1"),
+    "lookup in regions": ("lookup", "FILE", "--regions", "us-east-1"),
+    "export": ("export", "-", "-o", "csv"),
     "watch": ("watch",),
     "wait": ("wait", "name"),
     "wait of text": ("wait", "TEXT"),
@@ -81,6 +84,8 @@ COMMANDS = {
     "state": ("list", "--state", "TEXT"),
     "region": ("list", "--region", "TEXT"),
     "profile": ("list", "--profile", "TEXT"),
+    "regions": ("list", "--regions", "TEXT"),
+    "profiles": ("list", "--profiles", "TEXT"),
     "endpoint": ("list", "--endpoint-url", "http://TEXT"),
     "tag": ("ensure", "name", "--tag", "TEXT"),
     "no file": ("lookup", "/TEXT"),
@@ -252,10 +257,10 @@ def test_every_command_that_prints_text_of_others_is_tested() -> None:
     assert names_of_commands() - tested == {"demo", "local"}  # these print only their own text
 
 
-def test_only_the_printing_module_writes_to_the_streams() -> None:
+def test_only_the_printing_modules_write_to_the_streams() -> None:
     package = Path(lambdacore_async.cli.__file__).parent
     for file in package.glob("*.py"):
-        if file.name == "printing.py":
+        if file.name in ("printing.py", "screen.py"):
             continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
@@ -301,17 +306,18 @@ def test_help_and_frames_use_only_ascii_where_the_encoding_has_no_more(
     assert not re.search(r"\\u2[58]", result.output)  # frames, bars and spinners
 
 
-async def test_a_process_with_ascii_output_prints_names_and_errors(
-    service: LocalLambdaCore,
+@pytest.mark.parametrize("charset", ["ascii", "cp1252", "cp437"])
+async def test_a_process_prints_names_and_errors_in_a_strict_encoding(
+    service: LocalLambdaCore, charset: str
 ) -> None:
     process = await asyncio.create_subprocess_exec(
         *COMMAND,
         *("get", "prod", UNICODE),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": f"{charset}:strict"},
     )
     output, errors = await process.communicate()
     assert process.returncode == 1
     assert b"ACTIVE" in output
-    assert rb"caf\xe9 \u754c \U0001f680" in errors
+    assert UNICODE.encode(charset, "backslashreplace") in errors

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
 
 from lambdacore_async.cli import app
-from lambdacore_async_command.root import COMMANDS, load
+from lambdacore_async.cli.options import Format
+from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async_command.root import COMMANDS, _Converter, _without_pydantic, load
 
 #: Prints the modules that a command imports.
 _IMPORTS = """
@@ -39,6 +44,53 @@ def test_the_version_and_the_help_import_neither_the_package_nor_rich(argument: 
 
 def test_a_command_imports_neither_the_emulator_nor_yaml() -> None:
     assert not {"lambdacore_async.local", "yaml", "jmespath", "botocore"} & imported("list", "-h")
+
+
+async def test_a_get_imports_only_what_it_needs(service: LocalLambdaCore) -> None:
+    modules = await asyncio.to_thread(imported, "get", "prod", "-o", "json")
+    assert {"lambdacore_async.client", "aws_requests_auth"} <= modules
+    unneeded = {
+        *("jmespath", "markdown_it", "pydantic", "pygments", "rich", "yaml"),
+        "lambdacore_async.cli.operations",
+        "lambdacore_async.cli.screen",
+        "lambdacore_async.local",
+        "lambdacore_async.models.remedies",
+        "lambdacore_async.models.runtimes",
+        "lambdacore_async.protocol.operations.table",
+        "lambdacore_async.workflows.factory",
+    }
+    assert not unneeded & modules
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "converted"),
+    [
+        (str, None, None),
+        (str, "x", "x"),
+        (list[str], ("x", "y"), ["x", "y"]),
+        (Format, "json", Format.JSON),
+        (Format, Format.CSV, Format.CSV),
+        (Format, "JSON", "by typer"),
+        (int, "1", "by typer"),
+    ],
+)
+def test_texts_and_choices_are_converted_without_typer(
+    kind: object, value: object, converted: object
+) -> None:
+    typers = Mock()
+    typers.coerce.return_value = "by typer"
+    parameter = SimpleNamespace(multiple=False, nargs=1)
+    assert _Converter(lambda: typers, kind).coerce(value, parameter, None) == converted
+
+
+def test_a_list_that_is_not_given_is_empty() -> None:
+    for parameter in (SimpleNamespace(multiple=True), SimpleNamespace(multiple=False, nargs=-1)):
+        assert _Converter(lambda: None, list[str]).coerce(None, parameter, None) == ()
+
+
+def test_parameters_of_an_older_typer_are_left_alone() -> None:
+    older = SimpleNamespace(name="output")
+    assert _without_pydantic([older]) == [SimpleNamespace(name="output")]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

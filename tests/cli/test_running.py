@@ -198,14 +198,15 @@ async def test_a_closed_standard_output_ends_the_command_quietly(service: LocalL
     assert (process.returncode, errors) == (141, b"")
 
 
+@pytest.mark.parametrize("command", [["get", "prod"], ["list"]])
 async def test_a_broken_pipe_found_at_the_last_flush_is_status_141_too(
-    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as output:
         monkeypatch.setattr(sys, "stdout", output)
-        monkeypatch.setattr(sys, "argv", ["lambdacore", "get", "prod"])
+        monkeypatch.setattr(sys, "argv", ["lambdacore", *command])
         with pytest.raises(SystemExit) as exited:
             await asyncio.to_thread(main)
     assert exited.value.code == 141

@@ -191,25 +191,26 @@ def test_a_screen_is_as_recorded(
             for columns in WIDTHS
         ]
         screens = [shown(terminal, screen) for terminal in terminals]
-    text = f"$ {screen.command}\n"
-    for each, group in groupby(zip(screens, WIDTHS, strict=True), lambda pair: pair[0]):
-        widths = " and ".join(str(width) for _, width in group)
-        text += f"\n{f' {widths} columns '.center(80, '=')}\n\n{each}"
-    check(name, text, request.config)
+    check(name, screen.command, screens, request.config)
 
 
 @pytest.mark.parametrize("name", HELP)
 async def test_the_help_is_as_recorded(
     name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "80")  # as in any wider terminal; see "no-command"
-    result = await run(*HELP[name], "--help")
-    text = f"$ lambdacore {' '.join(HELP[name])} --help\n\n{result.output}"
-    check(name, text, request.config)
+    screens: list[str] = []
+    for columns in WIDTHS:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        screens.append((await run(*HELP[name], "--help")).output)
+    check(name, f"lambdacore {' '.join(HELP[name])} --help", screens, request.config)
 
 
-def check(name: str, text: str, config: pytest.Config) -> None:
-    """Compare a screen with the recorded one, or record it."""
+def check(name: str, command: str, screens: list[str], config: pytest.Config) -> None:
+    """Compare the screens of a command at each width with the recorded ones, or record them."""
+    text = f"$ {command}\n"
+    for screen, group in groupby(zip(screens, WIDTHS, strict=True), lambda pair: pair[0]):
+        widths = " and ".join(str(width) for _, width in group)
+        text += f"\n{f' {widths} columns '.center(80, '=')}\n\n{screen}"
     file = FOLDER / f"{name}.txt"
     if config.getoption("--rewrite-screens"):
         file.write_text(text, encoding="utf-8")

@@ -320,6 +320,15 @@ def partitions() -> list[dict[str, Any]]:
     return data
 
 
+def regions_of_service() -> dict[str, tuple[str, ...]]:
+    """Return the regions that botocore lists for the service, by partition."""
+    session = _session()
+    return {
+        partition: tuple(session.get_available_regions(SERVICE, partition))
+        for partition in session.get_available_partitions()
+    }
+
+
 def regions() -> list[str]:
     """Return every region that botocore knows, including pseudo-regions."""
     session = _session()

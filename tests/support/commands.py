@@ -51,7 +51,9 @@ async def run(
         env: variables to set or remove.
         answer: the text on standard input.
     """
-    return await asyncio.to_thread(CliRunner().invoke, app, arguments, input=answer, env=env)
+    return await asyncio.to_thread(
+        CliRunner().invoke, app, arguments, input=answer, env=env, prog_name="lambdacore"
+    )
 
 
 async def start(*arguments: str) -> asyncio.subprocess.Process:

@@ -11,8 +11,8 @@ from typing import Final
 from attrs import frozen
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import code_of, reason_code_of, state_of
+from lambdacore_async.cli.tables import Column
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.network_connectors import MANAGED_CONNECTORS
 from lambdacore_async.models.network_connectors import (

@@ -8,9 +8,9 @@ from typing import Final
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.options import Identifier, Output, OutputOption
-from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import in_words_of_the_shell
 from lambdacore_async.cli.running import SOME_FAILED, run
+from lambdacore_async.cli.tables import Column
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.dependencies import Check, CheckStatus

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from lambdacore_async.cli import printing
+from lambdacore_async.cli.across import list_across, look_up_across
 from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.identifiers import read_identifiers
 from lambdacore_async.cli.options import (
@@ -33,6 +34,7 @@ from lambdacore_async.cli.results import (
     show_rows,
 )
 from lambdacore_async.cli.running import run, status_of
+from lambdacore_async.cli.targets import Choice, Profiles, Regions, chosen, fleet_of
 from lambdacore_async.cli.views import SPINNER_AFTER, View, show_all
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.errors import ConfigurationError, CredentialsError, LambdaCoreError
@@ -90,6 +92,8 @@ def lookup(
         ),
     ] = None,
     output: OutputOption = Output.TABLE,
+    regions: Regions = None,
+    profiles: Profiles = None,
 ) -> None:
     """Look up the network connectors named in a file or on standard input, many at a time.
 
@@ -100,6 +104,15 @@ def lookup(
         lambdacore list -o name > identifiers.txt
         lambdacore lookup identifiers.txt --concurrency 16 -o jsonl
     """
+    choice = chosen(connection, regions, profiles)
+
+    async def across(choice: Choice) -> int:
+        async with aclosing(read_identifiers(file)) as lines:
+            listed = [line async for line in lines]
+        async with fleet_of(choice, max_connections=max(concurrency, 100)) as fleet:
+            return await look_up_across(
+                fleet, listed, output, concurrency=concurrency, deadline=deadline
+            )
 
     async def work() -> int:
         async with (
@@ -121,7 +134,7 @@ def lookup(
             async with aclosing(_identifiers(lines, refused)) as identifiers:
                 return await _stream(start(identifiers)) | status_of(refused)
 
-    run(work())
+    run(work() if choice is None else across(choice))
 
 
 @connected
@@ -138,8 +151,10 @@ def list_connectors(
     query: Query = None,
     columns: Columns = None,
     sort: Sort = None,
+    regions: Regions = None,
+    profiles: Profiles = None,
 ) -> None:
-    """List the account's network connectors in the region.
+    """List the account's network connectors in the region, or in several accounts and regions.
 
     Examples:
         lambdacore list --state failed
@@ -147,13 +162,18 @@ def list_connectors(
         lambdacore list --query "[?State=='ACTIVE'].Name" -o name
     """
     view = View(output, query, columns, sort)
+    choice = chosen(connection, regions, profiles)
+
+    async def across(choice: Choice) -> int:
+        async with fleet_of(choice) as fleet:
+            return await list_across(fleet, state, view)
 
     async def work() -> int:
         async with connection.client() as client:
             await show_all(client.list_network_connectors(state=state), view, SUMMARY_MEMBERS)
         return 0
 
-    run(work())
+    run(work() if choice is None else across(choice))
 
 
 async def collect(

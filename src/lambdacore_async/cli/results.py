@@ -12,7 +12,7 @@ from typing import Final
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
-from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.tables import Column
 from lambdacore_async.cli.views import View, indented
 from lambdacore_async.errors import (
     EXPIRED_CODES,
@@ -28,9 +28,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorSummary,
     VpcEgressConfiguration,
 )
-from lambdacore_async.models.remedies import notes_of
 from lambdacore_async.models.shared import JSONValue
-from lambdacore_async.protocol.operations import OPERATIONS
 from lambdacore_async.protocol.reading import wire_name
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Failed, Found, Lookup
@@ -49,6 +47,8 @@ def message_of(error: LambdaCoreError) -> str:
     message = error.message if isinstance(error, ApiError) else str(error.args[0])
     if isinstance(error, ParameterError):
         message = message.replace(error.parameter, _in_the_apis_words(error.parameter), 1)
+    from lambdacore_async.models.remedies import notes_of  # most commands have no errors
+
     notes = [*notes_of(error)]
     if code_of(error) in EXPIRED_CODES | REPLACED_CODES:
         notes.append(_NEW_KEYS)
@@ -86,6 +86,8 @@ def in_words_of_the_shell(message: str) -> str:
 
 def _in_the_apis_words(parameter: str) -> str:
     """Return `Configuration.SubnetIds` for `configuration.subnet_ids`; other texts unchanged."""
+    from lambdacore_async.protocol.operations import OPERATIONS  # it imports all operations
+
     names = [wire_name(name) for name in parameter.split(".")]
     members = (each for operation in OPERATIONS.values() for each in operation.members)
     known = names[0] in {wire_name(member.name) for member in members}

@@ -9,14 +9,14 @@ import re
 from collections.abc import AsyncIterable, Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import typer
 from attrs import frozen
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Format
-from lambdacore_async.cli.printing import Column
+from lambdacore_async.cli.tables import Column, printable
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_array, is_object
@@ -26,6 +26,8 @@ from lambdacore_async.protocol.writing import to_dict
 SPINNER_AFTER: Final = 0.3
 #: The members that name a resource, the first that it has.
 _NAMES: Final = ("Name", "RuntimeName", "Arn")
+
+Item = TypeVar("Item")
 
 
 def _compile(query: str) -> Any:
@@ -183,7 +185,7 @@ def _show_csv(items: Sequence[JSONValue], names: Sequence[str]) -> None:
     header, rows = _cells(items, names)
     for row in ([name or "Value" for name in header], *rows):
         stream = io.StringIO()
-        csv.writer(stream, lineterminator="").writerow(map(printing.printable, row))
+        csv.writer(stream, lineterminator="").writerow(map(printable, row))
         printing.line(stream.getvalue())
 
 
@@ -202,11 +204,17 @@ def _show_table(items: Sequence[JSONValue], names: Sequence[str], *, titled: boo
 def _title(name: str) -> str:
     """Return a column's title: `Last modified` for `LastModified`."""
     words = re.sub("(?<=[a-z])(?=[A-Z])", " ", name.rpartition(".")[2])
-    return printing.printable(words.capitalize())
+    return printable(words.capitalize())
 
 
 async def show_all(
-    models: AsyncIterable[object], view: View, columns: Sequence[str], limit: int | None = None
+    models: AsyncIterable[Item],
+    view: View,
+    columns: Sequence[str],
+    limit: int | None = None,
+    *,
+    as_json: Callable[[Item], JSONValue] = to_dict,
+    order: Callable[[Item], int] | None = None,
 ) -> None:
     """Print the resources of a listing, each as it arrives if the view can.
 
@@ -215,19 +223,24 @@ async def show_all(
         view: what to print of it.
         columns: the members in tables.
         limit: the maximum number of resources. Defaults to all.
+        as_json: returns a resource as JSON.
+        order: returns the position of a resource, if the view does not print each as it arrives.
+            Defaults to the order of the listing.
     """
-    listed: list[JSONValue] = []
+    listed: list[Item] = []
     count = 0
     quiet = nullcontext[Callable[[str], None]](lambda _: None)
     with quiet if view.streams else printing.spinner("Listing", after=SPINNER_AFTER) as show:
         async for model in models:
             count += 1
             if view.streams:
-                view.show(to_dict(model), columns)
+                view.show(as_json(model), columns)
             else:
-                listed.append(to_dict(model))
+                listed.append(model)
                 show(f"{count:,}")
             if count == limit:
                 break
     if not view.streams:
-        view.show(listed, columns)
+        if order is not None:
+            listed.sort(key=order)
+        view.show([as_json(model) for model in listed], columns)

@@ -16,9 +16,9 @@ import typer
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.options import Identifier, Output, OutputOption, choice
-from lambdacore_async.cli.printing import Column
 from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
+from lambdacore_async.cli.tables import Column
 from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict

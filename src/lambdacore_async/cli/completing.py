@@ -1,0 +1,42 @@
+"""Lists names of connectors for completion in a shell."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from typing import Final
+
+from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.engine.observation import logger
+
+#: Seconds until the names listed so far have to do.
+_PATIENCE: Final = 1.0
+#: The maximum number of names.
+_LIMIT: Final = 500
+
+
+def list_names(region: str | None, profile: str | None, endpoint_url: str | None) -> list[str]:
+    """Return the names of the first connectors, as many as a second allows; it never raises.
+
+    Args:
+        region: the AWS region, or `None` for the default one.
+        profile: the profile, or `None` for the default one.
+        endpoint_url: the endpoint, or `None` for the configured one.
+    """
+    names: list[str] = []
+
+    async def work() -> None:
+        async with (
+            asyncio.timeout(_PATIENCE),
+            LambdaCoreClient(
+                region, profile=profile, endpoint_url=endpoint_url, max_attempts=1
+            ) as client,
+        ):
+            async for page in client.list_network_connectors(page_size=100, limit=_LIMIT).by_page():
+                names.extend(summary.name for summary in page.items)
+
+    logger.addHandler(logging.NullHandler())
+    with suppress(Exception):  # a shell shows no errors while a word is typed
+        asyncio.run(work())
+    return names
