@@ -12,11 +12,13 @@ from importlib import import_module
 from typing import Annotated, Any, Final, NamedTuple, Protocol, runtime_checkable
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 from typer.main import get_command
 
+from lambdacore_async_command.help import Command, Group
 
-class Command(NamedTuple):
+
+class Place(NamedTuple):
     """A command or a group of commands.
 
     Attributes:
@@ -31,24 +33,24 @@ class Command(NamedTuple):
 
 #: All commands by name, in the order of the help.
 COMMANDS: Final = {
-    "get": Command("lookups:get", "Show every field of network connectors."),
-    "list": Command("lookups:list_connectors", "List the network connectors in the region."),
-    "lookup": Command("lookups:lookup", "Look up connectors named in a file, many at a time."),
-    "export": Command("export:export", "Write all connectors with their configurations to a file."),
-    "ensure": Command("provisioning:ensure", "Create or update a connector and wait for it."),
-    "create": Command("operations:create", "Create a network connector."),
-    "update": Command("operations:update", "Update a network connector."),
-    "delete": Command("provisioning:delete", "Delete a network connector."),
-    "diff": Command("declarations:diff", "Compare connectors with the file that declares them."),
-    "wait": Command("waiting:wait", "Wait until a connector is active, updated or deleted."),
-    "watch": Command("waiting:watch", "Watch network connectors for changes."),
-    "doctor": Command("doctor:doctor", "Explain why a connector is stuck or failed."),
-    "prune": Command("declarations:prune", "Delete old versions of a connector."),
-    "versions": Command("operations:versions", "List the versions of a connector."),
-    "tags": Command("operations:tags", "Tags of connectors and runtimes."),
-    "runtimes": Command("operations:runtimes", "Runtimes, their versions and aliases."),
-    "demo": Command("service:demo", "See the library at work, without an AWS account."),
-    "local": Command("service:local", "Run a local emulator of AWS Lambda Core."),
+    "get": Place("lookups:get", "Show every field of network connectors."),
+    "list": Place("lookups:list_connectors", "List the network connectors in the region."),
+    "lookup": Place("lookups:lookup", "Look up connectors named in a file, many at a time."),
+    "export": Place("export:export", "Write all connectors with their configurations to a file."),
+    "ensure": Place("provisioning:ensure", "Create or update a connector and wait for it."),
+    "create": Place("operations:create", "Create a network connector."),
+    "update": Place("operations:update", "Update a network connector."),
+    "delete": Place("provisioning:delete", "Delete a network connector."),
+    "diff": Place("declarations:diff", "Compare connectors with the file that declares them."),
+    "wait": Place("waiting:wait", "Wait until a connector is active, updated or deleted."),
+    "watch": Place("waiting:watch", "Watch network connectors for changes."),
+    "doctor": Place("doctor:doctor", "Explain why a connector is stuck or failed."),
+    "prune": Place("declarations:prune", "Delete old versions of a connector."),
+    "versions": Place("operations:versions", "List the versions of a connector."),
+    "tags": Place("operations:tags", "Tags of connectors and runtimes."),
+    "runtimes": Place("operations:runtimes", "Runtimes, their versions and aliases."),
+    "demo": Place("service:demo", "See the library at work, without an AWS account."),
+    "local": Place("service:local", "Run a local emulator of AWS Lambda Core."),
 }
 
 
@@ -95,14 +97,14 @@ def _without_pydantic(parameters: list[Any]) -> list[Any]:
     return parameters
 
 
-class _Command(TyperCommand):
+class _Command(Command):
     """A command that converts its values without pydantic where it can."""
 
     def get_params(self, ctx: Any) -> Any:
         return _without_pydantic(super().get_params(ctx))
 
 
-class _Commands(TyperGroup):
+class _Commands(Group):
     """The group of all commands; it escapes the messages that typer itself prints."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - typer passes it
@@ -145,7 +147,7 @@ def load(name: str) -> Any:
     found = getattr(import_module(f"lambdacore_async.cli.{module}"), attribute)
     if not isinstance(found, typer.Typer):
         group = typer.Typer(rich_markup_mode=None, add_completion=False)
-        group.command(name, cls=_Command, context_settings=_SETTINGS)(found)
+        group.command(name, cls=_Command, context_settings=SETTINGS)(found)
         found = group
     return get_command(found)
 
@@ -166,13 +168,19 @@ def _escaped_usage_errors() -> Generator[None]:
         raise
 
 
-_SETTINGS: Final = {"help_option_names": ["-h", "--help"]}
+SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 app: typer.Typer = typer.Typer(
     cls=_Commands,
-    help="Look up, provision and watch AWS Lambda Core network connectors; run a local emulator.",
+    help="""Look up, provision and watch AWS Lambda Core network connectors; run a local emulator.
+
+Examples:
+    lambdacore list --state failed
+    lambdacore get prod-egress
+    lambdacore ensure prod-egress --network-protocol DualStack --dry-run
+    lambdacore get --help                  # each command has examples""",
     no_args_is_help=True,
-    context_settings=_SETTINGS,
+    context_settings=SETTINGS,
     # Rich's help takes half as much time again, and breaks the lines of examples.
     rich_markup_mode=None,
     # Typer's tracebacks would show the values of local variables, credentials included.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,8 @@ from typer.testing import CliRunner
 
 from lambdacore_async.cli import app, printing
 from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.local.faults import ErrorResponse
+from lambdacore_async.models.network_connectors import NetworkConnectorStateReasonCode
 from lambdacore_async.protocol.messages import Request, Response
 from support.commands import answering, run
 
@@ -43,20 +43,25 @@ def file(tmp_path: Path) -> Path:
 async def test_a_plan_shows_what_would_change_and_changes_nothing(
     service: LocalLambdaCore, file: Path
 ) -> None:
-    for arguments in (("diff", str(file)), ("ensure", "-f", str(file), "--check")):
+    for status, arguments in (
+        (1, ("diff", str(file))),
+        (1, ("ensure", "-f", str(file), "--check")),
+        (0, ("ensure", "-f", str(file), "--dry-run")),
+    ):
         result = await run(*arguments)
-        assert (result.exit_code, result.stderr) == (1, "")
-        words = [line.split() for line in result.stdout.splitlines()]
-        assert ["create", "new"] in words
-        assert ["update", "prod", "network_protocol", "IPv4", "DualStack"] in words
+        assert (result.exit_code, result.stderr) == (status, "")
+        new, prod = result.stdout.split("prod: update\n")
+        assert re.match(r"new: create\n(.*\n)+  NetworkProtocol +IPv4\n", new)
+        assert prod == "  NetworkProtocol  IPv4 -> DualStack\n"
     assert "CreateNetworkConnector" not in service.calls
 
 
 async def test_a_plan_is_applied_once(service: LocalLambdaCore, file: Path) -> None:
     result = await run("ensure", "--file", str(file), "--yes")
-    assert (result.exit_code, result.stderr) == (0, "2 of 2 connectors ensured\n")
+    assert (result.exit_code, result.stderr) == (0, "1 created, 1 updated\n")
+    assert "\nprod: updated\n  NetworkProtocol  IPv4 -> DualStack\n" in result.stdout
     again = await run("ensure", "-f", str(file))
-    assert (again.exit_code, again.stderr) == (0, "")
+    assert (again.exit_code, again.stderr) == (0, "2 unchanged\n")
     assert again.stdout.count("unchanged") == 2
 
 
@@ -68,13 +73,14 @@ async def test_a_plan_is_printed_as_json(
     file.write_text(DUAL_STACK)
     plan = json.loads((await run("diff", str(file), "-o", output)).stdout)
     only = plan[0] if output == "json" else plan
-    assert (only["Action"], only["Name"]) == ("update", "prod")
+    assert (only["action"], only["identifier"]) == ("update", "prod")
     assert {
-        "Member": "subnet_ids",
-        "Actual": ["subnet-0123456789abcdef0"],
-        "Declared": ["subnet-1"],
-    } in only["Drifts"]
-    assert re.search(r"subnet-0123456789abcdef0 +subnet-1", (await run("diff", str(file))).stdout)
+        "member": "SubnetIds",
+        "old": ["subnet-0123456789abcdef0"],
+        "new": ["subnet-1"],
+    } in only["drifts"]
+    shown = (await run("diff", str(file))).stdout
+    assert "subnet-0123456789abcdef0 -> subnet-1" in shown
 
 
 async def test_structures_and_unset_members_are_shown_in_a_plan(
@@ -84,7 +90,7 @@ async def test_structures_and_unset_members_are_shown_in_a_plan(
     elastic = "ElasticIpConfiguration: {Type: ServiceManaged}"
     file.write_text(f"[{{Name: prod, Configuration: {{VpcEgressConfiguration: {{{elastic}}}}}}}]")
     table = (await run("diff", str(file))).stdout
-    assert '{"Type": "ServiceManaged"}' in table
+    assert 'none -> {"Type": "ServiceManaged"}\n' in table
 
 
 async def test_what_get_prints_is_a_declaration_without_drift(
@@ -103,6 +109,7 @@ async def test_what_get_prints_is_a_declaration_without_drift(
         ("[]", "declares no connectors"),
         ("NetworkConnectors: [x]", "connector 1: expected an object, got str"),
         ("[{Name: a, Nmae: b}]", "connector 1: unknown member 'Nmae'"),
+        (DUAL_STACK.replace("prod", "no such name"), "connector 1: name: must be 1 to 64 letters"),
         ("[{Name: a}]", "connector 1: Configuration: required"),
         (DUAL_STACK + DUAL_STACK, "declares 'prod' twice"),
     ],
@@ -115,18 +122,49 @@ async def test_a_wrong_file_is_misuse(text: str, problem: str, tmp_path: Path) -
     assert problem in result.stderr
 
 
-async def test_without_a_terminal_changes_need_yes(service: LocalLambdaCore, file: Path) -> None:
+async def test_without_a_terminal_changes_are_not_asked_for(
+    service: LocalLambdaCore, file: Path
+) -> None:
     result = await run("ensure", "-f", str(file))
-    assert result.exit_code == 2
-    assert "--yes: required to apply changes without a terminal" in result.stderr
-    assert "CreateNetworkConnector" not in service.calls
+    assert (result.exit_code, result.stderr) == (0, "1 created, 1 updated\n")
 
 
 def test_a_refused_plan_applies_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    answering(monkeypatch, lambda _: Response(403, {}, b'{"code": "AccessDeniedException"}'))
+    methods: list[str] = []
+
+    def respond(request: Request) -> Response:
+        methods.append(request.method)
+        return Response(403, {}, b'{"code": "AccessDeniedException"}')
+
+    answering(monkeypatch, respond)
     result = CliRunner().invoke(app, ["ensure", "-f", str(file), "--yes"])
+    assert (result.exit_code, methods) == (1, ["GET", "GET"])
+    assert "AccessDeniedException" in result.stderr
+    as_json = CliRunner().invoke(app, ["ensure", "-f", str(file), "--yes", "-o", "json"])
+    codes = [plan["error"]["code"] for plan in json.loads(as_json.stdout)]
+    assert codes == ["AccessDeniedException"] * 2
+
+
+async def test_if_a_connector_cannot_be_compared_nothing_is_changed(
+    service: LocalLambdaCore, file: Path
+) -> None:
+    service.faults.script(ErrorResponse("AccessDeniedException", 403))
+    result = await run("ensure", "-f", str(file))
     assert result.exit_code == 1
-    assert re.fullmatch("lambdacore: 2 connectors: AccessDeniedException: .*\n", result.stderr)
+    assert "AccessDeniedException" in result.stderr
+    assert result.stderr.endswith("\nnothing was changed\n")
+    assert set(service.calls) == {"GetNetworkConnector"}
+
+
+async def test_a_plan_that_fails_in_part_says_which(service: LocalLambdaCore, file: Path) -> None:
+    service.state.fail_next(
+        "CreateNetworkConnector", NetworkConnectorStateReasonCode.INVALID_SUBNET
+    )
+    result = await run("ensure", "-f", str(file))
+    assert result.exit_code == 1
+    assert result.stdout.startswith("prod: updated\n")
+    assert result.stderr.startswith("lambdacore: new: WaiterFailedError: ")
+    assert result.stderr.endswith("1 failed, 1 updated\n")
 
 
 def test_an_outage_is_no_difference(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,25 +176,39 @@ def test_an_outage_is_no_difference(file: Path, monkeypatch: pytest.MonkeyPatch)
 async def test_on_a_terminal_changes_are_asked_for(
     answer: str, service: LocalLambdaCore, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Terminal:
-        isatty = staticmethod(lambda: True)
-
-    monkeypatch.setattr("lambdacore_async.cli.declarations.sys", type(sys)("sys"))
-    monkeypatch.setattr("lambdacore_async.cli.declarations.sys.stdin", Terminal, raising=False)
-    result = await asyncio.to_thread(
-        CliRunner().invoke, app, ["ensure", "-f", str(file)], input=answer
-    )
-    assert "change 2 connectors?" in result.stderr
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = await run("ensure", "-f", str(file), answer=answer)
+    assert "Change 2 connectors? [y/N] " in result.stderr
+    assert "\nprod: update\n  NetworkProtocol  IPv4 -> DualStack\n" in result.stderr
     assert result.exit_code == (0 if answer == "y\n" else 1)
     assert ("CreateNetworkConnector" in service.calls) == (answer == "y\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("prod", "--check"), ("prod", "-f", "FILE")])
-async def test_ensure_takes_a_name_or_a_file(arguments: tuple[str, ...], file: Path) -> None:
-    words = [word.replace("FILE", str(file)) for word in arguments]
-    result = await run("ensure", *words)
+async def test_no_changes_are_not_asked_for(
+    service: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "prod.json"
+    file.write_text((await run("get", "prod", "-o", "json")).stdout)
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = await run("ensure", "-f", str(file))
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "expected either NAME or --file"),
+        (("prod", "-f", "FILE"), "expected either NAME or --file"),
+        (("-f", "FILE", "--subnet", "subnet-1"), "--file declares all settings"),
+        (("-f", "FILE", "--tag", "team=web"), "--file declares all settings"),
+    ],
+)
+async def test_ensure_takes_a_name_or_a_file(
+    arguments: tuple[str, ...], message: str, file: Path
+) -> None:
+    result = await run("ensure", *(word.replace("FILE", str(file)) for word in arguments))
     assert result.exit_code == 2
-    assert "expected either NAME, or --file" in result.stderr
+    assert message in result.stderr
 
 
 async def test_old_versions_are_pruned(service: LocalLambdaCore, tmp_path: Path) -> None:

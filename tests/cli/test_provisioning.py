@@ -11,8 +11,11 @@ from lambdacore_async.cli import printing
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.faults import ErrorResponse
 from lambdacore_async.models.network_connectors import (
+    ComputeResourceType,
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
+    NetworkProtocol,
+    VpcEgressConfiguration,
 )
 from lambdacore_async.models.reason_codes import CAUSES
 from support.commands import run
@@ -41,8 +44,122 @@ async def test_ensure_changes_only_what_differs(service: LocalLambdaCore) -> Non
     assert vpc["SecurityGroupIds"] == ["sg-new"]
     assert found["connector"]["OperatorRole"] == before.operator_role
     again = await run("ensure", "prod", "--security-group", "sg-new", "--output", "jsonl")
-    assert json.loads(again.stdout) == found
+    assert json.loads(again.stdout)["connector"] == found["connector"]
     assert service.calls["UpdateNetworkConnector"] == 1
+
+
+async def test_ensure_says_what_it_did(service: LocalLambdaCore) -> None:
+    created = await run("ensure", "new", *VPC, "--tag", "team=net")
+    assert created.stdout.startswith("""\
+new: created
+  SubnetIds                       subnet-a, subnet-b
+  SecurityGroupIds                sg-a
+  NetworkProtocol                 IPv4
+  AssociatedComputeResourceTypes  MicroVm
+  OperatorRole                    arn:aws:iam::123456789012:role/operator
+  Tags['team']                    net
+
+Arn """)
+    changes = ("--subnet", "subnet-b", "--tag", "team=web", "--tag", "owner=me")
+    updated = await run("ensure", "new", *changes)
+    assert updated.stdout.startswith("""\
+new: updated
+  SubnetIds      subnet-a, subnet-b -> subnet-b
+  Tags['team']   net -> web
+  Tags['owner']  none -> me
+
+Arn """)
+    again = await run("ensure", "new", *changes)
+    assert again.stdout.startswith("new: unchanged\n\nArn ")
+    assert {created.exit_code, updated.exit_code, again.exit_code} == {0}
+    assert service.calls["UpdateNetworkConnector"] == 1
+
+
+async def test_ensure_says_what_it_did_as_json(service: LocalLambdaCore) -> None:
+    for action, drifts in (
+        ("updated", [{"member": "NetworkProtocol", "old": "IPv4", "new": "DualStack"}]),
+        ("unchanged", []),
+    ):
+        result = await run("ensure", "prod", "--network-protocol", "dualstack", "-o", "jsonl")
+        done = json.loads(result.stdout)
+        assert (done["identifier"], done["action"], done["drifts"]) == ("prod", action, drifts)
+        assert done["connector"]["Name"] == "prod"
+
+
+@pytest.mark.parametrize(("option", "status"), [("--dry-run", 0), ("--check", 1)])
+async def test_a_dry_run_shows_what_would_change_and_changes_nothing(
+    service: LocalLambdaCore, option: str, status: int
+) -> None:
+    for name, action in (("prod", "update"), ("new", "create")):
+        shown = await run("ensure", name, *VPC, option)
+        assert (shown.exit_code, shown.stderr) == (status, "")
+        assert shown.stdout.startswith(f"{name}: {action}\n  SubnetIds ")
+        as_json = await run("ensure", name, *VPC, option, "-o", "json")
+        (plan,) = json.loads(as_json.stdout)
+        assert (set(plan), plan["action"]) == ({"identifier", "action", "drifts"}, action)
+    unchanged = await run("ensure", "prod", option)
+    assert (unchanged.exit_code, unchanged.stdout) == (0, "prod: unchanged\n")
+    assert set(service.calls) == {"GetNetworkConnector"}
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y\n", 0), ("n\n", 1), ("", 1)])
+@pytest.mark.parametrize(("option", "kind"), [("--subnet", "subnet"), ("--security-group", "sg")])
+async def test_ensure_asks_on_a_terminal_before_it_removes_subnets_or_groups(
+    service: LocalLambdaCore,
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    kind: str,
+    answer: str,
+    status: int,
+) -> None:
+    configuration = VpcEgressConfiguration(
+        ["subnet-1", "subnet-2"],
+        ["sg-1", "sg-2"],
+        NetworkProtocol.IPV4,
+        [ComputeResourceType.MICRO_VM],
+    )
+    service.state.put_network_connector("two", configuration=configuration)
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    result = await run("ensure", "two", option, f"{kind}-1", answer=answer)
+    assert result.exit_code == status
+    assert re.match(rf"two: update\n  \w+  {kind}-1, {kind}-2 -> {kind}-1\n", result.stderr)
+    assert f"Change two and remove {kind}-2? [y/N] " in result.stderr
+    assert service.calls["UpdateNetworkConnector"] == 1 - status
+    again = await run("ensure", "two", option, f"{kind}-1", "--yes")
+    assert (again.exit_code, again.stderr) == (0, "")
+
+
+async def test_ensure_does_not_ask_for_what_removes_nothing(
+    service: LocalLambdaCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(printing, "can_ask", lambda: True)
+    for arguments in (("new", *VPC), ("new", *VPC, "--subnet", "subnet-c"), ("new",)):
+        result = await run("ensure", *arguments)
+        assert (result.exit_code, result.stderr) == (0, "")
+
+
+async def test_scripts_are_not_asked(service: LocalLambdaCore) -> None:
+    result = await run("ensure", "prod", "--subnet", "subnet-1")
+    assert (result.exit_code, result.stderr) == (0, "")
+    changed = "SubnetIds  subnet-0123456789abcdef0 -> subnet-1"
+    assert result.stdout.startswith(f"prod: updated\n  {changed}\n")
+
+
+async def test_a_connector_that_is_being_deleted_is_created_again(
+    service: LocalLambdaCore,
+) -> None:
+    service.state.put_network_connector("leaving", state=NetworkConnectorState.DELETING)
+    plan = json.loads((await run("ensure", "leaving", *VPC, "--dry-run", "-o", "jsonl")).stdout)
+    assert plan["action"] == "create"
+
+
+async def test_ensure_waits_for_a_connector_that_needs_no_change(
+    service: LocalLambdaCore, no_waiting: None
+) -> None:
+    service.state.put_network_connector("slow", state=NetworkConnectorState.PENDING)
+    result = await run("ensure", "slow", "--timeout", "60")
+    assert result.exit_code == 1
+    assert "slow: WaiterTimeoutError: " in result.stderr
 
 
 async def test_ensure_prints_why_a_connector_failed_and_the_remedy(
@@ -106,6 +223,11 @@ async def test_delete_prints_what_it_deleted_as_json(service: LocalLambdaCore) -
     deleted, failed = json.loads(result.stdout)
     assert (result.exit_code, deleted["connector"]["State"]) == (1, "DELETING")
     assert failed["error"]["code"] == "ResourceNotFoundException"
+    lines = await run("delete", "full", "none", "--output", "jsonl")
+    assert [json.loads(line)["identifier"] for line in lines.stdout.splitlines()] == [
+        "full",
+        "none",
+    ]
 
 
 async def test_delete_sends_nothing_but_the_deletion(service: LocalLambdaCore) -> None:

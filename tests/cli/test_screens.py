@@ -142,10 +142,6 @@ def environment() -> Generator[dict[str, str]]:
     for subnet in ("subnet-0e5f", "subnet-0c2d"):
         configuration = VpcEgressConfiguration(["subnet-0a1b", subnet], ["sg-0e3f"])
         state.update_network_connector("prod-egress", configuration=configuration)
-    state.create_runtime("python", description="Python with our packages")
-    image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/python:1"
-    state.create_runtime_version("python", image, "1")
-    state.create_runtime_alias("python", "1", "live")
     with service.in_thread() as aws:
         yield {**aws.environment, "ARN": arn, "AWS_EC2_METADATA_DISABLED": "true"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import os
 import re
@@ -19,7 +20,7 @@ import pytest
 
 from lambdacore_async import Credentials, NetworkConnector, UnknownMember
 from lambdacore_async.__main__ import main
-from lambdacore_async.cli.demo import _print_groups
+from lambdacore_async.cli.demo import _print_groups, look_up, seed_named
 from lambdacore_async.cli.service import _instructions, _log
 from lambdacore_async.local import AnsweredRequest, LocalLambdaCore
 from lambdacore_async.local.faults import Reset
@@ -59,20 +60,38 @@ async def test_the_demo_prints_one_connector_of_each_kind_and_a_summary() -> Non
     result = await run("demo", "--connectors", "60")
     assert (result.exit_code, result.stderr) == (0, "")
     for code in NetworkConnectorStateReasonCode:
-        assert re.search(rf"FAILED +{code} ", result.stdout)
-    assert re.search(r"ALL_INGRESS +ACTIVE +5 *\n", result.stdout)
+        assert re.search(rf"FAILED +{code} *\n", result.stdout)
+    assert re.search(r"\n +45  ALL_INGRESS +ACTIVE *\n", result.stdout)
     assert re.search(r"\nFound +65: \d+ ACTIVE, ", result.stdout)
     assert re.search(
         r"\nFailed +5: 4 ResourceNotFoundException, 1 ValidationException\n",
         result.stdout,
     )
-    assert re.search(r"\nCalls +70 in [\d.]+ s, [\d,]+ per second\n$", result.stdout)
+    assert re.search(r"\nCalls +70 in [\d.]+ s, [\d,]+ per second\n", result.stdout)
+    assert "\nThe 5 failures are there on purpose" in result.stdout
 
 
-async def test_a_narrow_terminal_shows_fewer_columns_and_wraps_no_row() -> None:
+async def test_the_demo_shows_the_code_that_it_ran() -> None:
+    shown = (await run("demo", "--connectors", "1")).stdout
+    assert inspect.getsource(look_up) in shown
+    assert "client.lookup_network_connectors(identifiers)" in shown
+
+
+async def test_the_demo_suggests_commands_that_work_with_local(service: LocalLambdaCore) -> None:
+    seed_named(service)
+    _, next_steps = (await run("demo", "--connectors", "1")).stdout.split("Try next:\n")
+    lines = re.findall(r"^  lambdacore (.*)", next_steps, re.MULTILINE)
+    assert lines[0].startswith("local ")
+    for line in lines[1:]:
+        words = shlex.split(line, comments=True)
+        expected = 1 if words[0] == "doctor" else 0  # it explains a failure
+        assert (await run(*words)).exit_code == expected, line
+
+
+async def test_a_narrow_terminal_has_every_column_of_the_demo_and_wraps_no_row() -> None:
     result = await run("demo", env={"FORCE_COLOR": "1", "COLUMNS": "80"})
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", result.stdout)
-    assert "Protocol" not in plain
+    assert re.search(r"^Count +Name +State +Reason code *$", plain, re.MULTILINE)
     assert "SecurityGroupsPerInterfaceLimitExceeded" in plain
     assert max(map(len, plain.splitlines())) <= 80
 
@@ -83,9 +102,8 @@ def test_a_configuration_of_an_unknown_kind_leaves_its_cells_empty(
     connector = NetworkConnector("arn", "new", "id", configuration=UnknownMember("Nat"))
     _print_groups([connector, connector])
     header, _, row = capsys.readouterr().out.splitlines()
-    assert header.split()[0] == "Name"
-    assert header.split()[-3:] == ["Protocol", "Subnets", "Count"]
-    assert row.split() == ["new", "2"]
+    assert header.split() == ["Count", "Name", "State", "Reason", "code"]
+    assert row.split() == ["2", "new"]
 
 
 @pytest.mark.parametrize(("end", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])

@@ -70,6 +70,17 @@ def test_a_runtime_is_found_by_name_and_arn(state: State, runtime: Runtime) -> N
     assert state.get_runtime(ARN) == state.get_runtime("python-corp") == runtime
 
 
+def test_a_runtime_can_be_put_with_active_versions_and_aliases(state: State) -> None:
+    put = state.put_runtime("python", versions=["v1", "v2"], aliases={"live": "v2"})
+    assert (put.name, put.state) == ("python", RuntimeState.ACTIVE)
+    for version in ("v1", "v2"):
+        found = state.get_runtime_version("python", version)
+        assert found.state == RuntimeVersionState.ACTIVE
+    alias = state.get_runtime_alias("python", "live")
+    assert (alias.state, alias.runtime_version) == (RuntimeAliasState.ACTIVE, "v2")
+    assert state.put_runtime("ruby").name == "ruby"
+
+
 def test_the_creation_of_a_runtime_can_fail(state: State) -> None:
     state.fail_next("CreateRuntime")
     state.create_runtime("python-corp")

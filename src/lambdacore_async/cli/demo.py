@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from attrs import frozen
 
 from lambdacore_async.cli import printing
-from lambdacore_async.cli.lookups import collect
-from lambdacore_async.cli.results import (
-    CONNECTOR_COLUMNS,
-    WIDE,
-    code_of,
-    failed_in,
-    found_in,
-    protocol_of,
-    reason_code_of,
-)
+from lambdacore_async.cli.results import code_of, reason_code_of, state_of
 from lambdacore_async.cli.tables import Column
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.network_connectors import MANAGED_CONNECTORS
@@ -32,7 +24,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkProtocol,
     VpcEgressConfiguration,
 )
-from lambdacore_async.workflows.lookups import Lookup
+from lambdacore_async.workflows.lookups import Failed, Found
 
 
 @frozen
@@ -72,6 +64,14 @@ _NAMED: Final = {
     ),
     "old-egress": _USUAL,
 }
+_NEXT: Final = """\
+Try next:
+  lambdacore local                   # the emulator, until Ctrl-C
+Paste the `export` lines that it prints into another shell. There:
+  lambdacore list
+  lambdacore get prod-egress
+  lambdacore doctor staging-egress   # why it failed, and what to do
+  lambdacore delete old-egress"""
 #: The demo looks up one connector that does not exist per this many that do.
 _PER_MISSING: Final = 25
 
@@ -82,7 +82,7 @@ def seed(service: LocalLambdaCore, count: int) -> list[NetworkConnector]:
 
 
 def seed_named(service: LocalLambdaCore) -> None:
-    """Create the connectors that the README uses; their states do not change."""
+    """Create the connectors and the runtimes that the README and the help of commands use."""
     configuration = VpcEgressConfiguration(
         subnet_ids=["subnet-0a1b", "subnet-0c2d"],
         security_group_ids=["sg-0e3f"],
@@ -91,6 +91,8 @@ def seed_named(service: LocalLambdaCore) -> None:
     )
     for name, kind in _NAMED.items():
         _put(service, name, kind, configuration)
+    service.state.put_runtime("old-python")
+    service.state.put_runtime("python", versions=["v1", "v2"], aliases={"live": "v1"})
 
 
 def _numbered(service: LocalLambdaCore, number: int) -> NetworkConnector:
@@ -133,25 +135,45 @@ def _demo_identifiers(service: LocalLambdaCore, count: int) -> list[str]:
     return [*existing, *managed, *missing, f"{seeded[0].arn}:99", "n" * 141]
 
 
+async def look_up(
+    service: LocalLambdaCore,
+    identifiers: list[str],
+    progress: Callable[[int], None],
+) -> tuple[list[NetworkConnector], list[Failed]]:
+    """Look up connectors; the demo prints this function."""
+    found: list[NetworkConnector] = []
+    failed: list[Failed] = []
+    async with (
+        service,
+        service.client() as client,  # for AWS: LambdaCoreClient("us-east-1")
+        client.lookup_network_connectors(identifiers) as lookups,
+    ):
+        async for lookup in lookups:  # as they complete
+            match lookup:
+                case Found(connector=connector):
+                    found.append(connector)
+                case failure:
+                    failed.append(failure)
+            progress(len(failed))
+    return found, failed
+
+
 async def run_demo(count: int, *, as_json: bool) -> int:
     """Look up all connectors of a seeded service, print a summary, and return the exit status."""
     service = LocalLambdaCore()
     identifiers = _demo_identifiers(service, count)
-    collected: dict[str, Lookup] = {}
-    async with service, service.client() as client:
+    with printing.counter("Looking up", len(identifiers)) as step:
         start = time.perf_counter()
-        lookups = client.lookup_network_connectors(identifiers)
-        await collect(client, lookups, len(identifiers), collected)
+        found, failed = await look_up(service, identifiers, lambda failures: step(failures, ""))
         seconds = time.perf_counter() - start
-    results = [collected[identifier] for identifier in identifiers]
-    found, failed = found_in(results), failed_in(results)
+    found.sort(key=lambda connector: connector.name)
     states = Counter(str(connector.state) for connector in found)
     errors = Counter(code_of(failure.error) for failure in failed)
     calls = service.calls.total()
     if as_json:
         printing.json_line(
             {
-                "identifiers": len(results),
+                "identifiers": len(identifiers),
                 "found": len(found),
                 "failed": dict(errors),
                 "states": dict(states),
@@ -160,13 +182,18 @@ async def run_demo(count: int, *, as_json: bool) -> int:
             }
         )
         return 0
-    printing.line(f"{len(found)} connectors found, grouped by state and reason:")
+    printing.line(f"{len(found):,} connectors found. One of each state and reason:")
     printing.line()
     _print_groups(found)
     printing.line()
-    printing.labelled("Found", f"{len(found)}: {_listed(states)}")
-    printing.labelled("Failed", f"{len(failed)}: {_listed(errors)}")
-    printing.labelled("Calls", f"{calls} in {seconds:.2f} s, {calls / seconds:,.0f} per second")
+    printing.labelled("Found", f"{len(found):,}: {_listed(states)}")
+    printing.labelled("Failed", f"{len(failed):,}: {_listed(errors)}")
+    printing.labelled("Calls", f"{calls:,} in {seconds:.2f} s, {calls / seconds:,.0f} per second")
+    about = f"The {len(failed):,} failures are there on purpose: a failure stops no other lookup."
+    for text in (f"{about}\nThis code ran:", inspect.getsource(look_up), _NEXT):
+        printing.line()
+        for line in text.splitlines():
+            printing.line(line)
     return 0
 
 
@@ -175,7 +202,6 @@ def _group_of(connector: NetworkConnector) -> tuple[str, ...]:
         connector.state or "",
         connector.last_update_status or "",
         reason_code_of(connector) or "",
-        "any protocol" if protocol_of(connector) else "",
     )
 
 
@@ -183,10 +209,13 @@ def _print_groups(connectors: Sequence[NetworkConnector]) -> None:
     """Print the first connector of each group, with the number of connectors in the group."""
     counts = Counter(map(_group_of, connectors))
     first = {_group_of(connector): connector for connector in reversed(connectors)}
-    count = Column[NetworkConnector](
-        "Count", lambda connector: str(counts[_group_of(connector)]), min_width=WIDE, right=True
-    )
-    printing.table([*CONNECTOR_COLUMNS, count], [first[group] for group in sorted(first)])
+    columns: list[Column[NetworkConnector]] = [
+        Column("Count", lambda connector: str(counts[_group_of(connector)]), right=True),
+        Column("Name", lambda connector: connector.name),
+        Column("State", state_of),  # with the last update, so that 80 columns are enough
+        Column("Reason code", reason_code_of),
+    ]
+    printing.table(columns, [first[group] for group in sorted(first)])
 
 
 def _listed(counts: Counter[str]) -> str:

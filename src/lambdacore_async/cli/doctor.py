@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.connection import Connection, connected
-from lambdacore_async.cli.options import Output
+from lambdacore_async.cli.options import Identifier, Output, OutputOption
 from lambdacore_async.cli.results import in_words_of_the_shell
 from lambdacore_async.cli.running import SOME_FAILED, run
 from lambdacore_async.cli.tables import Column
@@ -34,14 +32,18 @@ _COLUMNS: Final[Sequence[Column[Check]]] = (
 @connected
 def doctor(
     connection: Connection,
-    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
+    identifier: Identifier,
     *,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Check why a network connector is stuck or failed, and say what to look at next.
 
     With the extra `botocore`, it also checks the operator role, the subnets and the security
-    groups. Exits with 1 if a check finds something wrong.
+    groups. The exit status is 1 if a check finds something wrong.
+
+    Examples:
+        lambdacore doctor prod-egress
+        lambdacore doctor staging-egress -o json
     """
 
     async def work() -> int:

@@ -168,7 +168,7 @@ def _put(service: LocalLambdaCore, entry: object) -> None:
     members = entry if is_object(entry) else {"Name": entry}
     name = members.get("Name")
     if not isinstance(name, str):
-        raise ParameterError("Name", f"must be a text, got {name!r}")
+        raise ParameterError("Name", f"must be a string, got {name!r}")
     options: dict[str, Any] = {}
     for member, value in members.items():
         if value is None:
@@ -191,7 +191,7 @@ def _checked(member: str, value: object, kind: Callable[[str], object]) -> objec
             return kind(value)
     except ValueError:
         pass
-    expected = f"one of {', '.join(kind)}" if isinstance(kind, type(StrEnum)) else "a text"
+    expected = f"one of {', '.join(kind)}" if isinstance(kind, type(StrEnum)) else "a string"
     raise ParameterError(member, f"must be {expected}, got {value!r}")
 
 

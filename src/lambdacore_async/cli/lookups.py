@@ -18,9 +18,12 @@ from lambdacore_async.cli.options import (
     Columns,
     Format,
     FormatOption,
+    Identifiers,
     Output,
+    OutputOption,
     Query,
     Sort,
+    choice,
 )
 from lambdacore_async.cli.results import (
     SUMMARY_MEMBERS,
@@ -44,15 +47,19 @@ from lambdacore_async.workflows.lookups import Failed, Found, Lookup, Lookups
 @connected
 def get(
     connection: Connection,
-    identifiers: Annotated[
-        list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER")
-    ],
+    identifiers: Identifiers,
     output: FormatOption = Format.TABLE,
     query: Query = None,
     columns: Columns = None,
     sort: Sort = None,
 ) -> None:
-    """Show every field of network connectors."""
+    """Show every field of network connectors.
+
+    Examples:
+        lambdacore get prod-egress
+        lambdacore get prod-egress staging-egress -o json
+        lambdacore get prod-egress --query "[].[Name, Configuration.*.SubnetIds]"
+    """
     view = View(output, query, columns, sort)
     show = show_members if view.is_default else partial(show_connectors, view=view)
 
@@ -73,21 +80,30 @@ def lookup(
         ),
     ],
     concurrency: Annotated[
-        int, typer.Option(min=1, help="Maximum number of concurrent lookups.")
+        int, typer.Option(metavar="N", min=1, help="Maximum number of concurrent lookups.")
     ] = 64,
     deadline: Annotated[
         float | None,
         typer.Option(
-            min=0, max=1e9, help="Seconds for the whole run; lookups not done by then fail."
+            metavar="SECONDS",
+            min=0,
+            max=1e9,
+            help="Time limit of the whole run; unfinished lookups fail.",
         ),
     ] = None,
-    output: Annotated[
-        Output, typer.Option(help="Output format; `jsonl` prints each result as it completes.")
-    ] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
     regions: Regions = None,
     profiles: Profiles = None,
 ) -> None:
-    """Look up the network connectors named in a file or on standard input, many at a time."""
+    """Look up the network connectors named in a file or on standard input, many at a time.
+
+    `--output jsonl` prints each result as it completes, and reads standard input without end.
+
+    Examples:
+        lambdacore list -o name | lambdacore lookup -
+        lambdacore list -o name > identifiers.txt
+        lambdacore lookup identifiers.txt --concurrency 16 -o jsonl
+    """
     choice = chosen(connection, regions, profiles)
 
     async def across(choice: Choice) -> int:
@@ -126,7 +142,10 @@ def list_connectors(
     connection: Connection,
     *,
     state: Annotated[
-        NetworkConnectorState | None, typer.Option(help="List only connectors in this state.")
+        NetworkConnectorState | None,
+        choice(
+            NetworkConnectorState, metavar="STATE", help="List only connectors in this state: {}."
+        ),
     ] = None,
     output: FormatOption = Format.TABLE,
     query: Query = None,
@@ -135,7 +154,14 @@ def list_connectors(
     regions: Regions = None,
     profiles: Profiles = None,
 ) -> None:
-    """List the account's network connectors in the region, or in several accounts and regions."""
+    """List the account's network connectors in the region, or in several accounts and regions.
+
+    Examples:
+        lambdacore list --state failed
+        lambdacore list -o csv --columns Name,State --sort -LastModified
+        lambdacore list --regions all
+        lambdacore list --query "[?State=='ACTIVE'].Name" -o name
+    """
     view = View(output, query, columns, sort)
     choice = chosen(connection, regions, profiles)
 

@@ -45,6 +45,7 @@ from lambdacore_async.protocol.reading import (
 )
 from lambdacore_async.protocol.restjson import ListOperation, Member, Operation
 from lambdacore_async.protocol.writing import to_dict
+from lambdacore_async_command.help import Command, Group
 
 #: Columns of tables, by family.
 _CONNECTOR_VERSIONS: Final = ("Version", "State", "StateReasonCode", "LastModified", "Arn")
@@ -57,12 +58,12 @@ _HELPS: Final = {
     "Configuration": "Configuration as JSON, or file://PATH.",
     "ReleaseLifecycle": "Release state and dates as JSON, or file://PATH.",
     "ClientToken": "Idempotency token; a new one for each command by default.",
-    "Tags": "Tag KEY=VALUE; repeatable.",
+    "Tags": "Tag of the resource; repeatable.",
     "TagKeys": "Keys of the tags to remove.",
-    "State": "List only resources in this state.",
+    "State": "List only resources in this state",
     "RecoveryWindowInDays": "Days until it is deleted, 7 to 30.",
     "ImageUri": "URI of the image.",
-    "Description": "Description.",
+    "Description": "Description of the resource.",
     "LicenseInfo": "License of the runtime.",
     "ReleaseNotes": "Release notes.",
     "DryRun": "Check the image, create nothing.",
@@ -71,20 +72,28 @@ _HELPS: Final = {
     "RuntimeName": "Name or ARN of the runtime.",
     "Identifier": "ID, name or ARN of the connector.",
     "Resource": "ARN of the resource.",
-    "Name": "Name.",
+    "Name": "Name of the resource.",
+}
+#: Names of options' values in the help.
+_METAVARS: Final = {
+    "OperatorRole": "ARN",
+    "ImageUri": "URI",
+    "RuntimeVersion": "NAME",
+    "State": "STATE",
+    "ClientToken": "TOKEN",
 }
 _DONE: Final = {"Delete": "deletion started:", "Tag": "tagged:", "Untag": "untagged:"}
 
 
 def command_of(
-    name: str, summary: str, example: str, columns: tuple[str, ...] = ()
+    name: str, summary: str, *examples: str, columns: tuple[str, ...] = ()
 ) -> Callable[..., None]:
     """Return the function of an operation's command.
 
     Args:
         name: the operation's name.
         summary: what the command does, in a sentence.
-        example: a line of a shell.
+        examples: lines of a shell.
         columns: the members in tables.
     """
     operation = OPERATIONS[name]
@@ -127,7 +136,7 @@ def command_of(
         run(work())
 
     _sign(command, operation, members)
-    command.__doc__ = f"Example: {example}\n\n{summary}"
+    command.__doc__ = "\n".join((summary, "", "Examples:", *(f"    {line}" for line in examples)))
     return connected(command)
 
 
@@ -175,20 +184,24 @@ def _sign(command: Callable[..., None], operation: Operation[Any], members: list
     }
     if isinstance(operation, ListOperation):
         annotations["limit"] = Annotated[
-            int | None, typer.Option(min=1, help="Maximum number of resources. Defaults to all.")
+            int | None,
+            typer.Option(metavar="N", min=1, help="Maximum number of resources. Defaults to all."),
         ]
     if operation.name.startswith("Delete"):
         annotations["yes"] = Yes
     annotations |= {
         "cli_input_json": Annotated[
             str | None,
-            typer.Option(help="Members as JSON, or file://PATH; arguments and options override."),
+            typer.Option(
+                metavar="JSON",
+                help="Members as JSON, or file://PATH; arguments and options take precedence.",
+            ),
         ],
         "generate_cli_skeleton": Annotated[
             bool,
             typer.Option(
                 "--generate-cli-skeleton",
-                help="Print a template for --cli-input-json, send nothing.",
+                help="Print a template for --cli-input-json and exit.",
             ),
         ],
         "output": FormatOption,
@@ -221,11 +234,19 @@ def _annotation(member: Member, *, is_argument: bool) -> Any:
     if member.kind is TAGS:
         return Annotated[list[str] | None, typer.Option("--tag", metavar="KEY=VALUE", help=text)]
     kind = member.kind if member.kind in (int, bool) else str
-    return Annotated[kind | None, typer.Option(help=text)]
+    if is_open_enum(member.kind):
+        text = f"{text}: {', '.join(get_args(member.kind)[0])}."
+    return Annotated[kind | None, typer.Option(metavar=_metavar_of_option(member), help=text)]
 
 
 def _metavar(member: Member) -> str:
     return member.name.upper().removesuffix("S") if is_list(member.kind) else member.name.upper()
+
+
+def _metavar_of_option(member: Member) -> str:
+    if is_model(member.kind) or is_open_union(member.kind):
+        return "JSON"
+    return "N" if member.kind is int else _METAVARS.get(wire_name(member.name), "TEXT")
 
 
 def _hint(member: Member) -> str:
@@ -279,82 +300,132 @@ def _snake(name: str) -> str:
     return re.sub("(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _group(summary: str, **commands: Callable[..., None]) -> typer.Typer:
+def _group(summary: str, *examples: str, **commands: Callable[..., None]) -> typer.Typer:
+    text = "\n".join((summary, "", "Examples:", *(f"    {line}" for line in examples)))
     group = typer.Typer(
-        help=summary, no_args_is_help=True, rich_markup_mode=None, add_completion=False
+        cls=Group, help=text, no_args_is_help=True, rich_markup_mode=None, add_completion=False
     )
     for name, command in commands.items():
-        short = str(command.__doc__).partition("\n\n")[2]
-        group.command(name, short_help=short)(command)
+        group.command(name, cls=Command)(command)
     return group
 
+
+_ARN: Final = 'arn=$(lambdacore get prod-egress --query "[0].Arn" -o name)'
 
 create: Callable[..., None] = command_of(
     "CreateNetworkConnector",
     "Create a network connector; `ensure` also waits until it is active.",
-    "lambdacore create prod-egress --cli-input-json file://prod-egress.json",
+    "lambdacore create --generate-cli-skeleton",
+    "lambdacore get prod-egress -o json > prod-egress.json \\",
+    '    --query "[0].{Configuration: Configuration, OperatorRole: OperatorRole}"',
+    "lambdacore create new-egress --cli-input-json file://prod-egress.json",
 )
 update: Callable[..., None] = command_of(
     "UpdateNetworkConnector",
     "Update a network connector; `ensure` also waits until it is updated.",
-    "lambdacore update prod-egress --operator-role arn:aws:iam::123456789012:role/operator",
+    "lambdacore update prod-egress \\",
+    "    --operator-role arn:aws:iam::123456789012:role/NetworkConnectorOperator",
+    "lambdacore update --generate-cli-skeleton",
 )
 versions: Callable[..., None] = command_of(
     "ListNetworkConnectorVersions",
     "List the versions of a network connector.",
-    "lambdacore versions prod-egress --state failed",
-    _CONNECTOR_VERSIONS,
+    "lambdacore versions prod-egress",
+    "lambdacore versions prod-egress --state failed -o json",
+    columns=_CONNECTOR_VERSIONS,
 )
 tags: typer.Typer = _group(
     "Tags of network connectors and runtimes.",
-    list=command_of("ListTags", "List the tags of a resource.", "lambdacore tags list ARN"),
+    _ARN,
+    'lambdacore tags add "$arn" --tag team=web',
+    'lambdacore tags list "$arn"',
+    list=command_of(
+        "ListTags",
+        "List the tags of a resource.",
+        _ARN,
+        'lambdacore tags list "$arn"',
+        'lambdacore tags list "$arn" -o json',
+    ),
     add=command_of(
         "TagResource",
         "Add tags, or replace their values.",
-        "lambdacore tags add ARN --tag team=web",
+        _ARN,
+        'lambdacore tags add "$arn" --tag team=web --tag stage=prod',
     ),
-    remove=command_of("UntagResource", "Remove tags.", "lambdacore tags remove ARN team owner"),
+    remove=command_of(
+        "UntagResource",
+        "Remove tags.",
+        _ARN,
+        'lambdacore tags remove "$arn" team stage',
+    ),
 )
 runtimes: typer.Typer = _group(
     "Runtimes, their versions and aliases.",
-    list=command_of("ListRuntimes", "List runtimes.", "lambdacore runtimes list", _RUNTIMES),
-    get=command_of("GetRuntime", "Show a runtime.", "lambdacore runtimes get python"),
+    "lambdacore runtimes list",
+    "lambdacore runtimes get python",
+    "lambdacore runtimes versions list python",
+    list=command_of(
+        "ListRuntimes",
+        "List runtimes.",
+        "lambdacore runtimes list",
+        "lambdacore runtimes list -o name",
+        columns=_RUNTIMES,
+    ),
+    get=command_of(
+        "GetRuntime",
+        "Show a runtime.",
+        "lambdacore runtimes get python",
+        "lambdacore runtimes get python -o json",
+    ),
     create=command_of(
         "CreateRuntime",
         "Create a runtime.",
-        'lambdacore runtimes create python --description "Python with our CA"',
+        'lambdacore runtimes create my-python --description "Python with our CA"',
+        "lambdacore runtimes create --generate-cli-skeleton",
     ),
     update=command_of(
         "UpdateRuntime",
         "Update a runtime.",
-        """lambdacore runtimes update python --release-lifecycle '{"ReleaseState": "PREVIEW"}'""",
+        'lambdacore runtimes update python --description "Python with our CA"',
+        "lambdacore runtimes update python \\",
+        """    --release-lifecycle '{"ReleaseState": "PREVIEW"}'""",
     ),
     delete=command_of(
         "DeleteRuntime",
         "Schedule a runtime for deletion.",
-        "lambdacore runtimes delete python --recovery-window-in-days 7",
+        "lambdacore runtimes delete old-python --recovery-window-in-days 7",
+        "lambdacore runtimes restore old-python",
     ),
     restore=command_of(
         "RestoreRuntime",
         "Restore a runtime, a version or an alias that is scheduled for deletion.",
-        "lambdacore runtimes restore python",
+        "lambdacore runtimes delete old-python",
+        "lambdacore runtimes restore old-python",
     ),
 )
 _runtime_versions = _group(
     "Versions of a runtime.",
+    "lambdacore runtimes versions list python",
+    "lambdacore runtimes versions get python v1",
     list=command_of(
         "ListRuntimeVersions",
         "List versions.",
         "lambdacore runtimes versions list python",
-        _VERSIONS,
+        "lambdacore runtimes versions list python -o name",
+        columns=_VERSIONS,
     ),
     get=command_of(
-        "GetRuntimeVersion", "Show a version.", "lambdacore runtimes versions get python v1"
+        "GetRuntimeVersion",
+        "Show a version.",
+        "lambdacore runtimes versions get python v1",
+        "lambdacore runtimes versions get python v1 --query ResolvedUri",
     ),
     create=command_of(
         "CreateRuntimeVersion",
         "Create a version from an image.",
-        "lambdacore runtimes versions create python v1 --image-uri URI",
+        "image=123456789012.dkr.ecr.us-east-1.amazonaws.com/python:3.14",
+        'lambdacore runtimes versions create python v3 --image-uri "$image" --dry-run',
+        'lambdacore runtimes versions create python v3 --image-uri "$image"',
     ),
     update=command_of(
         "UpdateRuntimeVersion",
@@ -364,21 +435,30 @@ _runtime_versions = _group(
     delete=command_of(
         "DeleteRuntimeVersion",
         "Schedule a version for deletion.",
-        "lambdacore runtimes versions delete python v1",
+        "lambdacore runtimes versions delete python v2",
     ),
 )
 _runtime_aliases = _group(
     "Aliases of a runtime's versions.",
+    "lambdacore runtimes aliases list python",
+    "lambdacore runtimes aliases get python live",
     list=command_of(
-        "ListRuntimeAliases", "List aliases.", "lambdacore runtimes aliases list python", _ALIASES
+        "ListRuntimeAliases",
+        "List aliases.",
+        "lambdacore runtimes aliases list python",
+        "lambdacore runtimes aliases list python -o json",
+        columns=_ALIASES,
     ),
     get=command_of(
-        "GetRuntimeAlias", "Show an alias.", "lambdacore runtimes aliases get python live"
+        "GetRuntimeAlias",
+        "Show an alias.",
+        "lambdacore runtimes aliases get python live",
+        "lambdacore runtimes aliases get python live --query RuntimeVersion",
     ),
     create=command_of(
         "CreateRuntimeAlias",
         "Create an alias of a version.",
-        "lambdacore runtimes aliases create python live --runtime-version v1",
+        "lambdacore runtimes aliases create python next --runtime-version v2",
     ),
     update=command_of(
         "UpdateRuntimeAlias",

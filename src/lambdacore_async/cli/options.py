@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
 
 
 class Output(StrEnum):
@@ -26,45 +27,66 @@ class Format(StrEnum):
     NAME = "name"
 
 
+def choice(kind: type[StrEnum], *names: str, metavar: str, help: str) -> OptionInfo:  # noqa: A002 - as typer
+    """Return an option whose values are those of an enum, in any letter case.
+
+    Args:
+        kind: the enum.
+        names: the names of the option; by default, that of the parameter.
+        metavar: the value's name in the help.
+        help: the description, with `{}` for the values.
+    """
+    text = help.format(", ".join(kind))
+    option: OptionInfo = typer.Option(*names, metavar=metavar, case_sensitive=False, help=text)
+    return option
+
+
+Identifier = Annotated[
+    str, typer.Argument(metavar="IDENTIFIER", help="ID, name or ARN of the connector.")
+]
+Identifiers = Annotated[
+    list[str], typer.Argument(metavar="IDENTIFIER", help="IDs, names or ARNs of connectors.")
+]
+OutputOption = Annotated[
+    Output, choice(Output, "--output", "-o", metavar="FORMAT", help="Output format: {}.")
+]
 FormatOption = Annotated[
-    Format,
-    typer.Option(
-        "--output",
-        "-o",
-        case_sensitive=False,
-        help="Output format. `jsonl` is one line of JSON per resource, `name` only names.",
-    ),
+    Format, choice(Format, "--output", "-o", metavar="FORMAT", help="Output format: {}.")
 ]
 Query = Annotated[
     str | None,
-    typer.Option(help="JMESPath query on the API's members, as `--query` of the AWS CLI."),
+    typer.Option(
+        metavar="EXPRESSION",
+        help="JMESPath query on the API's members, as `--query` of the AWS CLI.",
+    ),
 ]
 Columns = Annotated[
     str | None,
     typer.Option(
-        metavar="MEMBER,...",
-        help="Members for `table` and `csv`, such as Name,Configuration.VpcEgressConfiguration.",
+        metavar="MEMBER,...", help="Members for `table` and `csv`, such as `Name,LastModified`."
     ),
 ]
 Sort = Annotated[
     str | None,
-    typer.Option(metavar="MEMBER", help="Sort by this member; -MEMBER for the reverse order."),
+    typer.Option(metavar="MEMBER", help="Sort by this member; `-MEMBER` for the reverse order."),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask on a terminal.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Region = Annotated[
     str | None,
     typer.Option(
-        help="AWS region. Defaults to AWS_REGION, AWS_DEFAULT_REGION or the profile's region."
+        metavar="NAME",
+        help="AWS region. Defaults to AWS_REGION, AWS_DEFAULT_REGION or the profile's region.",
     ),
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(help="Profile in the AWS config files. Defaults to AWS_PROFILE."),
+    typer.Option(metavar="NAME", help="Profile in the AWS config files. Defaults to AWS_PROFILE."),
 ]
 EndpointUrl = Annotated[
     str | None,
     typer.Option(
-        help="URL of the endpoint. Defaults to the configured endpoint, then to the region's."
+        metavar="URL",
+        help="URL of the endpoint. Defaults to the configured endpoint, then to the region's.",
     ),
 ]
 Timeout = Annotated[
@@ -80,6 +102,7 @@ Timeout = Annotated[
 MaxAttempts = Annotated[
     int | None,
     typer.Option(
+        metavar="N",
         min=1,
         help="Maximum number of requests per call. Defaults to AWS_MAX_ATTEMPTS, or 3.",
     ),

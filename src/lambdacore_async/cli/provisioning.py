@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.connection import Connection, connected
-from lambdacore_async.cli.declarations import Check, FileOption, ensure_file
-from lambdacore_async.cli.options import Output, Yes, tags_of
+from lambdacore_async.cli.declarations import read_declarations
+from lambdacore_async.cli.options import (
+    Identifiers,
+    Output,
+    OutputOption,
+    Yes,
+    choice,
+    tags_of,
+)
+from lambdacore_async.cli.plans import (
+    Plan,
+    apply_all,
+    confirm_all,
+    plan_all,
+    show_plans,
+    status_of_plans,
+    summary_of,
+)
 from lambdacore_async.cli.results import (
     code_of,
     found_in,
@@ -29,51 +46,88 @@ from lambdacore_async.models.network_connectors import (
     VpcEgressConfiguration,
 )
 from lambdacore_async.workflows.lookups import Failed, Found, Lookup
+from lambdacore_async.workflows.provisioning import Wanted
 from lambdacore_async.workflows.users import ConnectorInUseError
 
 
 @connected
 def ensure(
     connection: Connection,
-    name: Annotated[str | None, typer.Argument(help="Name of the connector.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Name of the connector.")
+    ] = None,
     *,
-    file: FileOption = None,
-    check: Check = False,
-    yes: Yes = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Ensure all connectors that this file declares, in YAML, JSON or lines of JSON.",
+            exists=True,
+        ),
+    ] = None,
     subnets: Annotated[
         list[str] | None,
-        typer.Option("--subnet", help="ID of a subnet of the VPC; repeatable."),
+        typer.Option("--subnet", metavar="ID", help="ID of a subnet of the VPC; repeatable."),
     ] = None,
     security_groups: Annotated[
         list[str] | None,
-        typer.Option("--security-group", help="ID of a security group; repeatable."),
+        typer.Option("--security-group", metavar="ID", help="ID of a security group; repeatable."),
     ] = None,
     network_protocol: Annotated[
-        NetworkProtocol | None, typer.Option(help="Network protocol; required for a new connector.")
+        NetworkProtocol | None,
+        choice(
+            NetworkProtocol,
+            metavar="PROTOCOL",
+            help="Network protocol: {}. Required for a new connector.",
+        ),
     ] = None,
     compute: Annotated[
         ComputeResourceType | None,
-        typer.Option(help="Compute that may use the connector; required for a new connector."),
+        choice(
+            ComputeResourceType,
+            metavar="TYPE",
+            help="Compute that may use the connector: {}. Required for a new one.",
+        ),
     ] = None,
     operator_role: Annotated[
         str | None,
-        typer.Option(help="ARN of the role with which Lambda manages the network interfaces."),
+        typer.Option(
+            metavar="ARN", help="ARN of the role with which Lambda manages the network interfaces."
+        ),
     ] = None,
     tags: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="KEY=VALUE", help="Tag that it must have; repeatable."),
+        typer.Option(
+            "--tag", metavar="KEY=VALUE", help="Tag that the connector must have; repeatable."
+        ),
     ] = None,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Like --dry-run, but exit with status 1 on differences.")
+    ] = False,
+    yes: Yes = False,
+    output: OutputOption = Output.TABLE,
 ) -> None:
-    """Create a network connector, or update it if it differs, and wait until it is active.
+    r"""Create a network connector, or update it if it differs, and wait until it is active.
 
-    Repeatable options replace the connector's whole list. Settings that are not given stay
-    unchanged.
+    Settings that are not given stay unchanged. Repeatable options replace the connector's whole
+    list, except for tags. Before it removes subnets or security groups, and before it applies a
+    file, the command asks on a terminal.
+
+    Examples:
+        lambdacore ensure prod-egress --subnet subnet-0a1b --dry-run
+        lambdacore ensure new-egress --subnet subnet-0a1b --subnet subnet-0c2d \
+            --security-group sg-0e3f --network-protocol IPv4 --compute MicroVm \
+            --operator-role arn:aws:iam::123456789012:role/NetworkConnectorOperator
+        lambdacore get prod-egress -o json > connectors.json
+        lambdacore ensure -f connectors.json
     """
-    if file is not None and name is None:
-        ensure_file(connection, file, output, check=check, yes=yes)
-    if name is None or file is not None or check:
-        raise typer.BadParameter("expected either NAME, or --file with or without --check")
+    if (name is None) == (file is None):
+        raise typer.BadParameter("expected either NAME or --file")
     configuration = VpcEgressConfiguration(
         subnet_ids=subnets,
         security_group_ids=security_groups,
@@ -81,22 +135,28 @@ def ensure(
         associated_compute_resource_types=None if compute is None else [compute],
     )
     values_by_key = tags_of(tags or [])
+    if file and (values_by_key or operator_role or configuration != VpcEgressConfiguration()):
+        raise typer.BadParameter("--file declares all settings; remove the other ones")
 
     async def work() -> int:
+        if file is not None:
+            wanted = read_declarations(file)
+        else:
+            wanted = [Wanted(name or "", configuration, operator_role, values_by_key)]
         async with connection.client() as client:
-            with printing.spinner(f"Ensuring {name}") as show:
-                ensuring = client.ensure_network_connector(
-                    name,
-                    configuration,
-                    operator_role=operator_role,
-                    tags=values_by_key,
-                    timeout=connection.wait_timeout,
-                    on_change=lambda connector: show(state_of(connector)),
-                )
-                connector = await result_of(name, ensuring)
-        result = connector if isinstance(connector, Failed) else Found(name, connector)
-        show_results([result], output)
-        return status_of([result])
+            planned = await plan_all(client, wanted)
+            plans = [plan for plan in planned if isinstance(plan, Plan)]
+            if check or dry_run or len(plans) < len(planned):
+                show_plans(planned, output)
+                if plans and not (check or dry_run):
+                    printing.log("nothing was changed")
+                return status_of_plans(planned, check=check)
+            await confirm_all(plans, always=file is not None, yes=yes)
+            done = await apply_all(client, plans, connection.wait_timeout)
+        show_plans(done, output)
+        if len(done) > 1:
+            printing.log(summary_of(done))
+        return status_of_plans(done)
 
     run(work())
 
@@ -104,11 +164,9 @@ def ensure(
 @connected
 def delete(
     connection: Connection,
-    identifiers: Annotated[
-        list[str], typer.Argument(help="IDs, names or ARNs of connectors.", metavar="IDENTIFIER...")
-    ],
+    identifiers: Identifiers,
     *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before deleting.")] = False,
+    yes: Yes = False,
     ignore_not_found: Annotated[
         bool,
         typer.Option("--ignore-not-found", help="Succeed if a connector does not exist."),
@@ -119,16 +177,19 @@ def delete(
     unless_used: Annotated[
         bool,
         typer.Option(
-            "--unless-used", help="Fail if a MicroVM, a MicroVM image or a Web Function names it."
+            "--unless-used", help="Fail if a MicroVM, a MicroVM image or a Web Function uses it."
         ),
     ] = False,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
     """Delete network connectors, or versions of them.
 
-    On a terminal, it shows what uses each connector, and asks.
+    On a terminal, the command shows what uses each connector, and asks.
 
-    Example: lambdacore delete prod-egress test-egress --wait
+    Examples:
+        lambdacore delete old-egress
+        lambdacore delete old-egress staging-egress --ignore-not-found --yes
+        lambdacore delete prod-egress --unless-used --wait
     """
 
     async def begin(client: LambdaCoreClient, identifier: str) -> NetworkConnector | None:

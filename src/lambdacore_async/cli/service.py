@@ -16,6 +16,7 @@ import typer
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.demo import run_demo, seed, seed_named
 from lambdacore_async.cli.emulation import FAULTS, faults_of, rate_limit_of, seed_file
+from lambdacore_async.cli.options import choice
 from lambdacore_async.cli.running import run
 from lambdacore_async.local import AnsweredRequest, LocalLambdaCore
 from lambdacore_async.local.server import LOOPBACK
@@ -31,25 +32,42 @@ class DemoOutput(StrEnum):
 
 
 def demo(
-    connectors: Annotated[int, typer.Option(min=1, help="Number of connectors to create.")] = 300,
-    output: Annotated[DemoOutput, typer.Option(help="Output format.")] = DemoOutput.TABLE,
+    connectors: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of connectors to create.")
+    ] = 300,
+    output: Annotated[
+        DemoOutput,
+        choice(DemoOutput, "--output", "-o", metavar="FORMAT", help="Output format: {}."),
+    ] = DemoOutput.TABLE,
 ) -> None:
-    """Look up hundreds of connectors in a local emulator; needs no AWS account."""
+    """Look up hundreds of connectors in a local emulator; needs no AWS account.
+
+    Examples:
+        lambdacore demo
+        lambdacore demo --connectors 1000 -o json
+    """
     run(run_demo(connectors, as_json=output is DemoOutput.JSON))
 
 
 def local(
     *,
     port: Annotated[
-        int, typer.Option(min=0, max=65_535, help="TCP port; 0 picks a free port.")
+        int, typer.Option(metavar="N", min=0, max=65_535, help="TCP port; 0 picks a free port.")
     ] = 4600,
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for other machines and containers.")
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Address to listen on; 0.0.0.0 for other machines and containers.",
+        ),
     ] = LOOPBACK,
-    region: Annotated[str, typer.Option(help="AWS region of the emulator.")] = "us-east-1",
+    region: Annotated[
+        str, typer.Option(metavar="NAME", help="AWS region of the emulator.")
+    ] = "us-east-1",
     access_key_id: Annotated[
         str | None,
         typer.Option(
+            metavar="ID",
             envvar="LAMBDACORE_LOCAL_ACCESS_KEY_ID",
             help="Access key ID to accept. Defaults to a random one.",
         ),
@@ -57,8 +75,9 @@ def local(
     secret_access_key: Annotated[
         str | None,
         typer.Option(
+            metavar="KEY",
             envvar="LAMBDACORE_LOCAL_SECRET_ACCESS_KEY",
-            help="Secret access key to accept, with --access-key-id.",
+            help="Secret access key to accept; requires --access-key-id.",
         ),
     ] = None,
     verify: Annotated[
@@ -79,17 +98,20 @@ def local(
     connectors: Annotated[
         int,
         typer.Option(
-            min=0, help="Number of further connectors to create, in every state, in addition."
+            metavar="N", min=0, help="Number of further connectors to create, in every state."
         ),
     ] = 0,
     provisioning_seconds: Annotated[
-        float, typer.Option(min=0, max=1e9, help="Seconds that a new connector stays PENDING.")
+        float,
+        typer.Option(
+            metavar="SECONDS", min=0, max=1e9, help="Seconds that a new connector stays PENDING."
+        ),
     ] = 2.0,
     latency: Annotated[
         list[str] | None,
         typer.Option(
             metavar="SECONDS[:PROBABILITY]",
-            help="Delay responses by this many seconds; repeatable, as in `0.05 2:0.1`.",
+            help="Delay responses by SECONDS, with PROBABILITY (1 by default); repeatable.",
         ),
     ] = None,
     rate_limit: Annotated[
@@ -110,7 +132,13 @@ def local(
         bool, typer.Option(help="Print one line per request to standard error.")
     ] = True,
 ) -> None:
-    """Run a local in-memory emulator of Lambda Core for any AWS SDK, until Ctrl-C or SIGTERM."""
+    """Run a local in-memory emulator of Lambda Core for any AWS SDK, until Ctrl-C or SIGTERM.
+
+    Examples:
+        lambdacore local
+        lambdacore local --port 4601 --connectors 300 --rate-limit 15
+        lambdacore local --port 4601 --latency 0.05 --faults throttle:0.1
+    """
     if not is_region(region):
         raise typer.BadParameter(f"{region!r} is not a valid region name", param_hint="--region")
     if bool(access_key_id) != bool(secret_access_key):

@@ -15,7 +15,7 @@ import typer
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.connection import Connection, connected
-from lambdacore_async.cli.options import Output
+from lambdacore_async.cli.options import Identifier, Output, OutputOption, choice
 from lambdacore_async.cli.results import SUMMARY_COLUMNS, show_results, state_of
 from lambdacore_async.cli.running import result_of, run, status_of
 from lambdacore_async.cli.tables import Column
@@ -58,12 +58,21 @@ class WatchOutput(StrEnum):
 @connected
 def wait(
     connection: Connection,
-    identifier: Annotated[str, typer.Argument(help="ID, name or ARN of the connector.")],
+    identifier: Identifier,
     *,
-    goal: Annotated[Goal, typer.Option("--for", help="State to wait for.")] = Goal.ACTIVE,
-    output: Annotated[Output, typer.Option(help="Output format.")] = Output.TABLE,
+    goal: Annotated[
+        Goal, choice(Goal, "--for", metavar="STATE", help="State to wait for: {}.")
+    ] = Goal.ACTIVE,
+    output: OutputOption = Output.TABLE,
 ) -> None:
-    """Wait until a network connector is active, updated or deleted; explain a failure."""
+    """Wait until a network connector is active, updated or deleted; explain a failure.
+
+    Examples:
+        lambdacore wait prod-egress
+        lambdacore wait prod-egress --for updated --timeout 600
+        lambdacore delete old-egress
+        lambdacore wait old-egress --for deleted
+    """
 
     async def work() -> int:
         async with connection.client() as client:
@@ -92,16 +101,22 @@ def watch(
     connection: Connection,
     *,
     interval: Annotated[
-        float, typer.Option(min=0.1, max=1e9, help="Polling interval in seconds.")
+        float,
+        typer.Option(metavar="SECONDS", min=0.1, max=1e9, help="Polling interval in seconds."),
     ] = 10.0,
     output: Annotated[
         WatchOutput,
-        typer.Option(
-            help="Output format; `table` prints one line per change if not on a terminal."
-        ),
+        choice(WatchOutput, "--output", "-o", metavar="FORMAT", help="Output format: {}."),
     ] = WatchOutput.TABLE,
 ) -> None:
-    """Watch the account's network connectors in the region for changes, until Ctrl-C."""
+    """Watch the account's network connectors in the region for changes, until Ctrl-C.
+
+    If standard output is not a terminal, it prints one line per change instead of a live table.
+
+    Examples:
+        lambdacore watch
+        lambdacore watch --interval 2 -o jsonl
+    """
 
     async def work() -> int:
         async with (

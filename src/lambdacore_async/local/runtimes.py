@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
@@ -127,6 +127,34 @@ class Runtimes:
         #: Runtimes by name, in the order of creation.
         self._runtimes: dict[str, _Runtime] = {}
         self._records = 0
+
+    def put_runtime(
+        self,
+        name: str,
+        *,
+        versions: Iterable[str] = (),
+        aliases: Mapping[str, str] | None = None,
+    ) -> Runtime:
+        """Create a runtime, with versions and aliases that are ACTIVE at once.
+
+        Args:
+            name: the runtime's name.
+            versions: the names of its versions.
+            aliases: the names of its aliases, each with the name of its version.
+
+        Raises:
+            ApiError: if the service would refuse a creation.
+        """
+        self.create_runtime(name)
+        runtime = self._runtimes[name]
+        repository = f"{self._account.account_id}.dkr.ecr.{self._account.region}.amazonaws.com"
+        for version in versions:
+            self.create_runtime_version(name, f"{repository}/{name}:{version}", version)
+            runtime.versions[version].lifecycle = constant(RuntimeVersionState.ACTIVE)
+        for alias, version in (aliases or {}).items():
+            self.create_runtime_alias(name, version, alias)
+            runtime.aliases[alias].lifecycle = constant(RuntimeAliasState.ACTIVE)
+        return self.get_runtime(name)
 
     # Runtimes
 

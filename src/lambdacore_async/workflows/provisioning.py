@@ -171,8 +171,14 @@ class Wanted:
                 "name", f"must be 1 to 64 letters, digits, `-` and `_`, got {self.name!r}"
             )
 
-    def drifts(self, connector: NetworkConnector | None) -> tuple[Drift, ...]:
+    def drifts(
+        self, connector: NetworkConnector | None, current_tags: Mapping[str, str] | None = None
+    ) -> tuple[Drift, ...]:
         """Return the connector's drifts; none if there is no connector.
+
+        Args:
+            connector: the connector.
+            current_tags: its tags; `None` leaves tags out of the comparison.
 
         Raises:
             ParameterError: if the connector has another name, because `name` is its ID.
@@ -182,7 +188,11 @@ class Wanted:
         if connector.name != self.name:
             raise ParameterError("name", f"got the ID of {connector.name}; pass its name")
         return diff_network_connector(
-            connector, self.configuration, operator_role=self.operator_role
+            connector,
+            self.configuration,
+            operator_role=self.operator_role,
+            tags=None if current_tags is None else self.tags,
+            current_tags=current_tags,
         )
 
     def changes(
@@ -284,7 +294,7 @@ class Provisioning:
                     has_tags = True
             except (ResourceConflictException, ResourceNotFoundException) as error:
                 reason = error  # another caller is changing the connector, or just did
-            if connector is not None and _is_idle(connector) and not wanted.drifts(connector):
+            if connector is not None and is_idle(connector) and not wanted.drifts(connector):
                 if has_tags:
                     return connector
                 if reason is None:
@@ -469,7 +479,8 @@ async def prune(
     return tuple(deleted)
 
 
-def _is_idle(connector: NetworkConnector) -> bool:
+def is_idle(connector: NetworkConnector) -> bool:
+    """Return whether a connector is active and no update of it is in progress."""
     return connector.state == NetworkConnectorState.ACTIVE and not is_busy(connector)
 
 
