@@ -287,6 +287,9 @@ async def test_targets_of_other_accounts_get_their_own_changes() -> None:
         await caches[targets[0]].ready()
         target, change = await anext(changes)
         assert (target, change.connector.name) == (targets[0], "a")
+        here.state.put_network_connector("b")
+        target, change = await anext(changes)
+        assert (target, change.connector.name) == (targets[0], "b")
         await changes.aclose()
 
 
