@@ -59,6 +59,7 @@ SCREENS: Final = {
     "list-empty": Screen("lambdacore list --state DELETE_FAILED"),
     "list-wrong-state": Screen("lambdacore list --state nope"),
     "list-query": Screen("lambdacore list --query '[?State==`FAILED`].{Name: Name, Id: Id}'"),
+    "list-regions": Screen("lambdacore list --regions us-east-1,eu-west-1 --state FAILED"),
     "lookup": Screen("lambdacore lookup identifiers.txt"),
     "lookup-identifier": Screen("lambdacore lookup prod-egress"),
     "ensure-created": Screen(

@@ -56,13 +56,13 @@ def export(
             "--output",
             "-o",
             metavar="FORMAT",
-            help="Format: {}. Defaults to that of FILE's ending, or to jsonl.",
+            help="Output format: {}. Defaults to that of FILE's ending, or to jsonl.",
         ),
     ] = None,
     regions: Regions = None,
     profiles: Profiles = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Discard what an interrupted export got.")
+        bool, typer.Option("--restart", help="Discard what an interrupted export has written.")
     ] = False,
     ignore_failures: Annotated[
         bool, typer.Option("--ignore-failures", help="Write FILE without what failed.")
@@ -70,14 +70,14 @@ def export(
 ) -> None:
     """Write all network connectors with their configurations to a file.
 
-    An interrupted export goes on where it was if you run the same command again.
+    To resume an interrupted export, run the same command again.
 
     Examples:
         lambdacore export connectors.csv
-        lambdacore export connectors.jsonl --restart
+        lambdacore export connectors.jsonl --regions all
         lambdacore export - -o csv
     """
-    choice = choice_of(connection, regions, profiles)
+    targets = choice_of(connection, regions, profiles)
     path = Path(file)
     form = output or {
         ".csv": ExportFormat.CSV, ".parquet": ExportFormat.PARQUET
@@ -85,10 +85,10 @@ def export(
     if file == "-":
         if form is ExportFormat.PARQUET:
             raise typer.BadParameter("parquet needs a file", param_hint="FILE")
-        run(_to_stdout(choice, form))
+        run(_to_stdout(targets, form))
     if path.exists() and not path.is_file():
         raise typer.BadParameter("is no regular file; `-` is standard output", param_hint="FILE")
-    run(_to_file(choice, path, form, restart=restart, ignore_failures=ignore_failures))
+    run(_to_file(targets, path, form, restart=restart, ignore_failures=ignore_failures))
 
 
 async def _to_stdout(choice: Choice, form: ExportFormat) -> int:

@@ -159,6 +159,7 @@ def list_connectors(
     Examples:
         lambdacore list --state failed
         lambdacore list -o csv --columns Name,State --sort -LastModified
+        lambdacore list --regions all
         lambdacore list --query "[?State=='ACTIVE'].Name" -o name
     """
     view = View(output, query, columns, sort)
