@@ -67,7 +67,7 @@ def test_ctrl_c_ends_a_watch_and_leaves_its_picture(aws: LocalLambdaCore) -> Non
         ("watch", "0 connectors: waiting for changes"),
         ("wait prod-egress", "Waiting for prod-egress"),
         ("doctor prod-egress", "Checking prod-egress"),
-        ("ensure prod-egress --network-protocol IPv4", "Ensuring prod-egress"),
+        ("ensure prod-egress --network-protocol IPv4", "Comparing prod-egress"),
     ],
 )
 def test_a_service_that_hangs_shows_the_task_until_ctrl_c(

@@ -32,6 +32,8 @@ from lambdacore_async.workflows.provisioning import Drift, Wanted, is_idle
 
 #: Maximum number of connectors that are compared or changed at the same time.
 _AT_ONCE: Final = 10
+#: Seconds of a comparison after which a terminal shows it.
+_SPINNER_AFTER: Final = 0.3
 #: The lists whose items `ensure` does not remove without a question.
 _GUARDED: Final = ("subnet_ids", "security_group_ids")
 _DONE: Final = {"create": "created", "update": "updated", "unchanged": "unchanged"}
@@ -77,7 +79,9 @@ async def plan_all(client: LambdaCoreClient, wanted: Sequence[Wanted]) -> list[P
     Raises:
         ParameterError: if a name is the ID of a connector.
     """
-    return await _each(wanted, lambda each: result_of(each.name, _plan(client, each)))
+    what = wanted[0].name if len(wanted) == 1 else f"{len(wanted):,} connectors"
+    with printing.spinner(f"Comparing {what}", after=_SPINNER_AFTER):
+        return await _each(wanted, lambda each: result_of(each.name, _plan(client, each)))
 
 
 async def apply_all(
