@@ -163,7 +163,8 @@ def _escaped_usage_errors() -> Generator[None]:
 
             # Typer itself would write UTF-8 to a stream in ASCII.
             encoding = sys.stderr.encoding
-            message = printable(error.message).encode(encoding, "backslashreplace")
+            text = error.message.replace("Value error, ", "")  # words of pydantic
+            message = printable(text).encode(encoding, "backslashreplace")
             error.message = message.decode(encoding)
         raise
 

@@ -156,9 +156,9 @@ async def test_list_prints_a_row_for_each_connector(service: LocalLambdaCore) ->
     assert {"prod", "full"} <= {json.loads(line)["Name"] for line in lines}
 
 
-async def test_an_empty_listing_prints_nothing(service: LocalLambdaCore) -> None:
+async def test_an_empty_listing_says_so_on_standard_error(service: LocalLambdaCore) -> None:
     result = await run("list", "--state", "DELETE_FAILED")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing found\n")
 
 
 @pytest.mark.parametrize("output", ["table", "json"])

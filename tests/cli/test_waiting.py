@@ -202,4 +202,4 @@ async def test_the_table_is_drawn_again_while_the_watch_goes_on(
     monkeypatch.setattr(LambdaCoreClient, "watch_network_connectors", Mock(return_value=watch))
     monkeypatch.setattr(waiting, "_SECONDS_PER_DRAWING", 0)
     text = (await run("watch", env=TERMINAL)).stdout
-    assert text.index("1 connectors: 1 -") < text.index("1 connectors: 1 ACTIVE")
+    assert text.index("1 connector: 1 -") < text.index("1 connector: 1 ACTIVE")

@@ -199,6 +199,8 @@ def _show_table(items: Sequence[JSONValue], names: Sequence[str], *, titled: boo
         # A narrow terminal hides the columns at the end rather than cut those at the start.
         columns.append(Column(title, itemgetter(index), min_width=width - 2 if titled else 0))
     printing.table(columns, rows)
+    if not rows:
+        printing.log("nothing found")
 
 
 def _title(name: str) -> str:

@@ -200,7 +200,8 @@ async def _live_table() -> AsyncGenerator[Callable[[ConnectorChange], None]]:
         def redraw() -> None:
             counts = [f"{count:,} {state}" for state, count in states.most_common() if count]
             caption = ", ".join(counts) or "waiting for changes"
-            draw(reversed(latest.values()), f"{len(latest):,} connectors: {caption}")
+            noun = "connector" if len(latest) == 1 else "connectors"
+            draw(reversed(latest.values()), f"{len(latest):,} {noun}: {caption}")
 
         async def redraw_often() -> None:
             while True:
