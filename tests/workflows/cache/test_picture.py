@@ -106,10 +106,11 @@ async def test_an_answer_under_another_name_than_the_listing_has_is_returned() -
     async with here.client().cached_network_connectors(max_age=10) as cache:
         await cache.ready()
         first, other = await cache.get("a"), await cache.get("b")
+        await here.clock.sleep(1)  # no get is in progress any more
         reads_of(cache.picture, lambda _: other)
         cache.picture.index["a"].as_of -= 100
-        assert (await asyncio.wait_for(cache.get("a"), 60)).id == other.id
-        assert (await asyncio.wait_for(cache.get(first.id), 60)).id == other.id
+        assert (await cache.get("a")).id == other.id
+        assert (await cache.get(first.id)).id == other.id
 
 
 @pytest.mark.parametrize("newest_first", [False, True])
