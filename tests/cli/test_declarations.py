@@ -45,7 +45,7 @@ async def test_a_plan_shows_what_would_change_and_changes_nothing(
 ) -> None:
     for status, arguments in (
         (1, ("diff", str(file))),
-        (1, ("ensure", "-f", str(file), "--check")),
+        (2, ("ensure", "-f", str(file), "--check")),
         (0, ("ensure", "-f", str(file), "--dry-run")),
     ):
         result = await run(*arguments)

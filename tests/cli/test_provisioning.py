@@ -86,7 +86,7 @@ async def test_ensure_says_what_it_did_as_json(service: LocalLambdaCore) -> None
         assert done["connector"]["Name"] == "prod"
 
 
-@pytest.mark.parametrize(("option", "status"), [("--dry-run", 0), ("--check", 1)])
+@pytest.mark.parametrize(("option", "status"), [("--dry-run", 0), ("--check", 2)])
 async def test_a_dry_run_shows_what_would_change_and_changes_nothing(
     service: LocalLambdaCore, option: str, status: int
 ) -> None:

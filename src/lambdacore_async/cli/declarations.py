@@ -14,7 +14,7 @@ from lambdacore_async.cli.connection import Connection, connected
 from lambdacore_async.cli.options import Identifier, Output, OutputOption, Yes
 from lambdacore_async.cli.plans import plan_all, show_plans, status_of_plans
 from lambdacore_async.cli.results import explanation_of
-from lambdacore_async.cli.running import run, status_of_error
+from lambdacore_async.cli.running import SOME_FAILED, run, status_of_error
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
@@ -98,7 +98,7 @@ def diff(
         async with connection.client() as client:
             plans = await plan_all(client, wanted)
         show_plans(plans, output)
-        return status_of_plans(plans, check=True)
+        return status_of_plans(plans, if_different=SOME_FAILED)
 
     run(work())
 

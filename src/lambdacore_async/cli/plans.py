@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
 from lambdacore_async.cli.results import as_json, show_failures, show_members, state_of
-from lambdacore_async.cli.running import SOME_FAILED, result_of, status_of
+from lambdacore_async.cli.running import result_of, status_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import ResourceNotFoundException
@@ -156,11 +156,16 @@ def show_plans(plans: Sequence[Plan | Failed], output: Output) -> None:
             show_failures([plan for plan in plans if isinstance(plan, Failed)])
 
 
-def status_of_plans(plans: Sequence[Plan | Failed], *, check: bool = False) -> int:
-    """Return the exit status for these plans; with `check`, a difference is a failure."""
+def status_of_plans(plans: Sequence[Plan | Failed], *, if_different: int = 0) -> int:
+    """Return the exit status for these plans.
+
+    Args:
+        plans: the plans.
+        if_different: the status if a connector is not as it should be.
+    """
     failures = [plan for plan in plans if isinstance(plan, Failed)]
     drifted = any(isinstance(plan, Plan) and plan.action != "unchanged" for plan in plans)
-    return max(status_of(failures), SOME_FAILED if check and drifted else 0)
+    return max(status_of(failures), if_different if drifted else 0)
 
 
 def summary_of(plans: Sequence[Plan | Failed]) -> str:

@@ -35,7 +35,7 @@ from lambdacore_async.cli.results import (
     show_results,
     state_of,
 )
-from lambdacore_async.cli.running import SOME_FAILED, result_of, run, status_of
+from lambdacore_async.cli.running import DRIFTED, SOME_FAILED, result_of, run, status_of
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
@@ -107,7 +107,7 @@ def ensure(
         bool, typer.Option("--dry-run", help="Show what would change, and change nothing.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Like --dry-run, but exit with status 1 on differences.")
+        bool, typer.Option("--check", help="Like --dry-run, but exit with status 2 on differences.")
     ] = False,
     yes: Yes = False,
     output: OutputOption = Output.TABLE,
@@ -150,7 +150,7 @@ def ensure(
                 show_plans(planned, output)
                 if plans and not (check or dry_run):
                     printing.log("nothing was changed")
-                return status_of_plans(planned, check=check)
+                return status_of_plans(planned, if_different=DRIFTED if check else 0)
             await confirm_all(plans, always=file is not None, yes=yes)
             done = await apply_all(client, plans, connection.wait_timeout)
         show_plans(done, output)

@@ -30,6 +30,8 @@ from lambdacore_async.workflows.lookups import Failed, Lookup
 SOME_FAILED: Final = 1
 #: The command or the set-up is wrong: arguments, configuration or credentials.
 USAGE_ERROR: Final = 2
+#: With `--check`, connectors differ from what they should be, as in `terraform plan`.
+DRIFTED: Final = 2
 #: The service or the network failed.
 UNAVAILABLE: Final = 3
 #: The status that shells report for a process killed by a signal: 128 plus the signal's number.
