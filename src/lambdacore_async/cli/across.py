@@ -17,7 +17,7 @@ from lambdacore_async.cli.results import (
 )
 from lambdacore_async.cli.running import status_of
 from lambdacore_async.cli.tables import Column
-from lambdacore_async.cli.targets import Failure, Fleet, members_of, report
+from lambdacore_async.cli.targets import Failure, Fleet, members_of, report, results_of
 from lambdacore_async.cli.views import View, show_all
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.errors import LambdaCoreError, ParameterError
@@ -89,7 +89,12 @@ async def look_up_across(
     results: dict[tuple[Target, str], Lookup] = {}
 
     def lookups(target: Target, client: LambdaCoreClient) -> AsyncGenerator[Lookup]:
-        return _look_up(client, by_region[target.region], concurrency, deadline)
+        identifiers = by_region[target.region]
+        return results_of(
+            client.lookup_network_connectors(
+                identifiers, concurrency=concurrency, deadline=deadline
+            )
+        )
 
     async def collect() -> None:
         failed = 0
@@ -146,15 +151,6 @@ def _in_region(identifiers: Iterable[str], region: str) -> list[str]:
     """Return the identifiers that a target looks up: all but the ARNs of other regions."""
     arns = ((identifier, parse_arn(identifier)) for identifier in identifiers)
     return [identifier for identifier, arn in arns if not (arn and arn.region not in ("", region))]
-
-
-async def _look_up(
-    client: LambdaCoreClient, identifiers: list[str], concurrency: int, deadline: float | None
-) -> AsyncGenerator[Lookup]:
-    run = client.lookup_network_connectors(identifiers, concurrency=concurrency, deadline=deadline)
-    async with run:
-        async for result in run:
-            yield result
 
 
 def _as_json(target: Target, result: Lookup) -> dict[str, JSONValue]:

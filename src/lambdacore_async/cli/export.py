@@ -29,6 +29,7 @@ from lambdacore_async.cli.targets import (
     members_of,
     name_of,
     report,
+    results_of,
 )
 from lambdacore_async.cli.views import SPINNER_AFTER
 from lambdacore_async.client import LambdaCoreClient
@@ -206,7 +207,7 @@ class _Export:
 
     async def _get(self, wanted: dict[Target, list[str]]) -> None:
         def lookups(target: Target, client: LambdaCoreClient) -> AsyncGenerator[Lookup]:
-            return _look_up(client, wanted[target])
+            return results_of(client.lookup_network_connectors(wanted[target]))
 
         left = {target: len(ids) for target, ids in wanted.items()}
         for target in wanted:
@@ -238,12 +239,6 @@ class _Export:
 async def _ids(_: Target, client: LambdaCoreClient) -> AsyncGenerator[str]:
     async for summary in client.list_network_connectors():
         yield summary.id
-
-
-async def _look_up(client: LambdaCoreClient, ids: list[str]) -> AsyncGenerator[Lookup]:
-    async with client.lookup_network_connectors(ids) as run:
-        async for result in run:
-            yield result
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

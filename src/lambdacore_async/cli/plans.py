@@ -14,8 +14,9 @@ from attrs import evolve, frozen
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Output
-from lambdacore_async.cli.results import as_json, show_failures, show_members, state_of
+from lambdacore_async.cli.results import as_json, called, show_failures, show_members, state_of
 from lambdacore_async.cli.running import result_of, status_of
+from lambdacore_async.cli.views import SPINNER_AFTER
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import ResourceNotFoundException
@@ -32,8 +33,6 @@ from lambdacore_async.workflows.provisioning import Drift, Wanted, is_idle
 
 #: Maximum number of connectors that are compared or changed at the same time.
 _AT_ONCE: Final = 10
-#: Seconds of a comparison after which a terminal shows it.
-_SPINNER_AFTER: Final = 0.3
 #: The lists whose items `ensure` does not remove without a question.
 _GUARDED: Final = ("subnet_ids", "security_group_ids")
 _DONE: Final = {"create": "created", "update": "updated", "unchanged": "unchanged"}
@@ -79,8 +78,8 @@ async def plan_all(client: LambdaCoreClient, wanted: Sequence[Wanted]) -> list[P
     Raises:
         ParameterError: if a name is the ID of a connector.
     """
-    what = wanted[0].name if len(wanted) == 1 else f"{len(wanted):,} connectors"
-    with printing.spinner(f"Comparing {what}", after=_SPINNER_AFTER):
+    what = called([each.name for each in wanted])
+    with printing.spinner(f"Comparing {what}", after=SPINNER_AFTER):
         return await _each(wanted, lambda each: result_of(each.name, _plan(client, each)))
 
 
@@ -94,7 +93,7 @@ async def apply_all(
         plans: the plans; one without differences is a wait until the connector is active.
         timeout: seconds until a creation or an update has failed.
     """
-    what = plans[0].wanted.name if len(plans) == 1 else f"{len(plans):,} connectors"
+    what = called([plan.wanted.name for plan in plans])
     with printing.spinner(f"Ensuring {what}") as show:
 
         async def apply(plan: Plan) -> Plan | Failed:
@@ -132,7 +131,7 @@ async def confirm_all(plans: Sequence[Plan], *, always: bool, yes: bool) -> None
         return
     for plan in changes:
         _show(plan, is_question=True)
-    what = changes[0].wanted.name if len(changes) == 1 else f"{len(changes):,} connectors"
+    what = called([plan.wanted.name for plan in changes])
     loss = f" and remove {', '.join(removed)}" if removed else ""
     if not await run_in_thread(partial(printing.ask, f"Change {what}{loss}?")):
         raise typer.Abort

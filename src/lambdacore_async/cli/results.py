@@ -165,6 +165,11 @@ SUMMARY_COLUMNS: Final[Sequence[Column[NetworkConnectorSummary]]] = (
 )
 
 
+def called(identifiers: Sequence[str]) -> str:
+    """Return the only identifier, or the number of connectors."""
+    return identifiers[0] if len(identifiers) == 1 else f"{len(identifiers):,} connectors"
+
+
 def show_rows(results: list[Lookup]) -> None:
     """Print a row for each connector, then a row for each failure."""
     if found := found_in(results):
@@ -196,8 +201,7 @@ def show_failures(results: list[Lookup]) -> None:
             error.request_id = None  # the credentials are refused whatever the request
         same.setdefault(explanation_of(error), []).append(failure.identifier)
     for explanation, identifiers in same.items():
-        what = identifiers[0] if len(identifiers) == 1 else f"{len(identifiers):,} connectors"
-        printing.error(f"{what}:", explanation)
+        printing.error(f"{called(identifiers)}:", explanation)
 
 
 def show_results(

@@ -30,6 +30,7 @@ from lambdacore_async.errors import (
 )
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.endpoints import is_region, partition_of
+from lambdacore_async.workflows.lookups import Lookup, Lookups
 from lambdacore_async.workflows.targets import MultiTargetRun, Target
 from lambdacore_async_command.regions import REGIONS
 
@@ -211,7 +212,14 @@ def name_of(target: Target) -> str:
     return target.region if target.label is None else f"{target.label} {target.region}"
 
 
-def report(fleet: Fleet, failures: Iterable[tuple[Target, str | None, LambdaCoreError]]) -> int:
+async def results_of(lookups: Lookups) -> AsyncGenerator[Lookup]:
+    """Run lookups and yield their results."""
+    async with lookups:
+        async for result in lookups:
+            yield result
+
+
+def report(fleet: Fleet, failures: Iterable[Failure]) -> int:
     """Print a line for each failed target to standard error, equal ones once; return the status.
 
     A target that refuses the credentials which another region accepts is not enabled for the
