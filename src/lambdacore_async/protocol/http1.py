@@ -75,6 +75,7 @@ class ResponseReader:
         self._decoder: zlib._Decompress | None = None
         self._parser = httptools.HttpResponseParser(self)
         self.expect(0)
+        self._start()
 
     def expect(self, max_body: int) -> None:
         """Prepare for the response to the next request.
@@ -87,7 +88,6 @@ class ResponseReader:
         self._response: Response | None = None
         self._problem: Exception | None = None
         self._received = self._head_size = 0
-        self._start()
 
     def feed(self, data: bytes | memoryview) -> Response | None:
         """Read the next bytes; return the response when it is complete.
