@@ -57,9 +57,9 @@ def default(name: str, method: str = "__init__") -> object:
             default("timeout", "wait_until_network_connector_active"),
         ),
         ("`poll_interval`", default("poll_interval", "ensure_network_connector")),
-        ("longest backoff between attempts", retry._MAX_BACKOFF),
-        ("longest retrying of a lookup in an outage", retry._MAX_OUTAGE),
-        ("lookups of a new client's first run at once", rate_limit.FIRST_IN_FLIGHT),
+        ("maximum backoff between attempts", retry._MAX_BACKOFF),
+        ("maximum time that a lookup is retried in an outage", retry._MAX_OUTAGE),
+        ("concurrent lookups at the start of a client's first run", rate_limit.FIRST_IN_FLIGHT),
     ],
 )
 def test_the_table_of_defaults_is_that_of_the_code(setting: str, value: object) -> None:
@@ -115,4 +115,4 @@ def test_the_long_description_has_no_relative_link() -> None:
     for substitution in hook["substitutions"]:
         text = re.sub(substitution["pattern"], substitution["replacement"], text)
     assert not re.findall(r"\]\((?!https:)", text)
-    assert "Tutorial: from nothing" in text
+    assert "Tutorial: build a service" in text
