@@ -24,7 +24,7 @@ _WIDEST: Final = 26
 _MORE: Final = (
     (
         "Exit status",
-        "0 success, 1 something failed, 2 misuse or set-up, 3 the service or the network failed",
+        "0 success, 1 something failed, 2 wrong usage or set-up, 3 the service or network failed",
     ),
     (
         "Documentation",

@@ -49,7 +49,7 @@ COMMANDS: Final = {
     "versions": Place("operations:versions", "List the versions of a connector."),
     "tags": Place("operations:tags", "Tags of connectors and runtimes."),
     "runtimes": Place("operations:runtimes", "Runtimes, their versions and aliases."),
-    "demo": Place("service:demo", "See the library at work, without an AWS account."),
+    "demo": Place("service:demo", "Run a demo, without an AWS account."),
     "local": Place("service:local", "Run a local emulator of AWS Lambda Core."),
 }
 

@@ -1,4 +1,4 @@
-"""The command `export`: complete files, and runs that go on where the last one was interrupted."""
+"""The command `export`: complete files, and runs that continue an interrupted one."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ async def test_what_failed_is_missing_only_on_request_and_is_got_by_the_next_run
     result = await run("export", "all.jsonl", "--regions", regions)
     assert result.exit_code == 1
     assert "eu-west-1: AccessDeniedException: no " in result.stderr
-    assert "all.jsonl is not written, because something is missing; run the same" in result.stderr
+    assert "all.jsonl is not written, because results are missing; run the same" in result.stderr
     assert names(tmp_path) == ["all.jsonl.partial"]
 
     result = await run("export", "all.jsonl", "--regions", "us-east-1")
@@ -194,7 +194,9 @@ async def test_an_export_that_was_killed_goes_on_where_it_was(
     _, errors = await process.communicate()
     there = (tmp_path / "all.jsonl.partial").read_bytes().count(b"\n") - 1
     assert there < 100
-    words = f"lambdacore: interrupted: {there} of 100 done; run the same command again to go on\n"
+    words = (
+        f"lambdacore: interrupted: {there} of 100 done; run the same command again to continue\n"
+    )
     assert errors.decode() == (words if end == "SIGINT" else "")
     before = service.calls["GetNetworkConnector"]
     result = await run("export", str(path))
@@ -297,5 +299,5 @@ def test_ctrl_c_says_how_much_is_done(
     result = CliRunner().invoke(app, ["export", file])
     assert result.exit_code == 130
     words = "while listing" if while_listing else "[0-2] of 2 done"
-    again = "" if file == "-" else "; run the same command again to go on"
+    again = "" if file == "-" else "; run the same command again to continue"
     assert re.fullmatch(f"lambdacore: interrupted: {words}{again}\n", result.stderr)

@@ -10,7 +10,7 @@ from typing import Final
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.observation import logger
 
-#: Seconds until the names listed so far have to do.
+#: Maximum seconds of a listing for completion.
 _PATIENCE: Final = 1.0
 #: The maximum number of names.
 _LIMIT: Final = 500

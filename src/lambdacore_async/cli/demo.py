@@ -1,4 +1,4 @@
-"""Creates connectors in an embedded service, and runs the demo that looks them up."""
+"""Creates connectors in an emulator, and runs the demo that looks them up."""
 
 from __future__ import annotations
 

@@ -63,10 +63,10 @@ def export(
     regions: Regions = None,
     profiles: Profiles = None,
     restart: Annotated[
-        bool, typer.Option("--restart", help="Discard what an interrupted export has written.")
+        bool, typer.Option("--restart", help="Discard the results of an interrupted export.")
     ] = False,
     ignore_failures: Annotated[
-        bool, typer.Option("--ignore-failures", help="Write FILE without what failed.")
+        bool, typer.Option("--ignore-failures", help="Write FILE even if results are missing.")
     ] = False,
 ) -> None:
     """Write all network connectors with their configurations to a file.
@@ -128,15 +128,15 @@ async def _to_file(
         }
         with opened(partial, options, datetime.now(UTC), restart=restart) as journal:
             if journal.count:
-                printing.log(f"going on with the export of {journal.began}: {journal.count:,} done")
+                printing.log(f"continuing the export of {journal.began}: {journal.count:,} done")
             export = _Export(fleet, journal.add, journal)
             try:
                 await export.run()
                 status = report(fleet, export.failures)
                 if status and not ignore_failures:
                     printing.error(
-                        f"{path} is not written, because something is missing; run the same "
-                        "command again to get it, or with --ignore-failures to do without it"
+                        f"{path} is not written, because results are missing; run the same "
+                        "command again to get them, or pass --ignore-failures to omit them"
                     )
                     return status
                 columns = files.columns_of(tuple(members_of(fleet.targets[0])))
@@ -145,7 +145,7 @@ async def _to_file(
                         write(batch)
                         await asyncio.sleep(0)  # lets Ctrl-C interrupt it
             except asyncio.CancelledError:  # Ctrl-C
-                again = "run the same command again to go on"
+                again = "run the same command again to continue"
                 printing.error(f"interrupted: {export.progress}; {again}")
                 raise
         partial.unlink()
@@ -167,12 +167,12 @@ class _Export:
 
     @property
     def progress(self) -> str:
-        """How much is done, in words."""
+        """The progress of the export, in words."""
         return "while listing" if self._total is None else f"{self._done:,} of {self._total:,} done"
 
     @property
     def summary(self) -> str:
-        """What the export has, in words."""
+        """The results of the export, in words."""
         places = len(self.fleet.targets)
         whose = "" if places == 1 else f" of {places:,} accounts and regions"
         deleted = f", {self._deleted:,} deleted meanwhile" if self._deleted else ""

@@ -1,4 +1,4 @@
-"""The partial file of an export: what it has got so far, so that another run can go on.
+"""The partial file of an export: its results so far, from which another run continues.
 
 It is a file of JSON lines next to the export. The first line has the options. Each of the others is
 a connector, or an account and region that is finished. A run that was killed leaves at most one

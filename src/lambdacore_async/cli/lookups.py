@@ -97,7 +97,7 @@ def lookup(
 ) -> None:
     """Look up the network connectors named in a file or on standard input, many at a time.
 
-    `--output jsonl` prints each result as it completes, and reads standard input without end.
+    `--output jsonl` prints each result as it completes, so standard input may be endless.
 
     Examples:
         lambdacore list -o name | lambdacore lookup -
@@ -191,7 +191,7 @@ async def collect(
 
 
 def _pace(client: LambdaCoreClient) -> str:
-    """Say that the client goes slower because of throttling, if it does."""
+    """Show on the progress line that throttling slows the client down."""
     rate = client.stats().rate
     return "" if rate is None else f"throttled to {rate:,.0f}/s"
 

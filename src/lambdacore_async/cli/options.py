@@ -80,7 +80,10 @@ Region = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Profile in the AWS config files. Defaults to AWS_PROFILE."),
+    typer.Option(
+        metavar="NAME",
+        help="Profile in the AWS files. Defaults to AWS_DEFAULT_PROFILE, AWS_PROFILE or `default`.",
+    ),
 ]
 EndpointUrl = Annotated[
     str | None,
@@ -95,8 +98,7 @@ Timeout = Annotated[
         metavar="SECONDS",
         min=0.01,
         max=1e9,
-        help="Give up on a call with all its retries after SECONDS; also on a wait, which has "
-        "1800 by default.",
+        help="Time limit of a call with all its retries, or of a wait. A wait has 1800 by default.",
     ),
 ]
 MaxAttempts = Annotated[
@@ -104,11 +106,12 @@ MaxAttempts = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help="Maximum number of requests per call. Defaults to AWS_MAX_ATTEMPTS, or 3.",
+        help="Maximum number of requests per call. Defaults to AWS_MAX_ATTEMPTS, the profile's "
+        "value or 3.",
     ),
 ]
 Debug = Annotated[
-    bool, typer.Option("--debug", help="Log each request, and show where errors come from.")
+    bool, typer.Option("--debug", help="Log each request, and print tracebacks of errors.")
 ]
 
 

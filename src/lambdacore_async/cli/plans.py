@@ -138,7 +138,7 @@ async def confirm_all(plans: Sequence[Plan], *, always: bool, yes: bool) -> None
 
 
 def show_plans(plans: Sequence[Plan | Failed], output: Output) -> None:
-    """Print plans in the format of `output`, and every member of an only connector."""
+    """Print plans in the format of `output`, and every member if there is only one connector."""
     match output:
         case Output.JSON:
             printing.json_document([_as_json(plan) for plan in plans])

@@ -184,7 +184,7 @@ def delete(
 ) -> None:
     """Delete network connectors, or versions of them.
 
-    On a terminal, the command shows what uses each connector, and asks.
+    On a terminal, the command shows the users of each connector, and asks for confirmation.
 
     Examples:
         lambdacore delete old-egress
@@ -240,7 +240,7 @@ def delete(
 
 
 async def _show_users(client: LambdaCoreClient, connector: NetworkConnector) -> None:
-    """Tell on standard error what uses a connector, as far as the caller may know."""
+    """Print the users of a connector to standard error, if the caller may read them."""
     try:
         users = await client.users_of(connector)
     except LambdaCoreError as error:

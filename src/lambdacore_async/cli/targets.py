@@ -38,11 +38,11 @@ Regions = Annotated[
     str | None,
     typer.Option(
         metavar="REGION,...",
-        help="Several regions; `all` for those of the partition.",
+        help="Regions, separated by commas; `all` for all of the partition.",
     ),
 ]
 Profiles = Annotated[
-    str | None, typer.Option(metavar="PROFILE,...", help="Several profiles, each an account.")
+    str | None, typer.Option(metavar="PROFILE,...", help="Profiles, separated by commas.")
 ]
 
 #: The maximum number of accounts and regions at a time.

@@ -22,7 +22,7 @@ from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.writing import to_dict
 
-#: Seconds of a command before a terminal shows that it goes on.
+#: Seconds of a command before a terminal shows that it is still running.
 SPINNER_AFTER: Final = 0.3
 #: The members that name a resource, the first that it has.
 _NAMES: Final = ("Name", "RuntimeName", "Arn")
