@@ -2,8 +2,8 @@
 
     python benchmarks/command_line.py [--quick]
 
-Creates an environment with the extra `cli`, and one with the AWS CLI. The service is an embedded
-one. CPU is what the system charges for a whole process, from its start to its end, the least of all
+Creates an environment with the extra `cli`, and one with the AWS CLI. The service is an emulator.
+CPU is what the system charges for a whole process, from its start to its end, the least of all
 rounds. `watch` runs in a pseudo-terminal of 80 columns and gets SIGINT after its first picture, as
 by Ctrl-C, so its CPU includes its end. Runs on Linux and macOS.
 """

@@ -4,7 +4,7 @@
     python benchmarks/faults.py serve [--share SHARE] [--throttles] [--dies-after RESPONSES]
     python benchmarks/faults.py ask --contender CONTENDER --port PORT
 
-Each row is a fan-out of lookups, 64 at once. The client and the embedded service run in separate
+Each row is a fan-out of lookups, 64 at once. The client and the emulator run in separate
 processes. All clients meet the same faults: a fault depends on the connector and the number of the
 request for it. `wrong` counts responses that a client took for the connector although they are not.
 """

@@ -2,7 +2,7 @@
 
     python benchmarks/fleet.py [--quick] [--accounts N] [--regions N] [--connectors N] [--at-once N]
 
-Each account in each region is an embedded service with a limit of 15 requests a second, and a burst
+Each account in each region is an emulator with a limit of 15 requests a second, and a burst
 of 15. All services run in one other process, which finds the service by the signature. The work
 lists the connectors of a target and looks each of them up, so a target takes one request more than
 it has connectors. In the last row, one of the workers is killed when half of the results have

@@ -1,7 +1,7 @@
-"""pytest plugin of lambdacore-async: an embedded service, a client for it, and simulated time.
+"""pytest plugin of lambdacore-async: an emulator, a client for it, and simulated time.
 
-It is a module outside the package, and imports the package in its fixtures, so that test suites
-that do not use it do not pay for the import. Its fixtures are synchronous, so that they work with
+It is a module outside the package, and its fixtures import the package. Test suites that do not use
+the plugin therefore do not pay for the import. The fixtures are synchronous, so that they work with
 pytest-asyncio in both modes, with anyio's plugin, and in synchronous tests.
 """
 
@@ -48,7 +48,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 @pytest.fixture
 def lambda_core(request: pytest.FixtureRequest) -> Generator[LocalLambdaCore]:
-    """An embedded service for this test, in a thread; see `LocalLambdaCore`.
+    """An emulator for this test, in a thread; see `LocalLambdaCore`.
 
     The marker `lambda_core` sets its arguments. The marker `lambda_core_faults` scripts its faults.
     """
@@ -86,7 +86,7 @@ def lambda_core_environment(
 
 @pytest.fixture(scope="session")
 def lambda_core_server() -> Generator[LocalLambdaCore]:
-    """An embedded service in a thread, shared by all tests of the session.
+    """An emulator in a thread, shared by all tests of the session.
 
     To change its arguments, define a fixture of this name that uses `LocalLambdaCore.in_thread`.
     """

@@ -79,7 +79,8 @@ class LambdaCoreClient:
 
     Args:
         region: the AWS region. Defaults to `AWS_REGION`, `AWS_DEFAULT_REGION`, or the profile's.
-        profile: the profile of the shared files. Defaults to `AWS_PROFILE`.
+        profile: the profile of the shared files. Defaults to `AWS_DEFAULT_PROFILE`, `AWS_PROFILE`
+            or `default`.
         credentials: `Credentials`, an `AWSRequestsAuth`, an `AssumeRole`, an async function that
             returns `Credentials` and is called again before they expire, or the import path of such
             a function, for example `"package.module:function"`. Defaults to the credentials that
@@ -103,7 +104,8 @@ class LambdaCoreClient:
             than 0. Views share it, in every retry mode. Defaults to no maximum.
         ca_bundle: a PEM file of the certificates to trust instead of the system's. Defaults to
             `AWS_CA_BUNDLE`, or the profile's file.
-        trust_env: whether to use the proxies in `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+        trust_env: whether to use the proxies in `HTTPS_PROXY` and `HTTP_PROXY`, except for the
+            hosts in `NO_PROXY`.
         http_session: an aiohttp session to send requests with, for its connector, proxy or TLS
             settings. The client does not close it.
         user_agent_extra: text to append to the `User-Agent` header.

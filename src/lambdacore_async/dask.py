@@ -1,9 +1,9 @@
 """Sweeps on Dask: a task for each target, and a plugin that gives each worker one client.
 
-A worker's plugins live as long as the sweep, or the worker if it ends earlier, and are set up and
-torn down on the worker's event loop. So the client's connections, credentials and rate limiters
-last from task to task, on one loop, and Dask closes them. Workers that start later get the plugin
-too. Tasks are coroutines, which Dask runs on the same loop.
+A worker's plugins live until the end of the sweep or of the worker. Dask sets them up and closes
+them on the worker's event loop, so all tasks share the client's connections, credentials and rate
+limiters. Workers that start later get the plugin too. Tasks are coroutines, which Dask runs on the
+same loop.
 
 This module needs the extra `dask`.
 """

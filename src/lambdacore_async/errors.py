@@ -97,7 +97,7 @@ class LambdaCoreError(Exception):
     attempts: int = 0
     """The number of requests sent before the error was raised."""
     request_id: str | None = None
-    """The service's id of the request, for AWS Support; `None` if no response had one."""
+    """The service's ID of the request, for AWS Support; `None` if no response had one."""
     throttling: bool = False
     """Whether the service asked for fewer calls."""
     transient: bool = False
@@ -157,7 +157,7 @@ class ApiError(LambdaCoreError):
         message: the service's text.
         code: the error code. Defaults to the name of the class.
         status_code: the HTTP status. Defaults to the status of this error in the API's model.
-        request_id: the service's id of the request.
+        request_id: the service's ID of the request.
         fault: the party at fault.
         reason: the limit that a throttled call exceeded.
         retry_after: seconds that the service asked to wait in `Retry-After`.
@@ -394,7 +394,7 @@ class TransportError(LambdaCoreError):
         message: the problem.
         not_executed: whether the request cannot have reached the service.
         transient: whether the same request may well succeed a moment later.
-        request_id: the service's id of the request, if the head of a response arrived.
+        request_id: the service's ID of the request, if the head of a response arrived.
     """
 
     def __init__(
@@ -426,7 +426,7 @@ class ResponseError(LambdaCoreError):
     Args:
         message: the problem.
         status_code: the HTTP status.
-        request_id: the service's id of the request.
+        request_id: the service's ID of the request.
         body_start: the body, or the start of it.
         transient: whether the same request may well succeed a moment later.
         operation: the API operation.

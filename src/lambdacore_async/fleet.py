@@ -64,7 +64,7 @@ def sweep(
     the same account, and so do other credentials if they are equal.
 
     On Dask, each target is a task. A worker has one client for all its tasks of the sweep, and runs
-    as many tasks at once as it has threads, all on its event loop. If a worker dies, Dask repeats
+    one task per thread at a time, all on its event loop. If a worker dies, Dask repeats
     its unfinished tasks on other workers, so the work must be safe to run twice. No secret is sent
     to the cluster: workers get their own credentials.
 

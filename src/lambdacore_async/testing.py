@@ -30,9 +30,9 @@ from lambdacore_async.local.threads import RUNNING, LoopThread
 
 __all__ = ["AioresponsesResponse", "SimulatedTime", "simulated_time"]
 
-#: Real seconds to wait for sockets before a long jump. The loopback interface delivers data at
-#: once, but the system may be busy, and a jump may end the timeouts of requests under way. A sleep
-#: also lets the system catch up; selectors cannot wait for less than a millisecond.
+#: Real seconds to wait for sockets before a long jump. The loopback interface delivers data
+#: immediately, but the system may be busy, and a jump may end the timeouts of requests under way.
+#: A sleep also lets the system catch up; selectors cannot wait for less than a millisecond.
 _QUIET: Final = 0.0002
 #: The minimum seconds of a long jump, shorter than any timeout of a request.
 _LONG: Final = 1.0
@@ -149,7 +149,7 @@ class SimulatedTime:
 
 @contextmanager
 def simulated_time(*, start: datetime | None = None) -> Generator[SimulatedTime]:
-    """Run clients, embedded services and asyncio's event loops on simulated time.
+    """Run clients, emulators and asyncio's event loops on simulated time.
 
     Time stands still while any task runs. While all tasks wait, time jumps to the end of the next
     sleep or timeout. Outages, throttling and waiters of half an hour therefore take milliseconds,
@@ -344,7 +344,7 @@ class _Follower(_Member):
             idle.wait(_PATIENCE)
 
     def release(self) -> None:
-        """See `_Member.release`; the loop goes on in real time."""
+        """See `_Member.release`; the loop continues in real time."""
         self._simulated._followers.pop(self._thread, None)  # noqa: SLF001
         self._thread.on_stop = None
         super().release()

@@ -1,4 +1,4 @@
-"""Embedded AWS Lambda Core service, for tests and demonstrations.
+"""Emulator of AWS Lambda Core, for tests and demonstrations.
 
     async with LocalLambdaCore(provisioning_seconds=lambda random: random.uniform(30, 600)) as aws:
         aws.state.fail_next("CreateNetworkConnector", reason_code)
@@ -6,7 +6,7 @@
         async with aws.client() as client:
             ...
 
-The service keeps all resources in memory, listens on a free port of the loopback interface, and
+The emulator keeps all resources in memory, listens on a free port of the loopback interface, and
 verifies the signature of each request as AWS does. Any AWS SDK can use it with its `endpoint_url`
 and `credentials`.
 """

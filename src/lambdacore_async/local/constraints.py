@@ -1,7 +1,7 @@
 """Constraints of the API's model, which AWS checks before anything else.
 
 The check compares the members of a request with the lengths, patterns, values and required members
-of the model. It reports all violations at once, as `ValidationException`, in the words of AWS.
+of the model. It reports all violations together, as a `ValidationException`, in the words of AWS.
 `tests/local/test_constraints.py` compares the table with botocore's model.
 """
 

@@ -1,4 +1,4 @@
-"""Faults to inject between the embedded service and its clients, scripted or random.
+"""Faults to inject between the emulator and its clients, scripted or random.
 
     async with LocalLambdaCore() as aws:
         aws.faults.script(Throttle(retry_after=2), None, Reset("before_answer"))

@@ -1,4 +1,4 @@
-"""Network connectors of the embedded service, and their versions."""
+"""Network connectors of the emulator, and their versions."""
 
 from __future__ import annotations
 

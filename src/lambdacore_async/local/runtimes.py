@@ -1,4 +1,4 @@
-"""Customer-managed runtimes of the embedded service, their versions and aliases."""
+"""Customer-managed runtimes of the emulator, their versions and aliases."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Runtimes:
         versions: Iterable[str] = (),
         aliases: Mapping[str, str] | None = None,
     ) -> Runtime:
-        """Create a runtime, with versions and aliases that are ACTIVE at once.
+        """Create a runtime, with versions and aliases that are ACTIVE immediately.
 
         Args:
             name: the runtime's name.
@@ -167,7 +167,7 @@ class Runtimes:
         license_info: str | None = None,
         release_lifecycle: RuntimeReleaseLifecycle | None = None,
     ) -> Runtime:
-        """CreateRuntime: the runtime is ACTIVE at once."""
+        """CreateRuntime: the runtime is ACTIVE immediately."""
         now = self._account.clock()
         _check_pattern("Name", name, _RUNTIME_NAME)
         _check_text("Description", description)
@@ -593,7 +593,7 @@ def _to_alias(runtime: _Runtime, alias: _Alias, now: datetime) -> RuntimeAlias:
 def _lifecycle_today(
     lifecycle: RuntimeReleaseLifecycle | None, now: datetime
 ) -> RuntimeReleaseLifecycle | None:
-    """Return the lifecycle as of today: DEPRECATED from its deprecation date on."""
+    """Return the lifecycle as of today: DEPRECATED on and after its deprecation date."""
     if lifecycle is None or lifecycle.deprecation_date is None:
         return lifecycle
     if lifecycle.deprecation_date > _today(now):

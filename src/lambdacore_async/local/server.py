@@ -40,7 +40,7 @@ _CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 @frozen
 class AnsweredRequest:
-    """A request that the embedded service has answered, for access logs."""
+    """A request that the emulator has answered, for access logs."""
 
     method: str
     """The HTTP method."""
@@ -112,7 +112,7 @@ class Server:
             ConfigurationError: if the server is not running.
         """
         if self._runner is None:
-            raise ConfigurationError("the embedded service is not running: use it in `async with`")
+            raise ConfigurationError("the emulator is not running: use it in `async with`")
         bound: str = self._runner.addresses[0][0]
         port: int = self._runner.addresses[0][1]
         host = _REACHABLE.get(bound, bound)
@@ -131,7 +131,7 @@ class Server:
             OSError: if the port is in use.
         """
         if self._runner is not None:
-            raise ConfigurationError("the embedded service is already running")
+            raise ConfigurationError("the emulator is already running")
         # auto_decompress: the signature covers the body as sent.
         # handler_cancellation: a slow fault ends when the client disconnects.
         server = web.Server(

@@ -1,4 +1,4 @@
-"""`LocalLambdaCore`: the embedded service, and clients for it."""
+"""`LocalLambdaCore`: the emulator, and clients for it."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def _with_options_of(
 
 
 class LocalLambdaCore:
-    """An embedded AWS Lambda Core service. Use it in `async with`; the constructor does no I/O.
+    """An emulator of AWS Lambda Core. Use it in `async with`; the constructor does no I/O.
 
     Synchronous code uses `with LocalLambdaCore().in_thread() as aws:` instead.
 
     The state outlives the server: you can fill it before the service starts, read it after the
     service has stopped, and start the service again. Do not use one instance on several event loops
-    at once. Any thread may read and change `state` and `faults`.
+    at the same time. Any thread may read and change `state` and `faults`.
 
     A duration is a number of seconds, or a function that draws one for each piece of work, such as
     `lambda random: random.lognormvariate(4, 0.6)`. The function gets a `random.Random` that depends

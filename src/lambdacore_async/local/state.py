@@ -1,4 +1,4 @@
-"""State of the embedded service: the resources of one account, and how they change over time.
+"""State of the emulator: the resources of one account, and how they change over time.
 
 This module does no I/O. The clock is injected, and every read computes the changes up to now.
 Methods take a lock, because tests may use a state while a service in another thread serves it. Each

@@ -1,6 +1,6 @@
-"""MicroVMs, MicroVM images and Web Functions of the embedded service, which use connectors.
+"""MicroVMs, MicroVM images and Web Functions of the emulator, which use connectors.
 
-The embedded service answers the reads that find the users of a connector. Paths and members are
+The emulator answers the reads that find the users of a connector. Paths and members are
 those of the models of Lambda MicroVMs (2025-09-09) and Lambda Web Functions (2025-03-07); members
 unrelated to connectors have placeholder values.
 """

@@ -61,7 +61,7 @@ class ResponseMetadata:
     """Metadata of a response."""
 
     request_id: str | None
-    """The service's id of the request, for AWS Support."""
+    """The service's ID of the request, for AWS Support."""
     http_status: int
     """The HTTP status code."""
     attempts: int

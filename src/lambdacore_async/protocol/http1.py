@@ -38,7 +38,7 @@ class OversizedBodyError(Exception):
         self.status = status
         """The response's status."""
         self.request_id = request_id
-        """The service's id of the request, if the response has one."""
+        """The service's ID of the request, if the response has one."""
         self.limit = limit
         """The number of bytes that the request allows."""
 

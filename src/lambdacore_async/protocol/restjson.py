@@ -1,7 +1,7 @@
 """The restJson1 protocol: builds and parses requests and responses from operations as data.
 
 An `Operation` is a row of the table in `operations`. The client calls `build_request` and
-`parse_response`; the embedded service calls `parse_request`, `build_response` and `build_error`.
+`parse_response`; the emulator calls `parse_request`, `build_response` and `build_error`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Diagnosis of a connector that is stuck or failed, by the checks that people make by hand."""
+"""Diagnosis of a connector that is stuck or failed: checks of its state and its dependencies."""
 
 from __future__ import annotations
 

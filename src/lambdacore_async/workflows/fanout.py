@@ -22,10 +22,11 @@ _RESULTS_PER_WORKER: Final = 3
 class FanOut(Generic[Result]):
     """Runs workers until all of them end or the run is stopped.
 
-    A run starts with 12 workers, or with as many as the service has served requests at once, which
-    the client remembers for each account and region. Every third result adds a worker, so their
-    number grows by a third in each round trip. This is a compromise. When a bucket is empty, the
-    service throttles all requests of the next round trip, and faster growth sends more of them.
+    A run starts with 12 workers, or with the highest number of requests that the service has served
+    concurrently, which the client remembers for each account and region. Every third result adds a
+    worker, so their number grows by a third in each round trip. This is a compromise. When a bucket
+    is empty, the service throttles all requests of the next round trip, and faster growth sends
+    more of them.
     With 12 workers, a service that allows 15 requests per second with a burst of 15 throttles less
     than a tenth of the requests of a run of 300. Without a limit, the first 50 lookups of a client
     take two to three times as long as if all were sent at once, and the next 50 take no longer than
