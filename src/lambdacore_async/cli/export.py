@@ -128,7 +128,7 @@ async def _to_file(
         }
         with opened(partial, options, datetime.now(UTC), restart=restart) as journal:
             if journal.count:
-                printing.log(f"going on with the export of {journal.began}: {journal.count:,} done")
+                printing.log(f"resuming the export of {journal.began}: {journal.count:,} done")
             export = _Export(fleet, journal.add, journal)
             try:
                 await export.run()
