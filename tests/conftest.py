@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -33,6 +34,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="record the screens of the command line again",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all tests and modules from garbage collections, which otherwise visit them each time.
+
+    They live until the end. Tests that call `gc.collect` would take seconds.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(
