@@ -21,11 +21,16 @@ if sys.platform != "win32":
 
     LOOPS["uvloop"] = uvloop.new_event_loop
 
-# The time that an example takes depends on the machine.
-settings.register_profile(
-    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("untimed")
+# Choose one with `--hypothesis-profile`. The time that an example takes depends on the machine.
+for name, max_examples in {"quick": 25, "normal": 100, "deep": 2500}.items():
+    settings.register_profile(
+        name,
+        settings(),
+        max_examples=max_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("normal")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
