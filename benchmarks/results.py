@@ -25,7 +25,7 @@ LABELS: Final = {
     "boto3": "boto3, threads",
 }
 PACKAGES: Final = {
-    "ours": ("lambdacore-async", "aiohttp", "httptools", "attrs", "cattrs", "uvloop"),
+    "ours": ("lambdacore-async", "aiohttp", "httptools", "orjson", "attrs", "cattrs", "uvloop"),
     "aiobotocore": ("aiobotocore", "botocore", "aiohttp"),
     "capo": ("capo-lambda-core", "zapros"),
     "boto3": ("boto3", "botocore", "urllib3"),

@@ -290,7 +290,7 @@ async def test_without_credentials_nothing_is_sent_and_no_attempt_is_reported() 
         await pipeline.call(GET_NETWORK_CONNECTOR, GET)
     assert (transport.requests, attempts, rate_limiter.held) == ([], [], 0)
     assert (caught.value.operation, caught.value.attempts) == ("GetNetworkConnector", 0)
-    assert rate_limiter.outcomes == [(Outcome.OTHER, None)]
+    assert rate_limiter.outcomes == [("other", None)]
 
 
 class Vanishing(RefreshingCredentials):
@@ -1017,7 +1017,7 @@ async def test_a_call_that_waits_too_long_for_a_permit_in_an_outage_is_not_sent_
             self.advance(30)
             if others_succeed:
                 route.outage.since = None
-            limiter.release(permit, Outcome.OTHER)
+            limiter.release(permit, "other")
 
     transport = FakeTransport(TransportError("broke"), CONNECTOR)
     pipeline = make(transport, max_in_flight=1)
@@ -1289,14 +1289,14 @@ async def test_cancelling_a_call_over_sockets_at_any_await_leaks_nothing() -> No
 @pytest.mark.parametrize(
     ("reaction", "outcome", "hint"),
     [
-        (CONNECTOR, Outcome.SUCCESS, None),
-        (refusal("ResourceNotFoundException", 404), Outcome.SUCCESS, None),
-        (refusal("TooManyRequestsException", 429), Outcome.THROTTLED, None),
-        (refusal("TooManyRequestsException", 429, retry_after="7"), Outcome.THROTTLED, 7.0),
-        (refusal("Busy", 503), Outcome.OTHER, None),
-        (TransportError("broke"), Outcome.OTHER, None),
-        (answer(200, b"<html>"), Outcome.OTHER, None),
-        (ZeroDivisionError(), Outcome.OTHER, None),
+        (CONNECTOR, "success", None),
+        (refusal("ResourceNotFoundException", 404), "success", None),
+        (refusal("TooManyRequestsException", 429), "throttled", None),
+        (refusal("TooManyRequestsException", 429, retry_after="7"), "throttled", 7.0),
+        (refusal("Busy", 503), "other", None),
+        (TransportError("broke"), "other", None),
+        (answer(200, b"<html>"), "other", None),
+        (ZeroDivisionError(), "other", None),
     ],
 )
 async def test_the_rate_limiter_gets_the_outcome_of_each_attempt(

@@ -35,7 +35,9 @@ from support.examples import examples
 from support.leaks import cancel_at, other_tasks, settle
 from support.vectors import load_cases
 
-SUCCESS, THROTTLED, OTHER = Outcome.SUCCESS, Outcome.THROTTLED, Outcome.OTHER
+SUCCESS: Final = "success"
+THROTTLED: Final = "throttled"
+OTHER: Final = "other"
 #: Requests per second after throttles at once and no success.
 START: Final = 25.0
 
@@ -1060,8 +1062,8 @@ def test_the_adaptive_rate_is_that_of_botocore(
     for gap, action in history:
         time.now += gap
         if action != "send":
-            outcome = THROTTLED if action == "throttle" else SUCCESS
-            sdk.on_receiving_response(throttled=outcome is THROTTLED)
+            outcome: Outcome = THROTTLED if action == "throttle" else SUCCESS
+            sdk.on_receiving_response(throttled=outcome == THROTTLED)
             limit.learn(time.now, time.now, outcome)
             assert limit.fill_rate == pytest.approx(tokens.max_rate)
             assert (limit.rate is not None) == sdk._enabled

@@ -38,7 +38,7 @@ from lambdacore_async.protocol.operations import (
     UPDATE_RUNTIME,
     UPDATE_RUNTIME_VERSION,
 )
-from lambdacore_async.protocol.restjson import Location, Operation
+from lambdacore_async.protocol.restjson import Operation
 from lambdacore_async.protocol.sigv4 import Credentials, sign
 from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
@@ -52,7 +52,7 @@ LABELS = [
     pytest.param(operation, member.name, id=f"{operation}-{member.name}")
     for operation in OPERATIONS.values()
     for member in operation.members
-    if member.location is Location.PATH
+    if member.location == "path"
 ]
 REQUIRED = [
     pytest.param(operation, member.name, id=f"{operation}-{member.name}")

@@ -22,7 +22,6 @@ from lambdacore_async.protocol.messages import Response
 from lambdacore_async.protocol.restjson import (
     EmptyOperation,
     ListOperation,
-    Location,
     Member,
     ModelOperation,
     Operation,
@@ -33,10 +32,10 @@ from support.botocore_judge import paginators as current_paginators
 from support.botocore_judge import python_name, service_model
 
 _LOCATIONS: Final = {
-    "uri": Location.PATH,
-    "querystring": Location.QUERY,
-    "header": Location.HEADER,
-    None: Location.BODY,
+    "uri": "path",
+    "querystring": "query",
+    "header": "header",
+    None: "body",
 }
 _SCALARS: Final[Mapping[str, type]] = {
     "boolean": bool,
@@ -402,8 +401,6 @@ def _compare(where: str, theirs: object, ours: object) -> Iterator[str]:
 
 
 def _name(value: object) -> str:
-    if isinstance(value, Location):
-        return value.name
     return value.__name__ if isinstance(value, type) else str(value)
 
 

@@ -204,6 +204,18 @@ class _Call(Generic[Output]):
     signed_at: datetime
     credentials: Credentials
     signed: Request
+    attempts: int = 0
+    charged_attempts: int = 0
+    renewed: bool = False
+    refused: Credentials | None = None
+    correction: Correction | None = None
+    seconds: float = 0.0
+    response: Response | None = None
+    error: LambdaCoreError | None = None
+    retry_cost: int | None = None
+    failing_since: float | None = None
+    waited: float = 0.0
+    observed: Call | None = None
 
     def __init__(
         self, operation: Operation[Output], request: Request, *, outlasts_throttling: bool
@@ -211,17 +223,6 @@ class _Call(Generic[Output]):
         self.operation = operation
         self.request = request
         self.outlasts_throttling = outlasts_throttling
-        self.attempts = self.charged_attempts = 0
-        self.renewed = False
-        self.refused: Credentials | None = None
-        self.correction: Correction | None = None
-        self.seconds = 0.0
-        self.response: Response | None = None
-        self.error: LambdaCoreError | None = None
-        self.retry_cost: int | None = None
-        self.failing_since: float | None = None
-        self.waited = 0.0
-        self.observed: Call | None = None
 
 
 def _redaction(call: _Call[Output]) -> Redaction:
@@ -364,7 +365,8 @@ class Pipeline:
     async def _attempt(self, call: _Call[Output], route: _Route) -> Output:
         shared = self.shared
         call.response = None
-        outcome, hint = Outcome.OTHER, None
+        outcome: Outcome = "other"
+        hint = None
         permit = route.rate_limiter.acquire_nowait()
         call.waited = 0.0
         if permit is None:
@@ -416,7 +418,7 @@ class Pipeline:
             except Exception as error:  # noqa: BLE001 - raised below, without secrets
                 failure = error
             else:
-                outcome = Outcome.SUCCESS
+                outcome = "success"
                 route.clock.accept(call.correction)
                 return output
             # Outside the handler, so that the new error does not keep this one as its context.
@@ -424,15 +426,15 @@ class Pipeline:
             raise failure
         except ApiError as error:
             if error.throttling:
-                outcome, hint = Outcome.THROTTLED, error.retry_after
+                outcome, hint = "throttled", error.retry_after
             elif not error.transient:
-                outcome = Outcome.SUCCESS  # the service handled the request
+                outcome = "success"  # the service handled the request
                 if error.code not in _REFUSALS:
                     route.clock.accept(call.correction)
             raise
         finally:
             route.rate_limiter.release(permit, outcome, hint)
-            if outcome is not Outcome.OTHER:
+            if outcome != "other":
                 route.outage.since = None
 
     def _delay(self, call: _Call[Output], route: _Route, error: LambdaCoreError) -> float | None:

@@ -30,8 +30,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.locks import LoopLock
@@ -91,12 +90,8 @@ _FEW_SENDS: Final = 6
 _INSTANT: Final = 1e-6
 
 
-class Outcome(Enum):
-    """Outcome of an attempt, as far as the rate is concerned."""
-
-    SUCCESS = auto()
-    THROTTLED = auto()
-    OTHER = auto()
+Outcome: TypeAlias = Literal["success", "throttled", "other"]
+"""Outcome of an attempt, as far as the rate is concerned."""
 
 
 class Limit(Protocol):
@@ -183,7 +178,7 @@ class ProbingRate:
             now: the current monotonic time, not before `sent`.
             outcome: the outcome of the request.
         """
-        if outcome is Outcome.SUCCESS:
+        if outcome == "success":
             if self.rate is not None:
                 self._succeeded(self.rate, sent, now)
             elif self._suspect is not None and sent >= self._suspect:
@@ -191,7 +186,7 @@ class ProbingRate:
                 if self._answers >= _SUCCESSES_OF_NONE:
                     self._suspect = None
                     self.active = False
-        elif outcome is Outcome.THROTTLED:
+        elif outcome == "throttled":
             if self.rate is None:
                 self._weigh(sent, now)
             elif sent > self._cut and not self._is_lone(self.rate, sent):
@@ -320,10 +315,10 @@ class AdaptiveRate:
             now: the current monotonic time.
             outcome: the outcome of the request.
         """
-        if outcome is Outcome.OTHER:
+        if outcome == "other":
             return
         self._measure(now)
-        if outcome is Outcome.THROTTLED:
+        if outcome == "throttled":
             on = self.rate is not None
             self._max_rate = min(self.measured, self.fill_rate) if on else self.measured
             self._throttled_at = now
@@ -334,7 +329,7 @@ class AdaptiveRate:
         limited = min(rate, self._MAX_OF_MEASURED * self.measured)
         self.fill_rate = max(limited, _MIN_RATE)
         self._tokens = min(self._tokens, max(limited, 1.0))
-        if outcome is Outcome.THROTTLED or self.rate is not None:
+        if outcome == "throttled" or self.rate is not None:
             self.rate = self.fill_rate
             self.active = True
 
@@ -553,9 +548,9 @@ class RateLimiter:
         self.requests += 1
         if self._adaptive.rate is not None:
             self.proven, self._served = FIRST_IN_FLIGHT, 0
-        elif outcome is Outcome.SUCCESS and self.proven < self._max_in_flight:
+        elif outcome == "success" and self.proven < self._max_in_flight:
             self._count(now)
-        if outcome is Outcome.THROTTLED:
+        if outcome == "throttled":
             self.throttles += 1
             if retry_after is not None:
                 self._not_before = max(self._not_before, now + min(retry_after, _MAX_PAUSE))

@@ -132,11 +132,11 @@ def _network_protocol(
 def _compute_resource_types(
     values: Iterable[ComputeResourceType | UnknownValue | ComputeResourceTypeLiteral] | None,
 ) -> tuple[ComputeResourceType | UnknownValue, ...] | None:
-    name = "associated_compute_resource_types"
+    name, kind = "associated_compute_resource_types", ComputeResourceType
     items = as_tuple(name, values)
     if items is None:
         return None
-    return tuple([as_enum(name, ComputeResourceType, item) for item in items])
+    return tuple([item if isinstance(item, kind) else as_enum(name, kind, item) for item in items])
 
 
 @frozen

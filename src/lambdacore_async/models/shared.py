@@ -112,7 +112,7 @@ def as_enum(
     Raises:
         ParameterError: if `value` is not a string.
     """
-    if isinstance(value, kind | UnknownValue):
+    if isinstance(value, (kind, UnknownValue)):
         return value
     if not isinstance(value, str):
         raise ParameterError(parameter, f"expected {kind.__name__}, got {type(value).__name__}")

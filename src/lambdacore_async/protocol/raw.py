@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote
 
+import orjson
 from attrs import field, frozen
 
 from lambdacore_async.errors import ParameterError
@@ -16,7 +17,7 @@ from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import JSONValue, ResponseMetadata
 from lambdacore_async.protocol.messages import MAX_RESPONSE, Request, Response
 from lambdacore_async.protocol.reading import is_array, is_object
-from lambdacore_async.protocol.restjson import Operation, decode_json
+from lambdacore_async.protocol.restjson import Operation
 
 _METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _PATH: Final = re.compile(r"(/([A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*)+")
@@ -69,7 +70,7 @@ class RawOperation(Operation[RawResponse]):
     ) -> RawResponse:
         headers = {name.lower(): response.headers[name] for name in response.headers}
         is_json = response.body and _JSON_TYPE.match(headers.get("content-type", ""))
-        data: JSONValue = decode_json(response.body) if is_json else None
+        data: JSONValue = orjson.loads(response.body) if is_json else None
         return RawResponse(
             response.status, MappingProxyType(headers), response.body, data, metadata
         )

@@ -120,13 +120,13 @@ def from_dict(kind: Any, data: Mapping[str, object]) -> object:
     if kind != NetworkConnectorConfiguration and not is_model(kind):
         raise ParameterError("kind", f"expected a model class, got {escaped(repr(kind), 100)}")
     try:
-        refuse_surrogates(data)
+        _refuse_surrogates(data)
         return structure(kind, data)
     except ValueError as error:
         raise ParameterError("data", str(error)) from None
 
 
-def refuse_surrogates(data: object) -> None:
+def _refuse_surrogates(data: object) -> None:
     """Check that all text in the data can be encoded.
 
     Raises:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import Enum, auto
 from http import HTTPStatus
 from string import ascii_letters, digits
 from types import MappingProxyType
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import quote, unquote
 
+import orjson
 from attrs import Factory, evolve, field, frozen
 
 from lambdacore_async.errors import (
@@ -42,7 +42,6 @@ Item = TypeVar("Item")
 
 _UNRESERVED = "-._~"  # characters other than letters and digits that a URL need not escape
 _NAMES_AND_ARNS = f"{ascii_letters}{digits}{_UNRESERVED}:".encode()
-_DECODER = json.JSONDecoder()
 _JSON = MappingProxyType({"content-type": "application/json"})
 #: The members that may hold an error's code and message; the first one found is used.
 _CODE_KEYS = ("code", "Code", "__type")
@@ -69,16 +68,8 @@ _CAPITAL_MESSAGE = frozenset(
 )
 
 
-class Location(Enum):
-    """The part of a request that carries an argument."""
-
-    PATH = auto()
-    QUERY = auto()
-    HEADER = auto()
-    BODY = auto()
-
-
-_PATH, _QUERY, _HEADER = list(Location)[:3]  # Python 3.11 looks up enum members slowly
+Location: TypeAlias = Literal["path", "query", "header", "body"]
+"""The part of a request that carries an argument."""
 
 
 class Member(NamedTuple):
@@ -115,24 +106,24 @@ class Member(NamedTuple):
         data = writing.unstructure(self.kind, value, self.name)
         if self.required and not self.blank and data in ("", []):
             raise ParameterError(self.name, "must not be empty")
-        if data in (".", "..") and self.location is Location.PATH:
+        if data in (".", "..") and self.location == "path":
             raise ParameterError(self.name, f"{data!r} cannot be sent in a URL's path")
         return data
 
 
 def path(name: str, kind: Any = str) -> Member:
     """Return a required member in the path, which names the resource."""
-    return Member(name, kind, Location.PATH, wire_name(name), required=True, identifies=True)
+    return Member(name, kind, "path", wire_name(name), required=True, identifies=True)
 
 
 def query(name: str, kind: Any, wire: str | None = None, *, required: bool = False) -> Member:
     """Return a member in the query, optional by default. A list is sent as repeated parameters."""
-    return Member(name, kind, Location.QUERY, wire or wire_name(name), required)
+    return Member(name, kind, "query", wire or wire_name(name), required)
 
 
 def header(name: str, kind: Any, wire: str) -> Member:
     """Return an optional member in a header."""
-    return Member(name, kind, Location.HEADER, wire)
+    return Member(name, kind, "header", wire)
 
 
 def body(
@@ -148,7 +139,7 @@ def body(
     return Member(
         name,
         kind,
-        Location.BODY,
+        "body",
         wire_name(name),
         required,
         blank=blank,
@@ -162,12 +153,12 @@ def _token_of(operation: Operation[Any]) -> str | None:
 
 
 def _resource_of(operation: Operation[Any]) -> str:
-    in_path = (member.name for member in operation.members if member.location is Location.PATH)
+    in_path = (member.name for member in operation.members if member.location == "path")
     return next(in_path, "")
 
 
 def _has_body(operation: Operation[Any]) -> bool:
-    return any(member.location is Location.BODY for member in operation.members)
+    return any(member.location == "body" for member in operation.members)
 
 
 def _parameters(operation: Operation[Any]) -> frozenset[str]:
@@ -237,9 +228,9 @@ class Operation(Generic[Output]):
         Raises:
             ParameterError: if an argument is missing, unknown, or invalid for any server.
         """
-        for name in arguments:
-            if name not in self._parameters:
-                raise ParameterError(name, "unknown parameter", operation=self.name)
+        if not self._parameters.issuperset(arguments):
+            name = next(name for name in arguments if name not in self._parameters)
+            raise ParameterError(name, "unknown parameter", operation=self.name)
         target = self.uri
         identifiers: tuple[Any, ...] = ()
         queries: list[str] = []
@@ -257,12 +248,12 @@ class Operation(Generic[Output]):
             if member.identifies:
                 identifiers += (data,)
             location = member.location
-            if location is _PATH:
+            if location == "path":
                 target = target.replace(f"{{{member.wire}}}", _escape(str(data)))
-            elif location is _QUERY:
+            elif location == "query":
                 values = data if reading.is_array(data) else (data,)
                 queries += [f"{member.wire}={_escape(str(value))}" for value in values]
-            elif location is _HEADER:
+            elif location == "header":
                 headers[member.wire] = str(data)
             else:
                 content[member.wire] = data
@@ -380,13 +371,13 @@ class Operation(Generic[Output]):
         for member in self.members:
             data: object
             match member.location:
-                case Location.PATH:
+                case "path":
                     data = labels.get(member.wire)
-                case Location.QUERY:
+                case "query":
                     values = queries.get(member.wire, [])
                     last = values[-1] if values else None
                     data = values if reading.is_list(member.kind) else _from_text(last, member)
-                case Location.HEADER:
+                case "header":
                     data = _from_text(request.headers.get(member.wire), member)
                 case _:  # the body
                     data = content.get(member.wire)
@@ -551,37 +542,10 @@ def _json_response(status: int, content: Mapping[str, JSONValue]) -> Response:
     return Response(status, _JSON, json.dumps(content).encode())
 
 
-def decode_json(body: bytes) -> Any:
-    """Return the JSON value of a body.
-
-    `json.loads` takes twice as long, since it looks for other encodings and whitespace first.
-
-    Raises:
-        ValueError: if it is not JSON, or has text that cannot be encoded.
-    """
-    text, data, end = "", None, -1
-    try:
-        text = body.decode()
-        data, end = _DECODER.raw_decode(text)
-    except ValueError:
-        pass
-    if end != len(text):
-        data = json.loads(body)
-    elif "\\" not in text:  # without escapes, there is no lone surrogate
-        return data
-    try:
-        reading.refuse_surrogates(data)
-    except ValueError as error:
-        raise _UnreadableError(f"the body {error}") from None
-    return data
-
-
 def _read_object(body: bytes) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = decode_json(body)
-    except _UnreadableError:
-        raise
-    except (ValueError, RecursionError):
+        content: dict[str, Any] = orjson.loads(body)
+    except ValueError:
         # A proxy may have replaced the response with one of its own.
         problem = "the body is not JSON" if body else "the body is empty"
         raise _UnreadableError(problem, transient=True) from None

@@ -76,7 +76,7 @@ class DirectConnection(asyncio.BufferedProtocol):
         """
         self._read_timeout = math.inf if timeout.read is None else timeout.read
         self._attempt_due = math.inf if timeout.attempt is None else started + timeout.attempt
-        self._extend()
+        self.due = min(self._attempt_due, started + self._read_timeout)
         self._reader.expect(request.max_response)
         self._pending = pending = self._loop.create_future()
         self.transport.write(serialize(request))
