@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator, Callable
 from datetime import timedelta
-from types import TracebackType
 from typing import Self
 
 from attrs import frozen
@@ -89,12 +88,7 @@ class NetworkConnectorCache:
         self.is_open, self._index = True, self._picture.index
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         picture, self.is_open, self._index = self.picture, False, {}
         await picture.close(self)
 
