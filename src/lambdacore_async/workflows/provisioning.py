@@ -33,6 +33,7 @@ from lambdacore_async.models.network_connectors import (
     OnChange,
     VpcEgressConfiguration,
 )
+from lambdacore_async.models.remedies import PERMISSIONS, TRUST, remedy_of
 from lambdacore_async.protocol import operations
 from lambdacore_async.workflows.arguments import check_count, check_wait
 from lambdacore_async.workflows.pagination import Pager
@@ -55,13 +56,9 @@ Output = TypeVar("Output")
 #: Maximum seconds to wait while IAM propagates a new role, and seconds between two attempts.
 _ROLE_PROPAGATION: Final = 120.0
 _ROLE_RETRY_INTERVAL: Final = 2.0
-#: The service's errors if it cannot assume a role, or the role lacks permissions. IAM may still be
-#: propagating the role, and then its policy.
-_ROLE_ERROR: Final = re.compile(
-    "unable to assume|cannot be assumed|invalid ConnectorOperatorRole permissions"
-    "|unauthorized operation while calling EC2",
-    re.IGNORECASE,
-)
+#: The remedies of errors that a role causes: the service cannot assume it, or it lacks permissions.
+#: IAM may still be propagating the role, and then its policy.
+_ROLE_REMEDIES: Final = (TRUST, PERMISSIONS)
 #: Successful updates of one run. If drift remains after them, the service or another caller keeps
 #: reverting them.
 _MAX_UPDATES: Final = 3
@@ -395,7 +392,7 @@ class Provisioning:
             try:
                 return await attempt()
             except ApiError as error:
-                if not _ROLE_ERROR.search(error.message) or self._clock.monotonic() >= end:
+                if remedy_of(error) not in _ROLE_REMEDIES or self._clock.monotonic() >= end:
                     raise
             await self._clock.sleep(_ROLE_RETRY_INTERVAL)
 
