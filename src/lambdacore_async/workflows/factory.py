@@ -33,13 +33,17 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorConfiguration,
     NetworkConnectorSummary,
     NetworkConnectorVersionSummary,
-    OnChange,
 )
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
-from lambdacore_async.workflows.arguments import check_count, check_function, check_wait
+from lambdacore_async.workflows.arguments import (
+    WaitOptions,
+    check_count,
+    check_function,
+    check_wait,
+)
 from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
 from lambdacore_async.workflows.cache.cache import NetworkConnectorCache
 from lambdacore_async.workflows.diagnosis import Diagnosis, diagnose
@@ -303,58 +307,39 @@ class Workflows:
         """See `LambdaCoreClient.diagnose_network_connector`."""
         return await diagnose(self._core, identifier)
 
-    def provisioning(
-        self,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
-    ) -> Provisioning:
+    def provisioning(self, options: WaitOptions[NetworkConnector]) -> Provisioning:
         """Return one run of a provisioning call."""
-        return Provisioning(
-            self._core,
-            self.connector_wait,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-        )
+        return Provisioning(self._core, self.connector_wait, options)
+
+    wait_options = staticmethod(check_wait)
 
     async def connector_wait(
-        self,
-        connector: str | NetworkConnector,
-        timeout: float,
-        poll_interval: float,
-        on_change: OnChange | None,
+        self, connector: str | NetworkConnector, options: WaitOptions[NetworkConnector]
     ) -> ConnectorWait:
-        """Return a wait for a connector; see `ConnectorWait` for the arguments."""
+        """Return a wait for a connector."""
         identifier = _identifier_of(connector)
         return ConnectorWait(
             await self._poller_of(connector),
             connector,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
+            options,
             exists=identifier is not connector or self._core.was_written(identifier),
         )
 
     def until_active(
         self,
         connector: str | NetworkConnector,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        options: WaitOptions[NetworkConnector],
         resumed: WaitToken | None = None,
     ) -> Wait[NetworkConnector]:
         """See `LambdaCoreClient.wait_until_network_connector_active`."""
         kind, until = "network_connector_active", ConnectorWait.until_active
-        return self._until(kind, until, connector, timeout, poll_interval, on_change, resumed)
+        return self._until(kind, until, connector, options, resumed)
 
     def until_updated(
         self,
         connector: str | NetworkConnector,
         version: int | None,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        options: WaitOptions[NetworkConnector],
         resumed: WaitToken | None = None,
     ) -> Wait[NetworkConnector]:
         """See `LambdaCoreClient.wait_until_network_connector_updated`."""
@@ -362,47 +347,40 @@ class Workflows:
             check_count("version", version)
         until = partial(ConnectorWait.until_updated, version=version)
         kind = "network_connector_updated"
-        return self._until(
-            kind, until, connector, timeout, poll_interval, on_change, resumed, version
-        )
+        return self._until(kind, until, connector, options, resumed, version)
 
     def until_deleted(
         self,
         connector: str | NetworkConnector,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        options: WaitOptions[NetworkConnector],
         resumed: WaitToken | None = None,
     ) -> Wait[None]:
         """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
         kind, until = "network_connector_deleted", ConnectorWait.until_deleted
-        return self._until(kind, until, connector, timeout, poll_interval, on_change, resumed)
+        return self._until(kind, until, connector, options, resumed)
 
     def _until(
         self,
         kind: str,
         until: Callable[[ConnectorWait], Coroutine[None, None, Output]],
         connector: str | NetworkConnector,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        options: WaitOptions[NetworkConnector],
         resumed: WaitToken | None,
         version: int | None = None,
     ) -> Wait[Output]:
-        """Check the arguments of a wait for a connector, and return the wait."""
-        seconds, interval = check_wait(timeout, poll_interval, on_change)
+        """Return a wait for a connector, whose identifier is checked now."""
         identifier = _identifier_of(connector)
         operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
         given = connector if isinstance(connector, NetworkConnector) else None
         return Wait(
-            lambda: self.connector_wait(connector, seconds, interval, on_change),
+            lambda: self.connector_wait(connector, options),
             until,
             lambda began: WaitToken(
                 kind,
                 (identifier,),
                 began,
-                began + timedelta(seconds=seconds),
-                interval,
+                began + timedelta(seconds=options.timeout),
+                options.poll_interval,
                 given is not None or self._core.was_written(identifier),
                 self._core.region,
                 version,
@@ -417,9 +395,7 @@ class Workflows:
         operation: Operation[Model],
         runtime_name: str,
         name: str,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: Callable[[Model], object] | None,
+        options: WaitOptions[Model],
         resumed: WaitToken | None = None,
     ) -> Wait[Model]:
         """See `LambdaCoreClient.wait_until_runtime_version_active`.
@@ -428,15 +404,12 @@ class Workflows:
             operation: the operation that gets the version or the alias.
             runtime_name: the runtime's name or ARN.
             name: the name of the version or the alias.
-            timeout: seconds to wait, or a `timedelta`; more than 0.
-            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: is called with the resource on each change.
+            options: how long and how often to poll.
             resumed: the token of the wait in another process.
 
         Raises:
             ParameterError: if an argument is invalid.
         """
-        seconds, interval = check_wait(timeout, poll_interval, on_change)
         arguments = {"runtime_name": runtime_name, "name": name}
         operation.build_request(arguments)  # validates the arguments early
         core, key = self._core, (operation.name, runtime_name, name)
@@ -446,9 +419,7 @@ class Workflows:
                 partial(core.call, operation, arguments, outlasts_throttling=True),
                 operation.name,
                 self._poller(core.pipeline),
-                timeout=seconds,
-                poll_interval=interval,
-                on_change=on_change,
+                options,
                 exists=core.was_written(key),
             )
 
@@ -459,8 +430,8 @@ class Workflows:
                 _RUNTIME_KINDS[operation.name],
                 (runtime_name, name),
                 began,
-                began + timedelta(seconds=seconds),
-                interval,
+                began + timedelta(seconds=options.timeout),
+                options.poll_interval,
                 core.was_written(key),
                 core.region,
             ),
@@ -486,20 +457,31 @@ class Workflows:
     def wait_of(self, token: WaitToken) -> Wait[Awaited | None]:
         """Return a wait resumed from a token, which lasts at least 30 seconds."""
         left = (token.deadline - self._core.clock.now()).total_seconds()
-        arguments = (max(left, _LEAST), token.poll_interval, None, token)
-        identifier = token.names[0]
-        if len(token.names) == 2:
-            if token.kind == _RUNTIME_KINDS[operations.GET_RUNTIME_VERSION.name]:
-                version = operations.GET_RUNTIME_VERSION
-                return self.runtime_until_active(version, identifier, token.names[1], *arguments)
-            alias = operations.GET_RUNTIME_ALIAS
-            return self.runtime_until_active(alias, identifier, token.names[1], *arguments)
+        timeout, interval = max(left, _LEAST), token.poll_interval
+        identifier, *others = token.names
+        if token.kind == _RUNTIME_KINDS[operations.GET_RUNTIME_VERSION.name]:
+            return self.runtime_until_active(
+                operations.GET_RUNTIME_VERSION,
+                identifier,
+                others[0],
+                WaitOptions(timeout, interval),
+                token,
+            )
+        if token.kind == _RUNTIME_KINDS[operations.GET_RUNTIME_ALIAS.name]:
+            return self.runtime_until_active(
+                operations.GET_RUNTIME_ALIAS,
+                identifier,
+                others[0],
+                WaitOptions(timeout, interval),
+                token,
+            )
         connector = token.connector or identifier
+        options = WaitOptions[NetworkConnector](timeout, interval)
         if token.kind == "network_connector_updated":
-            return self.until_updated(connector, token.version, *arguments)
+            return self.until_updated(connector, token.version, options, token)
         if token.kind == "network_connector_deleted":
-            return self.until_deleted(connector, *arguments)
-        return self.until_active(connector, *arguments)
+            return self.until_deleted(connector, options, token)
+        return self.until_active(connector, options, token)
 
     def watch(
         self, snapshot: Iterable[NetworkConnectorSummary] | None, poll_interval: float | timedelta
