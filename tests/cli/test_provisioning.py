@@ -286,7 +286,7 @@ async def test_refused_credentials_are_told_once(service: LocalLambdaCore) -> No
     wrong = {"AWS_SECRET_ACCESS_KEY": "wrong", "AWS_SESSION_TOKEN": "wrong"}
     result = await run("delete", "prod", "full", env=wrong)
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith("lambdacore: 2 connectors: UnrecognizedClientException: ")
+    assert result.stderr.startswith("lambdacore: prod, full: UnrecognizedClientException: ")
     assert result.stderr.count("\n") == 1
 
 

@@ -150,7 +150,7 @@ def test_equal_failures_of_targets_are_one_line_without_their_request_ids(
     ]
 
 
-def test_failures_of_many_connectors_of_a_target_are_counted(
+def test_alike_failures_of_a_target_name_three_connectors_and_count_the_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     target = Target("us-east-1", label="a")
@@ -158,12 +158,12 @@ def test_failures_of_many_connectors_of_a_target_are_counted(
     failures = [
         (target, "x", down),
         (target, "y", down),
-        *((target, name, AccessDeniedException(name, status_code=403)) for name in "pq"),
+        *((target, name, AccessDeniedException(name, status_code=403)) for name in "pqrst"),
     ]
     assert report(fleet(target), failures) == 3
     assert capsys.readouterr().err.splitlines() == [
-        "lambdacore: a us-east-1: 2 connectors: TransportError: down",
-        "lambdacore: a us-east-1: 2 connectors: AccessDeniedException",
+        "lambdacore: a us-east-1: x, y: TransportError: down",
+        "lambdacore: a us-east-1: p, q, r and 2 more: AccessDeniedException",
     ]
 
 

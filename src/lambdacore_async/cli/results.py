@@ -35,6 +35,8 @@ from lambdacore_async.workflows.lookups import Failed, Found, Lookup
 
 #: Width of a terminal, in characters, from which on tables have their less important columns.
 WIDE: Final = 105
+#: The number of identifiers that a line about alike failures names.
+_NAMED: Final = 3
 
 
 def code_of(error: LambdaCoreError) -> str:
@@ -170,6 +172,12 @@ def called(identifiers: Sequence[str]) -> str:
     return identifiers[0] if len(identifiers) == 1 else f"{len(identifiers):,} connectors"
 
 
+def named(identifiers: Sequence[str]) -> str:
+    """Return the first identifiers, and the number of the others."""
+    names, more = ", ".join(identifiers[:_NAMED]), len(identifiers) - _NAMED
+    return f"{names} and {more:,} more" if more > 0 else names
+
+
 def show_rows(results: list[Lookup]) -> None:
     """Print a row for each connector, then a row for each failure."""
     if found := found_in(results):
@@ -201,7 +209,7 @@ def show_failures(results: list[Lookup]) -> None:
             error.request_id = None  # the credentials are refused whatever the request
         same.setdefault(explanation_of(error), []).append(failure.identifier)
     for explanation, identifiers in same.items():
-        printing.error(f"{called(identifiers)}:", explanation)
+        printing.error(f"{named(identifiers)}:", explanation)
 
 
 def show_results(

@@ -13,7 +13,7 @@ from attrs import evolve, field, frozen
 
 from lambdacore_async.cli import printing
 from lambdacore_async.cli.connection import Connection
-from lambdacore_async.cli.results import code_of, explanation_of
+from lambdacore_async.cli.results import code_of, explanation_of, named
 from lambdacore_async.cli.running import SOME_FAILED, status_of_error
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.configuration import ClientOptions, Configuration
@@ -264,7 +264,7 @@ def _in_words(code: str, errors: Sequence[tuple[str | None, LambdaCoreError]]) -
     explanations = {explanation_of(error) for error in alike}
     text = explanations.pop() if len(explanations) == 1 else code
     full = explanation_of(errors[0][1]) if len(errors) == 1 else text
-    if (identifier := errors[0][0]) is None:
+    identifiers = [identifier for identifier, _ in errors if identifier is not None]
+    if not identifiers:
         return text, full
-    what = identifier if len(errors) == 1 else f"{len(errors):,} connectors"
-    return f"{what}: {text}", f"{what}: {full}"
+    return f"{named(identifiers)}: {text}", f"{named(identifiers)}: {full}"

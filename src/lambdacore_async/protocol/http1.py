@@ -181,22 +181,20 @@ class ResponseReader:
     def _complete(self) -> None:
         if self._decoder is not None and self._body and not self._decoder.eof:
             self._fail("the response's body cannot be decoded")
-        else:
-            self._respond()
+            return
+        status = self._parser.get_status_code()
+        self._response = Response(status, _Headers(self._headers), bytes(self._body))
 
     def _overflow(self) -> None:
         status = self._parser.get_status_code()
         self.keep_alive = False
         if status >= 300:
             del self._body[self._max_body :]
-            self._respond()
+            self._decoder = None  # the rest of the body does not matter
+            self._complete()
         else:
             request_id = _Headers(self._headers).get("x-amzn-requestid")
             self._problem = OversizedBodyError(status, request_id, self._max_body)
-
-    def _respond(self) -> None:
-        status = self._parser.get_status_code()
-        self._response = Response(status, _Headers(self._headers), bytes(self._body))
 
     def _take(self) -> Response | None:
         """Return the response if it is complete, and release its data."""
