@@ -194,7 +194,7 @@ async def test_an_export_that_was_killed_goes_on_where_it_was(
     _, errors = await process.communicate()
     there = (tmp_path / "all.jsonl.partial").read_bytes().count(b"\n") - 1
     assert there < 100
-    words = f"lambdacore: interrupted: {there} of 100 done; run the same command again to go on\n"
+    words = f"lambdacore: interrupted: {there} of 100 done; run the same command again to resume\n"
     assert errors.decode() == (words if end == "SIGINT" else "")
     before = service.calls["GetNetworkConnector"]
     result = await run("export", str(path))
@@ -297,5 +297,5 @@ def test_ctrl_c_says_how_much_is_done(
     result = CliRunner().invoke(app, ["export", file])
     assert result.exit_code == 130
     words = "while listing" if while_listing else "[0-2] of 2 done"
-    again = "" if file == "-" else "; run the same command again to go on"
+    again = "" if file == "-" else "; run the same command again to resume"
     assert re.fullmatch(f"lambdacore: interrupted: {words}{again}\n", result.stderr)

@@ -70,6 +70,8 @@ SCREENS: Final = {
     "ensure-unchanged": Screen("lambdacore ensure prod-egress --network-protocol IPv4"),
     "ensure-file": Screen("lambdacore ensure -f connectors.yaml", (("[y/N]", "y\r"),)),
     "ensure-file-no": Screen("lambdacore ensure -f connectors.yaml", (("[y/N]", "n\r"),)),
+    "export": Screen("lambdacore export connectors.csv"),
+    "export-refused": Screen("env AWS_SECRET_ACCESS_KEY=wrong lambdacore export connectors.csv"),
     "diff": Screen("lambdacore diff connectors.yaml"),
     "create-incomplete": Screen("lambdacore create test-egress"),
     "create-skeleton": Screen("lambdacore create --generate-cli-skeleton"),
@@ -108,6 +110,7 @@ HELP: Final = {
     f"help-{'-'.join(path)}": path for name in COMMANDS for path in commands(load(name), (name,))
 }
 
+IDENTIFIERS: Final = "# ours\nprod-egress\nnope\nstaging-egress\n"
 CONNECTORS: Final = f"""\
 - Name: prod-egress
   Configuration:
@@ -175,22 +178,19 @@ def test_a_screen_is_as_recorded(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr("lambdacore_async.local.server.uuid4", lambda: UUID(int=0))
-    monkeypatch.chdir(tmp_path)
-    Path("identifiers.txt").write_text("# ours\nprod-egress\nnope\nstaging-egress\n")
-    Path("connectors.yaml").write_text(CONNECTORS)
     screen = SCREENS[name]
     with ExitStack() as stack:
-        terminals = [
-            stack.enter_context(
-                Terminal(
-                    screen.command,
-                    stack.enter_context(environment()),
-                    columns=columns,
-                    lines=screen.lines,
-                )
+        terminals: list[Terminal] = []
+        for columns in WIDTHS:
+            folder = tmp_path / str(columns)
+            folder.mkdir()
+            folder.joinpath("identifiers.txt").write_text(IDENTIFIERS)
+            folder.joinpath("connectors.yaml").write_text(CONNECTORS)
+            env = stack.enter_context(environment())
+            terminal = Terminal(
+                screen.command, env, columns=columns, lines=screen.lines, folder=folder
             )
-            for columns in WIDTHS
-        ]
+            terminals.append(stack.enter_context(terminal))
         screens = [shown(terminal, screen) for terminal in terminals]
     check(name, screen.command, screens, request.config)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,8 +40,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def terminal(command: str, aws: LocalLambdaCore, **options: int) -> Terminal:
-    return Terminal(command, aws.environment, **options)
+def terminal(command: str, aws: LocalLambdaCore, *, columns: int = 80, lines: int = 24) -> Terminal:
+    return Terminal(command, aws.environment, columns=columns, lines=lines)
 
 
 def assert_interrupted(terminal: Terminal) -> None:
@@ -57,6 +58,33 @@ def test_ctrl_c_ends_a_watch_and_leaves_its_picture(aws: LocalLambdaCore) -> Non
         assert not watch.cursor_is_shown
         assert_interrupted(watch)
         assert watch.text.startswith("3 connectors: 2 ACTIVE, 1 FAILED\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["export -", "lookup identifiers.txt --regions us-east-1,us-west-2 -o jsonl", "list -o jsonl"],
+)
+def test_a_file_gets_the_lines_that_a_terminal_does_not_show(
+    aws: LocalLambdaCore, folder: Path, command: str
+) -> None:
+    names = ["prod-egress", "staging-egress", "old-egress"]
+    (folder / "identifiers.txt").write_text("\n".join(names))
+    # Progress is on the terminal, at the latest after a fraction of a second.
+    aws.faults.at_random({Latency(0.2): 1})
+    with terminal(f"lambdacore {command} >lines", aws) as shown:
+        shown.wait()
+    lines = (folder / "lines").read_text()
+    assert all(json.loads(line) for line in lines.splitlines())
+    assert all(name in lines for name in names)
+    assert "prod-egress" not in shown.text
+
+
+def test_lines_on_a_terminal_are_whole_and_without_progress(aws: LocalLambdaCore) -> None:
+    with terminal("lambdacore export -", aws, columns=2000) as shown:
+        assert shown.wait() == 0
+    *lines, summary = shown.text.splitlines()
+    assert summary == "3 connectors"
+    assert len([json.loads(line) for line in lines]) == 3
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import termios
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -34,10 +35,17 @@ class Terminal:
         env: the environment, in addition to the terminal's type, an encoding and the path.
         columns: width in characters.
         lines: height in lines. What scrolls out of sight is not in `text`.
+        folder: the working directory. Defaults to that of the test.
     """
 
     def __init__(
-        self, command: str, env: Mapping[str, str], *, columns: int = 80, lines: int = 24
+        self,
+        command: str,
+        env: Mapping[str, str],
+        *,
+        columns: int = 80,
+        lines: int = 24,
+        folder: Path | None = None,
     ) -> None:
         self.output = b""
         """All that the program has written to the terminal."""
@@ -60,6 +68,7 @@ class Terminal:
                     "PATH": f"{_SCRIPTS}:{os.defpath}",
                     **env,
                 },
+                cwd=folder,
                 start_new_session=True,
             )
         except BaseException:

@@ -98,7 +98,7 @@ async def look_up_across(
 
     async def collect() -> None:
         failed = 0
-        with printing.counter("Looking up", total) as step:
+        with printing.counter("Looking up", total, streams=output is Output.JSONL) as step:
             async with fleet.run(lookups) as run:
                 async for target, result in run:
                     for each in _results(target, result):

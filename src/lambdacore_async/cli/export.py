@@ -145,7 +145,7 @@ async def _to_file(
                         write(batch)
                         await asyncio.sleep(0)  # lets Ctrl-C interrupt it
             except asyncio.CancelledError:  # Ctrl-C
-                again = "run the same command again to go on"
+                again = "run the same command again to resume"
                 printing.error(f"interrupted: {export.progress}; {again}")
                 raise
         partial.unlink()
@@ -212,7 +212,8 @@ class _Export:
         left = {target: len(ids) for target, ids in wanted.items()}
         for target in wanted:
             self._finish(target, left)
-        with printing.counter("Exporting", sum(left.values())) as step:
+        total, streams = sum(left.values()), self.journal is None
+        with printing.counter("Exporting", total, streams=streams) as step:
             async with self.fleet.run(lookups, filter(left.get, wanted)) as run:
                 async for target, result in run:
                     left[target] -= 1

@@ -232,9 +232,18 @@ def spinner(task: str, *, after: float = 0.0) -> Generator[Callable[[str], None]
         yield set_state
 
 
-def counter(task: str, total: int) -> AbstractContextManager[Callable[[int, str], None]]:
-    """Show a task's progress on a terminal; see `screen.counter`."""
-    if not _is_terminal(sys.stderr):
+def counter(
+    task: str, total: int, *, streams: bool = False
+) -> AbstractContextManager[Callable[[int, str], None]]:
+    """Show a task's progress on a terminal; see `screen.counter`.
+
+    Args:
+        task: describes the task.
+        total: the number of steps.
+        streams: whether each step prints a line to standard output. A terminal that shows these
+            lines shows no progress as well: it would break them.
+    """
+    if not total or not _is_terminal(sys.stderr) or (streams and sys.stdout.isatty()):
         return nullcontext(lambda _failed, _pace: None)
     from lambdacore_async.cli import screen
 

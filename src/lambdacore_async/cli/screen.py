@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from itertools import accumulate, islice
@@ -75,6 +76,7 @@ def spinner(task: str) -> Generator[Callable[[str], None]]:
         TimeElapsedColumn(),
         console=stream,
         transient=True,
+        redirect_stdout=sys.stdout.isatty(),
     ) as progress:
         row = progress.add_task(printable(task), state="")
         yield lambda state: progress.update(row, state=printable(state))
@@ -98,6 +100,8 @@ def counter(task: str, total: int) -> Generator[Callable[[int, str], None]]:
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[pace]}", markup=False),
         console=stream,
+        # Lines on the same terminal go above the bar; a file or pipe gets them as they are.
+        redirect_stdout=sys.stdout.isatty(),
     ) as progress:
         row = progress.add_task(printable(task), total=total, failed=0, pace="")
         yield lambda failed, pace: progress.update(row, advance=1, failed=failed, pace=pace)
