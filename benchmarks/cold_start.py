@@ -40,6 +40,9 @@ async def main():
             assert (await response.json())["Name"] == "prod-egress"
 asyncio.run(main())
 """
+#: The floor: our client's dependencies without its own code.
+SIGNING: Final = f"import aws_requests_auth.aws_auth\n{AIOHTTP}"
+DEPENDENCIES: Final = f"import attrs, cattrs, httptools, orjson\n{SIGNING}"
 AIOBOTOCORE: Final = """\
 import asyncio, sys
 from aiobotocore.session import get_session
@@ -66,12 +69,18 @@ assert client.get_network_connector(Identifier="prod-egress")["Name"] == "prod-e
 """
 PROGRAMS: Final = {
     "aiohttp": AIOHTTP,
+    "signing": SIGNING,
+    "dependencies": DEPENDENCIES,
     "ours": OURS,
     "aiobotocore": AIOBOTOCORE,
     "capo": CAPO,
     "boto3": BOTO3,
 }
-LABELS: Final = results.LABELS | {"boto3": "boto3"}
+LABELS: Final = results.LABELS | {
+    "signing": "bare aiohttp, and the import of aws-requests-auth",
+    "dependencies": "the same, and attrs, cattrs, httptools and orjson",
+    "boto3": "boto3",
+}
 
 
 class Cost(NamedTuple):

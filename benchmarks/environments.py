@@ -26,8 +26,8 @@ PACKAGES: Final = {
     "parts": ("--editable", str(ROOT), "boto3==1.44.*"),
     "fleet": ("--editable", str(ROOT), "distributed==2026.8.*"),
 }
-#: Bare aiohttp uses the same installation as our client.
-SHARED: Final = {"aiohttp": "ours"}
+#: Bare aiohttp, alone or with our dependencies, uses the same installation as our client.
+SHARED: Final = {"aiohttp": "ours", "signing": "ours", "dependencies": "ours"}
 
 
 def python(contender: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -20,11 +20,16 @@ if sys.platform != "win32":
 
     LOOPS["uvloop"] = uvloop.new_event_loop
 
-# The time that an example takes depends on the machine.
-settings.register_profile(
-    "untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("untimed")
+# Choose one with `--hypothesis-profile`. The time that an example takes depends on the machine.
+for name, max_examples in {"quick": 25, "normal": 100, "deep": 2500}.items():
+    settings.register_profile(
+        name,
+        settings(),
+        max_examples=max_examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile("normal")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +38,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="record the screens of the command line again",
     )
+
+
+def pytest_collection_finish() -> None:
+    """Exclude all tests and modules from garbage collections, which otherwise visit them each time.
+
+    They live until the end. Tests that call `gc.collect` would take seconds.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_asyncio_loop_factories(
@@ -44,13 +58,14 @@ def pytest_asyncio_loop_factories(
 
 
 @pytest.fixture(autouse=True)
-def no_identity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_identity(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hide this machine's AWS configuration from tests."""
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "no-config"))
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "no-credentials"))
+    nowhere = tmp_path_factory.getbasetemp()  # one folder, as making 10,000 takes seconds
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere / "no-config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(nowhere / "no-credentials"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
 
 

@@ -46,6 +46,7 @@ from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.restjson import ListOperation, TagsOperation
 from support.aws_sdk import Sdk, SdkError, method_name
+from support.examples import examples
 
 ROLE = "arn:aws:iam::123456789012:role/connector-operator"
 CONFIGURATION = VpcEgressConfiguration(
@@ -457,7 +458,7 @@ async def test_a_refused_connection_is_a_transport_error_that_names_the_operatio
             await client.get_network_connector("a")
 
 
-@settings(max_examples=60, derandomize=True)
+@settings(max_examples=examples(0.6), derandomize=True)
 @given(st.text(min_size=1).filter(lambda text: text not in (".", "..")))
 def test_any_identifier_reaches_the_service_unchanged_and_correctly_signed(text: str) -> None:
     async def run() -> str:

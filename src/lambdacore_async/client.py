@@ -18,7 +18,6 @@ from collections.abc import (
 )
 from datetime import timedelta
 from functools import cached_property
-from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self, TypeVar
 
 import aiohttp
@@ -208,12 +207,7 @@ class LambdaCoreClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def __repr__(self) -> str:
@@ -578,7 +572,8 @@ class LambdaCoreClient:
                 `prune_network_connector_versions`.
         """
         wanted = self._workflows.wanted(name, configuration, operator_role, tags)
-        provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        provisioning = self._workflows.provisioning(options)
         return await provisioning.ensure(wanted)
 
     async def update_network_connector_and_wait(
@@ -613,7 +608,8 @@ class LambdaCoreClient:
             WaiterTimeoutError: if the update is not complete within the timeout.
             ParameterError: if an argument is out of bounds.
         """
-        provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        provisioning = self._workflows.provisioning(options)
         return await provisioning.update(identifier, configuration, operator_role)
 
     async def delete_network_connector_and_wait(
@@ -651,7 +647,8 @@ class LambdaCoreClient:
             WaiterTimeoutError: if the connector is not gone within the timeout.
         """
         check_flag("unless_used", unless_used, optional=False)
-        provisioning = self._workflows.provisioning(timeout, poll_interval, on_change)
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        provisioning = self._workflows.provisioning(options)
         if unless_used:
             await self._workflows.refuse_if_used(identifier)
         await provisioning.delete(identifier)
@@ -737,7 +734,8 @@ class LambdaCoreClient:
             WaiterFailedError: if the connector failed or is being deleted, with the reason.
             WaiterTimeoutError: if the connector is not active within the timeout.
         """
-        return self._workflows.until_active(identifier, timeout, poll_interval, on_change)
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        return self._workflows.until_active(identifier, options)
 
     def wait_until_network_connector_updated(
         self,
@@ -767,7 +765,8 @@ class LambdaCoreClient:
                 reason.
             WaiterTimeoutError: if the update is not complete within the timeout.
         """
-        return self._workflows.until_updated(identifier, version, timeout, poll_interval, on_change)
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        return self._workflows.until_updated(identifier, version, options)
 
     def wait_until_network_connector_deleted(
         self,
@@ -792,7 +791,8 @@ class LambdaCoreClient:
             WaiterFailedError: if the deletion failed; the error has the reason.
             WaiterTimeoutError: if the connector is not gone within the timeout.
         """
-        return self._workflows.until_deleted(identifier, timeout, poll_interval, on_change)
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        return self._workflows.until_deleted(identifier, options)
 
     def wait_until_runtime_version_active(
         self,
@@ -821,9 +821,9 @@ class LambdaCoreClient:
             WaiterFailedError: if the version failed, or is being deleted.
             WaiterTimeoutError: if the version is not active within the timeout.
         """
-        return self._workflows.runtime_until_active(
-            operations.GET_RUNTIME_VERSION, runtime_name, name, timeout, poll_interval, on_change
-        )
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        operation = operations.GET_RUNTIME_VERSION
+        return self._workflows.runtime_until_active(operation, runtime_name, name, options)
 
     def wait_until_runtime_alias_active(
         self,
@@ -852,9 +852,9 @@ class LambdaCoreClient:
             WaiterFailedError: if the alias is being deleted.
             WaiterTimeoutError: if the alias is not active within the timeout.
         """
-        return self._workflows.runtime_until_active(
-            operations.GET_RUNTIME_ALIAS, runtime_name, name, timeout, poll_interval, on_change
-        )
+        options = self._workflows.wait_options(timeout, poll_interval, on_change)
+        operation = operations.GET_RUNTIME_ALIAS
+        return self._workflows.runtime_until_active(operation, runtime_name, name, options)
 
     def resume_wait(
         self, token: str

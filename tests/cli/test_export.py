@@ -24,6 +24,7 @@ from lambdacore_async.local.faults import ErrorResponse, Latency
 from lambdacore_async.protocol.messages import Request, Response
 from support.commands import answering, run, start, variables
 from support.emulated_regions import emulated_regions
+from support.examples import examples
 from support.transports import CONNECTOR, answer
 
 REGIONS = ("us-east-1", "eu-west-1")
@@ -226,7 +227,7 @@ def test_a_partial_file_that_was_cut_anywhere_is_completed(
             service.state.put_network_connector(f"connector-{number}")
         whole = partial_of(service, monkeypatch)
 
-        @settings(max_examples=20)
+        @settings(max_examples=examples(0.2))
         @given(st.integers(0, len(whole)))
         def complete(cut: int) -> None:
             Path("all.jsonl.partial").write_bytes(whole[:cut])

@@ -25,6 +25,7 @@ from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.messages import Request, Response
 from support.commands import COMMAND, Changes, answering, names_of_commands
+from support.examples import examples
 from support.transports import answer
 
 #: The control sequences that rich itself sends: styles, and cursor moves of progress and tables.
@@ -193,7 +194,9 @@ def test_hostile_text_does_not_control_the_terminal(
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=examples(0.4),
 )
 @given(
     command=st.sampled_from(sorted(COMMANDS)),

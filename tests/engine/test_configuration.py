@@ -19,6 +19,7 @@ import attrs
 import pytest
 from attrs import evolve
 from hypothesis import given
+from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -31,6 +32,7 @@ from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from support import botocore_judge as judge
 from support.certificates import authority_pem
+from support.examples import examples
 from support.generation import thorough
 from support.leaks import CREDENTIALS
 from support.threads import busy_executor
@@ -143,7 +145,7 @@ async def ours(
     )
 
 
-@thorough
+@of_hypothesis(thorough, max_examples=examples(1))
 @given(
     environ=variables,
     default=profiles,

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
 import pytest
 from attrs import evolve
@@ -25,7 +24,6 @@ from lambdacore_async import (
     ConfigurationError,
     Credentials,
     LambdaCoreClient,
-    ParameterError,
     ResourceNotFoundException,
     Target,
 )
@@ -224,17 +222,6 @@ async def test_a_refresh_of_credentials_is_observed(service: LocalLambdaCore) ->
         ("RefreshCredentials", "refresh"),
         ("GetNetworkConnector", "operation"),
     ]
-
-
-@pytest.mark.parametrize("option", ["on_call", "on_attempt"])
-def test_a_hook_is_a_plain_function(option: str) -> None:
-    async def hook(_: object) -> None: ...
-
-    values: list[Any] = [hook, 5]
-    for value in values:
-        with pytest.raises(ParameterError) as caught:
-            LambdaCoreClient("us-east-1", **{option: value})
-        assert caught.value.parameter == option
 
 
 def test_an_attempt_has_the_time_for_which_the_rate_limiter_delayed_it() -> None:

@@ -157,10 +157,14 @@ def _of_a_function() -> Callable[[Attempt], None]:
     return hook
 
 
+HOOKS = [each.name for each in attrs.fields(ClientOptions) if each.name.startswith("on_")]
+
+
+@pytest.mark.parametrize("option", HOOKS)
 @pytest.mark.parametrize("hook", [_of_a_function(), Keys().hook, partial(count)])
-def test_a_hook_that_cannot_be_imported_is_not_pickled(hook: Any) -> None:
-    with pytest.raises(ParameterError, match="^on_attempt: cannot be pickled"):
-        pickle.dumps(ClientOptions(on_attempt=hook))
+def test_a_hook_that_cannot_be_imported_is_not_pickled(option: str, hook: Any) -> None:
+    with pytest.raises(ParameterError, match=f"^{option}: cannot be pickled"):
+        pickle.dumps(ClientOptions(**{option: hook}))
 
 
 @pytest.mark.parametrize("module", ["__main__", "__mp_main__", "no.such.module", None])
@@ -223,3 +227,11 @@ async def test_credentials_are_imported_when_they_are_needed(
 def test_a_text_that_is_no_import_path_is_rejected(path: str) -> None:
     with pytest.raises(ParameterError, match="^credentials: a str must be an import path such as"):
         ClientOptions(credentials=path)
+
+
+@pytest.mark.parametrize("option", HOOKS)
+@pytest.mark.parametrize("value", [provide, 5])
+def test_a_hook_is_a_plain_function(option: str, value: Any) -> None:
+    with pytest.raises(ParameterError) as caught:
+        ClientOptions(**{option: value})
+    assert caught.value.parameter == option

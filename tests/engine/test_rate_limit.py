@@ -31,6 +31,7 @@ from lambdacore_async.engine.rate_limit import (
 )
 from lambdacore_async.errors import ParameterError
 from support.clocks import FakeClock
+from support.examples import examples
 from support.leaks import cancel_at, other_tasks, settle
 from support.vectors import load_cases
 
@@ -840,7 +841,7 @@ async def test_slots_that_are_freed_together_are_all_granted(clock: VirtualClock
     await soon(*waiters)
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(0.6))
 @given(
     actions=st.lists(
         st.tuples(st.sampled_from("aaarrtcw"), st.integers(0, 9), st.booleans()), max_size=40

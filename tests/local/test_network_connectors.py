@@ -204,7 +204,7 @@ def test_a_name_is_1_to_64_letters_digits_hyphens_and_underscores(state: State, 
         ("NetworkProtocol", vpc(NetworkProtocol="IPv9")),
         ("AssociatedComputeResourceTypes", vpc(AssociatedComputeResourceTypes=["MicroVm"] * 2)),
         ("AssociatedComputeResourceTypes", vpc(AssociatedComputeResourceTypes=["Toaster"])),
-        ("ElasticIpConfiguration.Type", vpc(ElasticIpConfiguration={"Type": "Rubber"})),
+        ("ElasticIpConfiguration", vpc(ElasticIpConfiguration={"Type": "Rubber"})),
     ],
 )
 def test_an_invalid_configuration_is_rejected(

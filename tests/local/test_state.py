@@ -19,6 +19,7 @@ from lambdacore_async.models.network_connectors import (
 )
 from lambdacore_async.protocol.operations import OPERATIONS
 from local.clock import Clock
+from support.examples import examples
 
 CONFIGURATION = VpcEgressConfiguration(
     subnet_ids=["subnet-1"],
@@ -167,6 +168,6 @@ class ConnectorLifecycle(RuleBasedStateMachine):
 
 
 ConnectorLifecycle.TestCase.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None
+    max_examples=examples(0.6), stateful_step_count=30, deadline=None
 )
 TestConnectorLifecycle = ConnectorLifecycle.TestCase

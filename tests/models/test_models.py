@@ -9,7 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdacore_async.errors import ParameterError, ThrottleReason
@@ -28,6 +28,7 @@ from lambdacore_async.models.shared import (
 )
 from lambdacore_async.protocol.reading import from_dict
 from lambdacore_async.protocol.writing import to_dict
+from support.examples import examples
 from support.generation import json_values, thorough
 from support.models import CLASSES, ENUMS, SHARED, instances
 from support.pickled import through_pickle
@@ -57,7 +58,7 @@ def test_all_classes_are_tested() -> None:
 
 
 @pytest.mark.parametrize("kind", [*CLASSES, *SHARED])
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data())
 def test_an_instance_is_an_immutable_value(kind: type, data: st.DataObject) -> None:
     one = data.draw(instances(kind)) if kind in CLASSES else kind(**required(kind))
@@ -95,7 +96,7 @@ def test_response_metadata_is_neither_compared_nor_hashed_nor_shown_nor_written(
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data(), value=json_values.filter(lambda value: value is not None))
 def test_extra_members_are_kept_and_written_but_neither_compared_nor_shown(
     kind: Any, data: st.DataObject, value: Any
@@ -147,7 +148,7 @@ def test_extra_members_that_are_no_json_are_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", CLASSES)
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data())
 def test_from_dict_reads_the_output_of_to_dict(kind: type, data: st.DataObject) -> None:
     model = data.draw(instances(kind))

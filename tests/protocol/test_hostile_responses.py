@@ -49,6 +49,7 @@ from lambdacore_async.protocol.restjson import (
 )
 from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
+from support.examples import examples
 from support.generation import responses, thorough
 from support.pickled import through_pickle
 
@@ -173,7 +174,7 @@ headers: Final = st.dictionaries(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
-@settings(thorough, max_examples=60)
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data(), status=st.sampled_from([200, 204, 299]), headers=headers)
 def test_any_response_is_usable_or_an_error_of_this_library(
     operation: Operation[Any], data: st.DataObject, status: int, headers: dict[str, str]

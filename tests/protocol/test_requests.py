@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdacore_async.errors import ParameterError
@@ -42,6 +42,7 @@ from lambdacore_async.protocol.restjson import Operation
 from lambdacore_async.protocol.sigv4 import Credentials, sign
 from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
+from support.examples import examples
 from support.generation import as_arguments, calls, labels, thorough
 
 TIME = datetime(2026, 11, 24, 1, 2, 3, tzinfo=UTC)
@@ -92,7 +93,7 @@ def valid_arguments(operation: Operation[Any]) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", judge.operation_names())
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data())
 def test_every_request_equals_botocores(name: str, data: st.DataObject) -> None:
     params = data.draw(calls(name))
@@ -114,7 +115,7 @@ def test_every_identifier_is_sent_as_botocore_sends_it(identifier: str) -> None:
 
 
 @pytest.mark.parametrize("name", judge.operation_names())
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data())
 def test_the_embedded_service_reads_the_arguments_that_the_client_wrote(
     name: str, data: st.DataObject

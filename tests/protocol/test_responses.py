@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lambdacore_async.errors import (
@@ -57,6 +57,7 @@ from lambdacore_async.protocol.restjson import (
 )
 from lambdacore_async.protocol.writing import to_dict
 from support import botocore_judge as judge
+from support.examples import examples
 from support.generation import as_ours, responses, texts, thorough
 
 HEADERS = {"x-amzn-requestid": "id-1"}
@@ -107,7 +108,7 @@ def as_botocore_sees(model: Any) -> Any:
 
 
 @pytest.mark.parametrize("operation", MODEL_OPERATIONS, ids=str)
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data())
 def test_a_response_is_read_as_botocore_reads_it(
     operation: ModelOperation[Any], data: st.DataObject
@@ -133,7 +134,7 @@ def test_a_response_is_read_as_botocore_reads_it(
 
 
 @pytest.mark.parametrize("operation", LIST_OPERATIONS, ids=str)
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data())
 def test_a_page_is_read_as_botocore_reads_it(
     operation: ListOperation[Any], data: st.DataObject
@@ -487,7 +488,7 @@ def raised(operation: Operation[Any], response: Response) -> ApiError:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=str)
-@thorough
+@settings(thorough, max_examples=examples(0.4))
 @given(data=st.data())
 def test_an_error_is_read_as_botocore_reads_it(
     operation: Operation[Any], data: st.DataObject

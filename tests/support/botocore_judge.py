@@ -30,6 +30,7 @@ _config: Any = importlib.import_module("botocore.config")
 _configprovider: Any = importlib.import_module("botocore.configprovider")
 _credentials: Any = importlib.import_module("botocore.credentials")
 _exceptions: Any = importlib.import_module("botocore.exceptions")
+_loaders: Any = importlib.import_module("botocore.loaders")
 _model: Any = importlib.import_module("botocore.model")
 _utils: Any = importlib.import_module("botocore.utils")
 _session_module: Any = importlib.import_module("botocore.session")
@@ -63,12 +64,10 @@ class Sent:
     authorization: str
 
 
-def isolated_session() -> Any:
-    """Return a botocore session that ignores the AWS settings of the machine."""
-    nowhere = (None, None, os.devnull, None)
-    settings = {"config_file": nowhere, "credentials_file": nowhere, "profile": (None,) * 4}
-    session = _session_module.Session(session_vars=settings)
-    loader = session.get_component("data_loader")
+@cache
+def _loader() -> Any:
+    """Return a loader of models, which keeps those that it has read."""
+    loader = _loaders.create_loader()
     load: Callable[..., dict[str, Any]] = loader.load_service_model
 
     def load_with_tags(
@@ -81,6 +80,15 @@ def isolated_session() -> Any:
         return data
 
     loader.load_service_model = load_with_tags
+    return loader
+
+
+def isolated_session() -> Any:
+    """Return a botocore session that ignores the AWS settings of the machine."""
+    nowhere = (None, None, os.devnull, None)
+    settings = {"config_file": nowhere, "credentials_file": nowhere, "profile": (None,) * 4}
+    session = _session_module.Session(session_vars=settings)
+    session.register_component("data_loader", _loader())
     return session
 
 
@@ -89,7 +97,7 @@ _session = cache(isolated_session)
 
 @cache
 def _load(kind: str) -> dict[str, Any]:
-    data: dict[str, Any] = _session().get_component("data_loader").load_service_model(SERVICE, kind)
+    data: dict[str, Any] = _loader().load_service_model(SERVICE, kind)
     return data
 
 
@@ -315,7 +323,7 @@ def timestamp(value: object) -> datetime:
 @cache
 def partitions() -> list[dict[str, Any]]:
     """Return the partitions, with their regions and DNS suffixes."""
-    loader = _session().get_component("data_loader")
+    loader = _loader()
     data: list[dict[str, Any]] = loader.load_data("partitions")["partitions"]
     return data
 
@@ -350,7 +358,7 @@ def is_region(text: str) -> bool:
 
 @cache
 def _rules() -> Any:
-    loader = _session().get_component("data_loader")
+    loader = _loader()
     provider: Any = importlib.import_module("botocore.endpoint_provider")
     return provider.EndpointProvider(
         loader.load_service_model(SERVICE, "endpoint-rule-set-1"), loader.load_data("partitions")
@@ -470,7 +478,7 @@ def configured(
         The configuration, or `None` if botocore rejects it.
     """
     session = _session_module.Session(profile=profile)
-    session.register_component("data_loader", _session().get_component("data_loader"))
+    session.register_component("data_loader", _loader())
     wire = _Wire()
     wire.response = _answer(200, {}, b"{}")
     config = _config.Config(use_fips_endpoint=use_fips, use_dualstack_endpoint=use_dualstack)
@@ -498,7 +506,7 @@ def configured(
 
 def waiter_states(name: str) -> dict[str, str]:
     """Return the `State` that each outcome of a waiter expects, by outcome."""
-    waiters = _session().get_component("data_loader").load_service_model(SERVICE, "waiters-2")
+    waiters = _loader().load_service_model(SERVICE, "waiters-2")
     acceptors = waiters["waiters"][name]["acceptors"]
     assert all(acceptor["argument"] == "State" for acceptor in acceptors)
     return {acceptor["state"]: acceptor["expected"] for acceptor in acceptors}
@@ -506,7 +514,7 @@ def waiter_states(name: str) -> dict[str, str]:
 
 def neighbour_operations() -> dict[str, Callable[[str, str], bool]]:
     """Return tests whether a request is an operation of Lambda MicroVMs or Web Functions."""
-    loader = _session().get_component("data_loader")
+    loader = _loader()
     found: dict[str, Callable[[str, str], bool]] = {}
     for service in ("lambda-microvms", "lambda-web"):
         for name, row in loader.load_service_model(service, "service-2")["operations"].items():

@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from lambdacore_async.models.shared import UnknownMember, UnknownValue
 from lambdacore_async.protocol.operations import OPERATIONS
 from support import botocore_judge as judge
+from support.examples import examples
 
 #: Deterministic examples, so that a new failure is caused by a change.
 thorough: Final = settings(
-    max_examples=200,
+    max_examples=examples(2),
     deadline=None,
     derandomize=True,
     database=None,

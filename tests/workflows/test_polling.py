@@ -357,7 +357,7 @@ async def test_a_cancelled_waiter_takes_no_other_with_it() -> None:
     assert other_tasks() == set()
 
 
-async def test_an_hour_of_a_thousand_connectors_ends_with_the_truth_for_each() -> None:
+async def test_waits_for_three_hundred_connectors_end_with_the_truth_for_each() -> None:
     here = World(
         provisioning_seconds=half_a_minute_to_ten,
         deletion_seconds=a_minute_or_so,
@@ -394,9 +394,9 @@ async def test_an_hour_of_a_thousand_connectors_ends_with_the_truth_for_each() -
                 here.state.get_network_connector(created.id)
             ends["deleted"] += 1
 
-    await asyncio.gather(*map(live, range(1000)))
-    assert 2400 < here.clock.monotonic() < HOUR
+    await asyncio.gather(*map(live, range(300)))
+    assert 720 < here.clock.monotonic() < HOUR
     codes = {f"failed: {code}" for code in NetworkConnectorStateReasonCode}
     assert ends.keys() == {"active", "deleted", "not deleted"} | codes
-    assert ends["active"] + sum(ends[code] for code in codes) == 1000
-    assert ends["deleted"] + ends["not deleted"] == 1000
+    assert ends["active"] + sum(ends[code] for code in codes) == 300
+    assert ends["deleted"] + ends["not deleted"] == 300

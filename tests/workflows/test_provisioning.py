@@ -50,6 +50,7 @@ from lambdacore_async.local import Limits
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from lambdacore_async.workflows.provisioning import Wanted
+from support.examples import examples
 from support.leaks import cancel_at, other_tasks
 from support.simulation import World
 from support.transports import refusal
@@ -535,7 +536,6 @@ class Flapping:
     10.0,
     "ensure",
 )
-@settings(max_examples=300)
 def test_whatever_is_seen_requests_are_bounded_by_the_poll_interval(
     script: list[NetworkConnector | LambdaCoreError], interval: float, verb: str
 ) -> None:
@@ -753,7 +753,7 @@ def live_versions(here: World) -> list[int]:
 
 
 @given(st.integers(1, 8), st.integers(1, 10))
-@settings(max_examples=25)
+@settings(max_examples=examples(0.25))
 def test_prune_keeps_the_newest_and_returns_the_deleted_versions(count: int, keep: int) -> None:
     here = with_versions(count)
     deleted = asyncio.run(here.client().prune_network_connector_versions("prod", keep=keep))
@@ -847,7 +847,6 @@ HISTORIES = st.lists(st.tuples(st.floats(0, 90), st.sampled_from(sorted(OTHERS))
     versioned=False,
     runs=1,
 )
-@settings(max_examples=300)
 def test_whatever_others_do_ensure_ends_as_wanted_or_in_a_typed_cause(
     before: list[tuple[float, str]],
     meanwhile: list[tuple[float, str]],

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pytest
 from attrs import evolve
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async import (
@@ -628,7 +628,6 @@ async def test_an_update_followed_by_a_failed_one_is_done(form: str) -> None:
     stale=st.sampled_from([0, 2, 15, 55]),
     versioned=st.booleans(),
 )
-@settings(max_examples=300)
 def test_every_update_ends_as_itself_and_not_as_the_one_before(
     updates: list[
         tuple[VpcEgressConfiguration | None, str | None, NetworkConnectorStateReasonCode | None]

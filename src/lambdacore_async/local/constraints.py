@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 from attrs import field, frozen
 
 from lambdacore_async.errors import ValidationException
+from lambdacore_async.local.errors import invalid
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
     ElasticIpType,
@@ -95,24 +96,19 @@ _CONNECTOR_NAME: Final = Text(
     rf"(arn:aws[a-zA-Z-]*:lambda:{_REGION}:\d{{12}}:network-connector:[a-zA-Z0-9-_]+"
     r"(:[1-9][0-9]*)?)|[a-zA-Z0-9_-]{1,64}",
 )
+VPC_EGRESS: Final = Structure(
+    {
+        "SubnetIds": Items(Text(0, 1024, "subnet-[0-9a-z]*"), 1, 16),
+        "SecurityGroupIds": Items(Text(0, 1024, "sg-[0-9a-zA-Z]*"), 0, 16),
+        "NetworkProtocol": Text(values=tuple(NetworkProtocol)),
+        "AssociatedComputeResourceTypes": Items(Text(values=tuple(ComputeResourceType)), 1, 1),
+        "ElasticIpConfiguration": Structure(
+            {"Type": Text(values=tuple(ElasticIpType))}, frozenset({"Type"})
+        ),
+    }
+)
 _CONNECTOR: Final[Mapping[str, Constraint]] = {
-    "Configuration": Structure(
-        {
-            "VpcEgressConfiguration": Structure(
-                {
-                    "SubnetIds": Items(Text(0, 1024, "subnet-[0-9a-z]*"), 1, 16),
-                    "SecurityGroupIds": Items(Text(0, 1024, "sg-[0-9a-zA-Z]*"), 0, 16),
-                    "NetworkProtocol": Text(values=tuple(NetworkProtocol)),
-                    "AssociatedComputeResourceTypes": Items(
-                        Text(values=tuple(ComputeResourceType)), 1, 1
-                    ),
-                    "ElasticIpConfiguration": Structure(
-                        {"Type": Text(values=tuple(ElasticIpType))}, frozenset({"Type"})
-                    ),
-                }
-            )
-        }
-    ),
+    "Configuration": Structure({"VpcEgressConfiguration": VPC_EGRESS}),
     "OperatorRole": Text(
         0, 10_000, r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"
     ),
@@ -129,7 +125,7 @@ _RUNTIME: Final[Mapping[str, Constraint]] = {
 _CHILD_NAME: Final = Text(1, 128, "[A-Za-z0-9_]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9_])?")
 _CHILD: Final[Mapping[str, Constraint]] = {**_RUNTIME, "Name": _CHILD_NAME}
 _DATE: Final = Text(10, 10, r"\d{4}-\d{2}-\d{2}")
-_LIFECYCLE: Final = Structure(
+LIFECYCLE: Final = Structure(
     {
         "ReleaseState": Text(values=tuple(RuntimeReleaseState)),
         "DeprecationDate": _DATE,
@@ -140,13 +136,13 @@ _LIFECYCLE: Final = Structure(
 _DESCRIBED: Final[Mapping[str, Constraint]] = {
     "Description": Text(0, 1024),
     "LicenseInfo": Text(0, 1024),
-    "ReleaseLifecycle": _LIFECYCLE,
+    "ReleaseLifecycle": LIFECYCLE,
 }
 _ALIAS: Final[Mapping[str, Constraint]] = {
     **_CHILD,
     "RuntimeVersion": _CHILD_NAME,
     "Description": Text(0, 1024, r"[^\p{C}]*"),
-    "ReleaseLifecycle": _LIFECYCLE,
+    "ReleaseLifecycle": LIFECYCLE,
 }
 
 #: The constraints on the members of each operation; members without constraints are left out.
@@ -209,6 +205,21 @@ def check(operation: Operation[Any], data: Mapping[str, Any]) -> None:
     if found:
         noun = "error" if len(found) == 1 else "errors"
         raise ValidationException(f"{len(found)} validation {noun} detected: {'; '.join(found)}")
+
+
+def check_members(constraints: Mapping[str, Constraint], members: Mapping[str, object]) -> None:
+    """Check members that tests pass to a state directly, not in a request.
+
+    Args:
+        constraints: the constraints by wire name.
+        members: the members by wire name; `None` for no value.
+
+    Raises:
+        InvalidParameterValueException: if a member violates its constraint.
+    """
+    for wire, value in members.items():
+        for violation in _violations(constraints[wire], value, wire):
+            raise invalid(wire, violation)
 
 
 def _violation(value: object, path: str, constraint: str) -> str:

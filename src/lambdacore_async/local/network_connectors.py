@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from hashlib import sha256
@@ -22,6 +21,7 @@ from lambdacore_async.local.account import (
     constant,
     paginate,
 )
+from lambdacore_async.local.constraints import CONSTRAINTS, VPC_EGRESS, check_members
 from lambdacore_async.local.errors import (
     conflict,
     connector_limit_exceeded,
@@ -32,7 +32,6 @@ from lambdacore_async.local.errors import (
 from lambdacore_async.local.users import ConnectorUsers
 from lambdacore_async.models.network_connectors import (
     ComputeResourceType,
-    ElasticIpType,
     NetworkConnector,
     NetworkConnectorConfiguration,
     NetworkConnectorLastUpdateStatus,
@@ -47,6 +46,7 @@ from lambdacore_async.models.network_connectors import (
 from lambdacore_async.models.shared import Page, UnknownValue
 from lambdacore_async.protocol.endpoints import partition_of
 from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.writing import to_dict
 
 #: Connectors that AWS manages. Every account can read them by ARN; no account can change them.
 MANAGED_CONNECTORS: Final = (
@@ -57,19 +57,12 @@ MANAGED_CONNECTORS: Final = (
     "SHELL_INGRESS",
 )
 
-_MAXIMUM_IDENTIFIER: Final = 140
-_MAXIMUM_ROLE: Final = 10_000
-_MAXIMUM_VPC_ID: Final = 1024
-_MAXIMUM_VPC_IDS: Final = 16
-_MAXIMUM_TOKEN: Final = 64
-_MAXIMUM_TAG_KEY: Final = 128
-_MAXIMUM_TAG_VALUE: Final = 256
 _MAXIMUM_TAGS: Final = 50
 
+_CREATION: Final = CONSTRAINTS["CreateNetworkConnector"]
+_LISTING: Final = CONSTRAINTS["ListNetworkConnectors"]
+
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
-_ROLE: Final = re.compile(r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+")
-_SUBNET: Final = re.compile(r"subnet-[0-9a-z]*")
-_SECURITY_GROUP: Final = re.compile(r"sg-[0-9a-zA-Z]*")
 _VERSION: Final = re.compile(r"[1-9][0-9]*")
 _TAGGABLE: Final = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:\d{12}:network-connector:[\w-]+"
@@ -311,8 +304,7 @@ class NetworkConnectors:
         _check_name(name)
         vpc = _check_configuration(configuration)
         role = _check_role(operator_role)
-        _check_token(client_token)
-        _check_tags(tags or {})
+        check_members(_CREATION, {"ClientToken": client_token, "Tags": tags})
         parameters = (name, vpc, role, dict(tags or {}))
         if client_token is not None and client_token in self._creations:
             earlier, connector = self._creations[client_token]
@@ -389,7 +381,7 @@ class NetworkConnectors:
         """UpdateNetworkConnector: the update is InProgress, then Successful or Failed."""
         now = self._account.clock()
         connector = self._find_connector(identifier, now)
-        _check_token(client_token)
+        check_members(_CREATION, {"ClientToken": client_token})
         parameters = (configuration, operator_role)
         if client_token is not None and client_token in connector.updates:
             earlier, response = connector.updates[client_token]
@@ -466,7 +458,7 @@ class NetworkConnectors:
     ) -> Page[NetworkConnectorSummary]:
         """ListNetworkConnectors: the account's connectors, in the order of creation."""
         now = self._account.clock()
-        _check_state(state)
+        check_members(_LISTING, {"State": state})
 
         def summary(connector: _Connector) -> NetworkConnectorSummary:
             view = self._view(connector, now)
@@ -504,7 +496,7 @@ class NetworkConnectors:
     ) -> Page[NetworkConnectorVersionSummary]:
         """ListNetworkConnectorVersions: the connector's versions, oldest first."""
         now = self._account.clock()
-        _check_state(state)
+        check_members(_LISTING, {"State": state})
         if identifier in self._managed:
             return Page(())
         connector = self._find_connector(identifier, now)
@@ -548,7 +540,7 @@ class NetworkConnectors:
 
     def tag_resource(self, resource: str, tags: Mapping[str, str]) -> None:
         """TagResource: add tags, or replace their values."""
-        _check_tags(tags)
+        check_members(_CREATION, {"Tags": tags})
         connector = self._find_tagged(resource)
         changed = {**connector.tags, **tags}
         if len(changed) > _MAXIMUM_TAGS:
@@ -622,8 +614,7 @@ class NetworkConnectors:
 
     def _find(self, identifier: str) -> tuple[_Connector, _Version | None]:
         """Return the connector, deleted or not, and the version if the identifier has one."""
-        if not 1 <= len(identifier) <= _MAXIMUM_IDENTIFIER:
-            raise invalid("Identifier", f"must have 1 to {_MAXIMUM_IDENTIFIER} characters")
+        check_members(CONSTRAINTS["GetNetworkConnector"], {"Identifier": identifier})
         connector = self._identifiers.get(identifier)
         if connector is not None:
             return connector, None
@@ -766,36 +757,13 @@ def _check_name(name: str) -> None:
 def _check_role(role: str | None) -> str:
     if not role:
         raise refused("NetworkConnectorOperatorRole is required for VPC_EGRESS connector type")
-    if len(role) > _MAXIMUM_ROLE or not _ROLE.fullmatch(role):
-        raise invalid("OperatorRole", f"{role[:200]!r} is not the ARN of an IAM role")
+    check_members(_CREATION, {"OperatorRole": role})
     return role
-
-
-def _check_token(token: str | None) -> None:
-    if token is not None and not 1 <= len(token) <= _MAXIMUM_TOKEN:
-        raise invalid("ClientToken", f"must have 1 to {_MAXIMUM_TOKEN} characters")
 
 
 def _check_same(earlier: object, parameters: object) -> None:
     if earlier != parameters:
         raise conflict("The client token was already used with different parameters")
-
-
-def _check_tags(tags: Mapping[str, str]) -> None:
-    for key, value in tags.items():
-        if not 1 <= len(key) <= _MAXIMUM_TAG_KEY or not _is_tag_text(key):
-            raise invalid("Tags", f"{key[:200]!r} is not a valid key")
-        if len(value) > _MAXIMUM_TAG_VALUE or not _is_tag_text(value):
-            raise invalid("Tags", f"{value[:300]!r} is not a valid value")
-
-
-def _is_tag_text(text: str) -> bool:
-    return all(c in "_.:/=+-@" or unicodedata.category(c)[0] in "LZN" for c in text)
-
-
-def _check_state(state: str | None) -> None:
-    if state is not None and not isinstance(state, NetworkConnectorState):
-        raise invalid("State", f"{state!r} is not a state of network connectors")
 
 
 def _check_configuration(
@@ -815,32 +783,14 @@ def _check_configuration(
             associated_compute_resource_types=configuration.associated_compute_resource_types
             or current.associated_compute_resource_types,
         )
-    subnets, groups = configuration.subnet_ids or (), configuration.security_group_ids or ()
-    if not 1 <= len(subnets) <= _MAXIMUM_VPC_IDS:
-        raise invalid("SubnetIds", f"must be 1 to {_MAXIMUM_VPC_IDS} subnets")
-    if len(groups) > _MAXIMUM_VPC_IDS:
-        raise invalid("SecurityGroupIds", f"must be at most {_MAXIMUM_VPC_IDS} security groups")
-    _check_vpc_ids("SubnetIds", subnets, _SUBNET)
-    _check_vpc_ids("SecurityGroupIds", groups, _SECURITY_GROUP)
-    kinds = configuration.associated_compute_resource_types or ()
+    if not configuration.subnet_ids:
+        raise invalid("SubnetIds", "must be 1 to 16 subnets")
     for member, value in (
         ("NetworkProtocol", configuration.network_protocol),
-        ("AssociatedComputeResourceTypes", kinds),
-        ("SecurityGroupIds", groups),
+        ("AssociatedComputeResourceTypes", configuration.associated_compute_resource_types),
+        ("SecurityGroupIds", configuration.security_group_ids),
     ):
         if not value:
             raise refused(f"{member} cannot be null or empty")
-    if not isinstance(configuration.network_protocol, NetworkProtocol):
-        raise invalid("NetworkProtocol", "must be IPv4 or DualStack")
-    if len(kinds) != 1 or not isinstance(kinds[0], ComputeResourceType):
-        raise invalid("AssociatedComputeResourceTypes", "must be one of MicroVm, WebFunction")
-    elastic_ip = configuration.elastic_ip_configuration
-    if elastic_ip is not None and not isinstance(elastic_ip.type, ElasticIpType):
-        raise invalid("ElasticIpConfiguration.Type", "must be None or ServiceManaged")
+    check_members(VPC_EGRESS.members, to_dict(configuration))
     return configuration
-
-
-def _check_vpc_ids(parameter: str, ids: tuple[str, ...], pattern: re.Pattern[str]) -> None:
-    for vpc_id in ids:
-        if len(vpc_id) > _MAXIMUM_VPC_ID or not pattern.fullmatch(vpc_id):
-            raise invalid(parameter, f"{vpc_id[:200]!r} is not a valid ID")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -13,6 +12,7 @@ from typing import Final, Generic, TypeVar
 from attrs import define, evolve, field, frozen
 
 from lambdacore_async.local.account import Account, Transition, constant, paginate
+from lambdacore_async.local.constraints import CONSTRAINTS, LIFECYCLE, check_members
 from lambdacore_async.local.errors import conflict, invalid, not_found, quota_exceeded
 from lambdacore_async.models.runtimes import (
     Compatibility,
@@ -35,11 +35,9 @@ from lambdacore_async.models.shared import Page
 #: Recovery window of deletions that do not specify one, as in AWS KMS.
 DEFAULT_RECOVERY_WINDOW_IN_DAYS: Final = 30
 
-_SHORTEST_WINDOW: Final = 7
-_LONGEST_WINDOW: Final = 30
-_MAXIMUM_TEXT: Final = 1024
+_CREATION: Final = CONSTRAINTS["CreateRuntime"]
+_ALIAS: Final = CONSTRAINTS["CreateRuntimeAlias"]
 _RUNTIME_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,126})?[a-z0-9]")
-_CHILD_NAME: Final = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,126}[A-Za-z0-9_])?")
 _RUNTIME_ARN: Final = re.compile(
     r"arn:aws[a-zA-Z-]*:lambda:[a-z0-9-]+:[0-9]{12}:runtime/" + _RUNTIME_NAME.pattern
 )
@@ -169,9 +167,8 @@ class Runtimes:
     ) -> Runtime:
         """CreateRuntime: the runtime is ACTIVE at once."""
         now = self._account.clock()
-        _check_pattern("Name", name, _RUNTIME_NAME)
-        _check_text("Description", description)
-        _check_text("LicenseInfo", license_info)
+        texts = {"Name": name, "Description": description, "LicenseInfo": license_info}
+        check_members(_CREATION, texts)
         lifecycle = _check_lifecycle(release_lifecycle, now)
         self._check_new(self._runtimes, name, now, "runtime", self._account.limits.runtimes)
         failed = self._account.take_failure("CreateRuntime", name) is not None
@@ -208,8 +205,7 @@ class Runtimes:
         """UpdateRuntime: omitted members stay unchanged; an omitted lifecycle is removed."""
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
-        _check_text("Description", description)
-        _check_text("LicenseInfo", license_info)
+        check_members(_CREATION, {"Description": description, "LicenseInfo": license_info})
         lifecycle = _check_lifecycle(release_lifecycle, now)
         _check_active(runtime, now)
         runtime.release_lifecycle = lifecycle
@@ -303,7 +299,7 @@ class Runtimes:
         """
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
-        _check_pattern("Name", name, _CHILD_NAME)
+        check_members(_ALIAS, {"Name": name})
         image = _IMAGE.fullmatch(image_uri)
         if image is None:
             raise invalid("ImageUri", f"{image_uri[:200]!r} is not the URI of a container image")
@@ -393,8 +389,7 @@ class Runtimes:
         """CreateRuntimeAlias: the alias of an ACTIVE version is CREATING, then ACTIVE."""
         now = self._account.clock()
         runtime = self._find_runtime(runtime_name, now)
-        _check_pattern("Name", name, _CHILD_NAME)
-        _check_printable("Description", description)
+        check_members(_ALIAS, {"Name": name, "Description": description})
         lifecycle = _check_lifecycle(release_lifecycle, now)
         _check_active(runtime, now)
         version = _get(runtime.versions, runtime_version, "Runtime version", now)
@@ -438,7 +433,7 @@ class Runtimes:
         """UpdateRuntimeAlias: the alias is UPDATING, then ACTIVE again."""
         now = self._account.clock()
         runtime, alias = self._find_alias(runtime_name, name, now)
-        _check_printable("Description", description)
+        check_members(_ALIAS, {"Description": description})
         lifecycle = _check_lifecycle(release_lifecycle, now)
         _check_active(alias, now)
         _check_active(_get(runtime.versions, runtime_version, "Runtime version", now), now)
@@ -505,15 +500,11 @@ class Runtimes:
     def _schedule_deletion(
         self, record: _Runtime | _Version | _Alias, days: int | None, now: datetime
     ) -> None:
-        window = DEFAULT_RECOVERY_WINDOW_IN_DAYS if days is None else days
-        if not _SHORTEST_WINDOW <= window <= _LONGEST_WINDOW:
-            raise invalid(
-                "RecoveryWindowInDays", f"must be {_SHORTEST_WINDOW} to {_LONGEST_WINDOW}"
-            )
+        check_members(CONSTRAINTS["DeleteRuntime"], {"RecoveryWindowInDays": days})
         if record.state(now) in ("CREATING", "UPDATING"):
             raise conflict(f"{record.arn} is {record.state(now)}")
         if record.deletion is None:
-            wait = timedelta(days=window)
+            wait = timedelta(days=DEFAULT_RECOVERY_WINDOW_IN_DAYS if days is None else days)
             record.deletion = _Deletion(now + wait, self._account.deleted_at(record.name) + wait)
             record.modified = now
 
@@ -607,6 +598,7 @@ def _check_lifecycle(
     """Return the lifecycle if it is valid, or `None` if it is empty."""
     if lifecycle is None or lifecycle == RuntimeReleaseLifecycle():
         return None
+    check_members(LIFECYCLE.members, {"ReleaseState": lifecycle.release_state})
     for parameter, text in (
         ("DeprecationDate", lifecycle.deprecation_date),
         ("FunctionCreateBlockDate", lifecycle.function_create_block_date),
@@ -615,8 +607,6 @@ def _check_lifecycle(
         if text is not None and not _is_date(text):
             raise invalid(parameter, f"{text[:200]!r} is not a date in the format yyyy-mm-dd")
     state, deprecation = lifecycle.release_state, lifecycle.deprecation_date
-    if state is not None and not isinstance(state, RuntimeReleaseState):
-        raise invalid("ReleaseState", f"{state[:200]!r} is not a release state")
     reached = deprecation is not None and deprecation <= _today(now)
     if state is RuntimeReleaseState.DEPRECATED and not reached:
         raise invalid("DeprecationDate", "must not be after today if the state is DEPRECATED")
@@ -635,22 +625,6 @@ def _is_date(text: str) -> bool:
 def _check_active(record: _Runtime | _Version | _Alias, now: datetime) -> None:
     if record.state(now) != "ACTIVE":
         raise conflict(f"{record.arn} is {record.state(now)}, not ACTIVE")
-
-
-def _check_pattern(parameter: str, text: str, pattern: re.Pattern[str]) -> None:
-    if not pattern.fullmatch(text):
-        raise invalid(parameter, f"{text[:200]!r} does not match {pattern.pattern}")
-
-
-def _check_text(parameter: str, text: str | None) -> None:
-    if text is not None and len(text) > _MAXIMUM_TEXT:
-        raise invalid(parameter, f"must have at most {_MAXIMUM_TEXT} characters")
-
-
-def _check_printable(parameter: str, text: str | None) -> None:
-    _check_text(parameter, text)
-    if any(unicodedata.category(c).startswith("C") for c in text or ""):
-        raise invalid(parameter, "must not contain control characters")
 
 
 def _digest(text: str) -> str:

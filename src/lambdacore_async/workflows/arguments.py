@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+from attrs import frozen
 
 from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import ParameterError
+
+Resource = TypeVar("Resource")
 
 
 def check_count(parameter: str, value: object) -> None:
@@ -53,15 +59,32 @@ def _is_any(is_kind: Callable[[object], bool], function: object) -> bool:
     )
 
 
-def check_wait(timeout: object, poll_interval: object, on_change: object) -> tuple[float, float]:
-    """Check the arguments that all calls with a timeout share.
+@frozen
+class WaitOptions(Generic[Resource]):
+    """How long and how often a wait polls, with valid values.
 
-    Returns:
-        The timeout and the interval in seconds.
+    Attributes:
+        timeout: seconds to wait, more than 0.
+        poll_interval: maximum seconds between two polls, more than 0.
+        on_change: is called with the resource at the first poll and on each change.
+    """
+
+    timeout: float
+    poll_interval: float
+    on_change: Callable[[Resource], object] | None = None
+
+
+def check_wait(
+    timeout: float | timedelta,
+    poll_interval: float | timedelta,
+    on_change: Callable[[Resource], object] | None,
+) -> WaitOptions[Resource]:
+    """Return the options that all calls with a timeout share.
 
     Raises:
         ParameterError: if an argument is invalid.
     """
     if on_change is not None:
         check_callback("on_change", on_change)
-    return as_seconds("timeout", timeout), as_seconds("poll_interval", poll_interval)
+    seconds, interval = as_seconds("timeout", timeout), as_seconds("poll_interval", poll_interval)
+    return WaitOptions(seconds, interval, on_change)

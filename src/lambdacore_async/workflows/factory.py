@@ -13,7 +13,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
 from urllib.parse import unquote
@@ -22,7 +22,6 @@ from warnings import warn
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.observation import Call, CallKind, Observed
 from lambdacore_async.engine.pipeline import Pipeline
-from lambdacore_async.engine.transport.timeouts import as_seconds
 from lambdacore_async.errors import (
     LambdaCoreError,
     ParameterError,
@@ -34,13 +33,17 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorConfiguration,
     NetworkConnectorSummary,
     NetworkConnectorVersionSummary,
-    OnChange,
 )
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol import operations
 from lambdacore_async.protocol.raw import RawResponse, raw_operation
 from lambdacore_async.protocol.restjson import ListOperation, Operation
-from lambdacore_async.workflows.arguments import check_count, check_function, check_wait
+from lambdacore_async.workflows.arguments import (
+    WaitOptions,
+    check_count,
+    check_function,
+    check_wait,
+)
 from lambdacore_async.workflows.cache.across import NetworkConnectorCaches
 from lambdacore_async.workflows.cache.cache import NetworkConnectorCache
 from lambdacore_async.workflows.diagnosis import Diagnosis, diagnose
@@ -59,13 +62,14 @@ _CONCURRENCY: Final = 64
 _CONCURRENCY_PER_TARGET: Final = 10
 #: Minimum seconds that a resumed wait lasts.
 _LEAST: Final = 30.0
-#: The kind of a wait for a runtime, by the operation that gets the resource.
+#: The kinds of waits for a runtime, by the operation that gets the resource.
 _RUNTIME_KINDS: Final = {
     operations.GET_RUNTIME_VERSION.name: "runtime_version_active",
     operations.GET_RUNTIME_ALIAS.name: "runtime_alias_active",
 }
 
 Item = TypeVar("Item")
+Output = TypeVar("Output")
 View = TypeVar("View")
 
 
@@ -303,103 +307,95 @@ class Workflows:
         """See `LambdaCoreClient.diagnose_network_connector`."""
         return await diagnose(self._core, identifier)
 
-    def provisioning(
-        self,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
-    ) -> Provisioning:
+    def provisioning(self, options: WaitOptions[NetworkConnector]) -> Provisioning:
         """Return one run of a provisioning call."""
-        return Provisioning(
-            self._core,
-            self.connector_wait,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-        )
+        return Provisioning(self._core, self.connector_wait, options)
+
+    wait_options = staticmethod(check_wait)
 
     async def connector_wait(
-        self,
-        connector: str | NetworkConnector,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        self, connector: str | NetworkConnector, options: WaitOptions[NetworkConnector]
     ) -> ConnectorWait:
-        """Return a wait for a connector.
-
-        Args:
-            connector: the connector, or its ID, name or ARN.
-            timeout: seconds to wait, or a `timedelta`; more than 0.
-            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: is called with the connector on each change.
-
-        Raises:
-            ParameterError: if an argument is invalid.
-        """
-        seconds, interval = check_wait(timeout, poll_interval, on_change)
-        identifier = connector.arn if isinstance(connector, NetworkConnector) else connector
-        # Validates the identifier early.
-        operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
+        """Return a wait for a connector."""
+        identifier = _identifier_of(connector)
         return ConnectorWait(
             await self._poller_of(connector),
             connector,
-            timeout=seconds,
-            poll_interval=interval,
-            on_change=on_change,
+            options,
             exists=identifier is not connector or self._core.was_written(identifier),
         )
 
     def until_active(
         self,
         connector: str | NetworkConnector,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        options: WaitOptions[NetworkConnector],
         resumed: WaitToken | None = None,
     ) -> Wait[NetworkConnector]:
         """See `LambdaCoreClient.wait_until_network_connector_active`."""
-        wait = self._connector_wait(connector, timeout, poll_interval, on_change)
-        facts = self._facts("network_connector_active", connector, timeout, poll_interval)
-        return Wait(wait, ConnectorWait.until_active, facts, self._core.clock, resumed)
+        kind, until = "network_connector_active", ConnectorWait.until_active
+        return self._until(kind, until, connector, options, resumed)
 
     def until_updated(
         self,
         connector: str | NetworkConnector,
         version: int | None,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        options: WaitOptions[NetworkConnector],
         resumed: WaitToken | None = None,
     ) -> Wait[NetworkConnector]:
         """See `LambdaCoreClient.wait_until_network_connector_updated`."""
         if version is not None:
             check_count("version", version)
-        wait = self._connector_wait(connector, timeout, poll_interval, on_change)
-        facts = self._facts("network_connector_updated", connector, timeout, poll_interval, version)
         until = partial(ConnectorWait.until_updated, version=version)
-        return Wait(wait, until, facts, self._core.clock, resumed)
+        kind = "network_connector_updated"
+        return self._until(kind, until, connector, options, resumed, version)
 
     def until_deleted(
         self,
         connector: str | NetworkConnector,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        options: WaitOptions[NetworkConnector],
         resumed: WaitToken | None = None,
     ) -> Wait[None]:
         """See `LambdaCoreClient.wait_until_network_connector_deleted`."""
-        wait = self._connector_wait(connector, timeout, poll_interval, on_change)
-        facts = self._facts("network_connector_deleted", connector, timeout, poll_interval)
-        return Wait(wait, ConnectorWait.until_deleted, facts, self._core.clock, resumed)
+        kind, until = "network_connector_deleted", ConnectorWait.until_deleted
+        return self._until(kind, until, connector, options, resumed)
+
+    def _until(
+        self,
+        kind: str,
+        until: Callable[[ConnectorWait], Coroutine[None, None, Output]],
+        connector: str | NetworkConnector,
+        options: WaitOptions[NetworkConnector],
+        resumed: WaitToken | None,
+        version: int | None = None,
+    ) -> Wait[Output]:
+        """Return a wait for a connector, whose identifier is checked now."""
+        identifier = _identifier_of(connector)
+        operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
+        given = connector if isinstance(connector, NetworkConnector) else None
+        return Wait(
+            lambda: self.connector_wait(connector, options),
+            until,
+            lambda began: WaitToken(
+                kind,
+                (identifier,),
+                began,
+                began + timedelta(seconds=options.timeout),
+                options.poll_interval,
+                given is not None or self._core.was_written(identifier),
+                self._core.region,
+                version,
+                connector=given,
+            ),
+            self._core.clock,
+            resumed,
+        )
 
     def runtime_until_active(
         self,
         operation: Operation[Model],
         runtime_name: str,
         name: str,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: Callable[[Model], object] | None,
+        options: WaitOptions[Model],
         resumed: WaitToken | None = None,
     ) -> Wait[Model]:
         """See `LambdaCoreClient.wait_until_runtime_version_active`.
@@ -408,24 +404,40 @@ class Workflows:
             operation: the operation that gets the version or the alias.
             runtime_name: the runtime's name or ARN.
             name: the name of the version or the alias.
-            timeout: seconds to wait, or a `timedelta`; more than 0.
-            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: is called with the resource on each change.
+            options: how long and how often to poll.
             resumed: the token of the wait in another process.
 
         Raises:
             ParameterError: if an argument is invalid.
         """
-        check_wait(timeout, poll_interval, on_change)
         arguments = {"runtime_name": runtime_name, "name": name}
         operation.build_request(arguments)  # validates the arguments early
+        core, key = self._core, (operation.name, runtime_name, name)
 
         async def wait() -> RuntimeWait[Model]:
-            return self.runtime_wait(operation, arguments, timeout, poll_interval, on_change)
+            return RuntimeWait(
+                partial(core.call, operation, arguments, outlasts_throttling=True),
+                operation.name,
+                self._poller(core.pipeline),
+                options,
+                exists=core.was_written(key),
+            )
 
-        kind = _RUNTIME_KINDS[operation.name]
-        facts = self._facts(kind, (runtime_name, name), timeout, poll_interval)
-        return Wait(wait, RuntimeWait[Model].until_active, facts, self._core.clock, resumed)
+        return Wait(
+            wait,
+            RuntimeWait[Model].until_active,
+            lambda began: WaitToken(
+                _RUNTIME_KINDS[operation.name],
+                (runtime_name, name),
+                began,
+                began + timedelta(seconds=options.timeout),
+                options.poll_interval,
+                core.was_written(key),
+                core.region,
+            ),
+            core.clock,
+            resumed,
+        )
 
     def resume_wait(self, text: str, view: Callable[[str], Workflows]) -> Wait[Awaited | None]:
         """Return a wait resumed from a token; see `LambdaCoreClient.resume_wait`.
@@ -445,99 +457,31 @@ class Workflows:
     def wait_of(self, token: WaitToken) -> Wait[Awaited | None]:
         """Return a wait resumed from a token, which lasts at least 30 seconds."""
         left = (token.deadline - self._core.clock.now()).total_seconds()
-        arguments = (max(left, _LEAST), token.poll_interval, None, token)
+        timeout, interval = max(left, _LEAST), token.poll_interval
         identifier, *others = token.names
-        if others:
-            runtime_name, name = identifier, others[0]
-            if token.kind == _RUNTIME_KINDS[operations.GET_RUNTIME_ALIAS.name]:
-                return self.runtime_until_active(
-                    operations.GET_RUNTIME_ALIAS, runtime_name, name, *arguments
-                )
+        if token.kind == _RUNTIME_KINDS[operations.GET_RUNTIME_VERSION.name]:
             return self.runtime_until_active(
-                operations.GET_RUNTIME_VERSION, runtime_name, name, *arguments
+                operations.GET_RUNTIME_VERSION,
+                identifier,
+                others[0],
+                WaitOptions(timeout, interval),
+                token,
+            )
+        if token.kind == _RUNTIME_KINDS[operations.GET_RUNTIME_ALIAS.name]:
+            return self.runtime_until_active(
+                operations.GET_RUNTIME_ALIAS,
+                identifier,
+                others[0],
+                WaitOptions(timeout, interval),
+                token,
             )
         connector = token.connector or identifier
+        options = WaitOptions[NetworkConnector](timeout, interval)
         if token.kind == "network_connector_updated":
-            return self.until_updated(connector, token.version, *arguments)
+            return self.until_updated(connector, token.version, options, token)
         if token.kind == "network_connector_deleted":
-            return self.until_deleted(connector, *arguments)
-        return self.until_active(connector, *arguments)
-
-    def _connector_wait(
-        self,
-        connector: str | NetworkConnector,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
-    ) -> Callable[[], Coroutine[None, None, ConnectorWait]]:
-        """Validate the arguments of a wait, and return a function that starts it."""
-        check_wait(timeout, poll_interval, on_change)
-        identifier = connector.arn if isinstance(connector, NetworkConnector) else connector
-        operations.GET_NETWORK_CONNECTOR.build_request({"identifier": identifier})
-        return partial(self.connector_wait, connector, timeout, poll_interval, on_change)
-
-    def _facts(
-        self,
-        kind: str,
-        resource: str | NetworkConnector | tuple[str, str],
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        version: int | None = None,
-    ) -> Callable[[datetime], WaitToken]:
-        """Return a function that returns the facts of a wait by the time at which it begins."""
-        core = self._core
-        connector = resource if isinstance(resource, NetworkConnector) else None
-        named = resource.arn if isinstance(resource, NetworkConnector) else resource
-        names = (named,) if isinstance(named, str) else named
-        operation = next((op for op, its in _RUNTIME_KINDS.items() if its == kind), None)
-        key = named if operation is None else (operation, *names)
-
-        def facts(began: datetime) -> WaitToken:
-            return WaitToken(
-                kind,
-                names,
-                began,
-                began + timedelta(seconds=as_seconds("timeout", timeout)),
-                as_seconds("poll_interval", poll_interval),
-                connector is not None or core.was_written(key),
-                core.region,
-                version,
-                connector=connector,
-            )
-
-        return facts
-
-    def runtime_wait(
-        self,
-        operation: Operation[Model],
-        arguments: Mapping[str, str],
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: Callable[[Model], object] | None,
-    ) -> RuntimeWait[Model]:
-        """Return a wait for a version or an alias of a runtime.
-
-        Args:
-            operation: the operation that gets the version or the alias.
-            arguments: the arguments of the operation.
-            timeout: seconds to wait, or a `timedelta`; more than 0.
-            poll_interval: maximum seconds between two polls, or a `timedelta`; more than 0.
-            on_change: is called with the resource on each change.
-
-        Raises:
-            ParameterError: if an argument is invalid.
-        """
-        seconds, interval = check_wait(timeout, poll_interval, on_change)
-        operation.build_request(arguments)  # validates the arguments early
-        return RuntimeWait(
-            partial(self._core.call, operation, arguments, outlasts_throttling=True),
-            operation.name,
-            self._poller(self._core.pipeline),
-            timeout=seconds,
-            poll_interval=interval,
-            on_change=on_change,
-            exists=self._core.was_written((operation.name, *arguments.values())),
-        )
+            return self.until_deleted(connector, options, token)
+        return self.until_active(connector, options, token)
 
     def watch(
         self, snapshot: Iterable[NetworkConnectorSummary] | None, poll_interval: float | timedelta
@@ -569,8 +513,7 @@ class Workflows:
 
     async def _poller_of(self, connector: str | NetworkConnector) -> Poller:
         """Return the poller of the region that an ARN names; otherwise that of the view."""
-        arn = connector.arn if isinstance(connector, NetworkConnector) else connector
-        pipeline = self._core.pipeline
+        arn, pipeline = _identifier_of(connector), self._core.pipeline
         if arn.startswith("arn:"):
             try:
                 pipeline = await self._core.pipeline_of(arn, operations.GET_NETWORK_CONNECTOR.name)
@@ -591,6 +534,10 @@ class Workflows:
             poller = known if isinstance(known, Poller) else _poller_of_calls(pipeline)
             self._pollers[pipeline] = shared.pollers[key] = poller
         return poller
+
+
+def _identifier_of(connector: str | NetworkConnector) -> str:
+    return connector.arn if isinstance(connector, NetworkConnector) else connector
 
 
 def _poller_of_calls(pipeline: Pipeline) -> Poller:

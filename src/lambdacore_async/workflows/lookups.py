@@ -16,7 +16,6 @@ from collections.abc import (
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from functools import partial
-from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -184,12 +183,7 @@ class Lookups:
         self._fan_out.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._fan_out.stop()
         if isinstance(self._source, AsyncGenerator):
             await self._source.aclose()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
 from typing import Final, TypeAlias, TypeVar
 
 from attrs import asdict, evolve, fields, frozen
@@ -30,11 +29,11 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorConfiguration,
     NetworkConnectorState,
     NetworkConnectorVersionSummary,
-    OnChange,
     VpcEgressConfiguration,
 )
+from lambdacore_async.models.remedies import PERMISSIONS, TRUST, remedy_of
 from lambdacore_async.protocol import operations
-from lambdacore_async.workflows.arguments import check_count, check_wait
+from lambdacore_async.workflows.arguments import WaitOptions, check_count
 from lambdacore_async.workflows.pagination import Pager
 from lambdacore_async.workflows.waiters import (
     ConnectorWait,
@@ -55,13 +54,9 @@ Output = TypeVar("Output")
 #: Maximum seconds to wait while IAM propagates a new role, and seconds between two attempts.
 _ROLE_PROPAGATION: Final = 120.0
 _ROLE_RETRY_INTERVAL: Final = 2.0
-#: The service's errors if it cannot assume a role, or the role lacks permissions. IAM may still be
-#: propagating the role, and then its policy.
-_ROLE_ERROR: Final = re.compile(
-    "unable to assume|cannot be assumed|invalid ConnectorOperatorRole permissions"
-    "|unauthorized operation while calling EC2",
-    re.IGNORECASE,
-)
+#: The remedies of errors that a role causes: the service cannot assume it, or it lacks permissions.
+#: IAM may still be propagating the role, and then its policy.
+_ROLE_REMEDIES: Final = (TRUST, PERMISSIONS)
 #: Successful updates of one run. If drift remains after them, the service or another caller keeps
 #: reverting them.
 _MAX_UPDATES: Final = 3
@@ -218,7 +213,7 @@ class Wanted:
 
 
 StartWait: TypeAlias = Callable[
-    [str | NetworkConnector, float, float, OnChange | None], Awaitable[ConnectorWait]
+    [str | NetworkConnector, WaitOptions[NetworkConnector]], Awaitable[ConnectorWait]
 ]
 """Starts a wait for a connector; see `Workflows.connector_wait`."""
 
@@ -229,32 +224,18 @@ class Provisioning:
     Args:
         core: makes the calls.
         start_wait: starts a wait for a connector.
-        timeout: seconds for the whole run, or a `timedelta`; more than 0.
-        poll_interval: maximum seconds between two polls, and seconds between two rounds of
-            `ensure` or `delete`, more than 0.
-        on_change: is called with the connector on each change seen while the run waits.
-
-    Raises:
-        ParameterError: if an argument is invalid.
+        options: `timeout` is for the whole run; `poll_interval` is also the time between two rounds
+            of `ensure` or `delete`.
     """
 
     def __init__(
-        self,
-        core: Core,
-        start_wait: StartWait,
-        *,
-        timeout: float | timedelta,
-        poll_interval: float | timedelta,
-        on_change: OnChange | None,
+        self, core: Core, start_wait: StartWait, options: WaitOptions[NetworkConnector]
     ) -> None:
-        seconds, interval = check_wait(timeout, poll_interval, on_change)
         self._core = core
         self._start_wait = start_wait
+        self._options = options
         self._clock = core.clock
-        self._timeout = seconds
-        self._deadline = core.clock.monotonic() + seconds
-        self._poll_interval = interval
-        self._on_change = on_change
+        self._deadline = core.clock.monotonic() + options.timeout
 
     async def ensure(self, wanted: Wanted) -> NetworkConnector:
         """See `LambdaCoreClient.ensure_network_connector`."""
@@ -395,7 +376,7 @@ class Provisioning:
             try:
                 return await attempt()
             except ApiError as error:
-                if not _ROLE_ERROR.search(error.message) or self._clock.monotonic() >= end:
+                if remedy_of(error) not in _ROLE_REMEDIES or self._clock.monotonic() >= end:
                     raise
             await self._clock.sleep(_ROLE_RETRY_INTERVAL)
 
@@ -416,7 +397,7 @@ class Provisioning:
         self, connector: str | NetworkConnector, last: NetworkConnector | None
     ) -> ConnectorWait:
         remaining = self._remaining(last)
-        return await self._start_wait(connector, remaining, self._poll_interval, self._on_change)
+        return await self._start_wait(connector, evolve(self._options, timeout=remaining))
 
     async def _pause(self, last: NetworkConnector | None, reason: LambdaCoreError | None) -> None:
         """Wait before the next round.
@@ -428,7 +409,7 @@ class Provisioning:
             remaining = self._remaining(last)
         except WaiterTimeoutError as error:
             raise error from reason
-        await self._clock.sleep(min(self._poll_interval, remaining))
+        await self._clock.sleep(min(self._options.poll_interval, remaining))
 
     def _remaining(self, last: NetworkConnector | None) -> float:
         """Return the seconds until the deadline.
@@ -438,7 +419,7 @@ class Provisioning:
         """
         remaining = self._deadline - self._clock.monotonic()
         if remaining <= 0:
-            raise timeout_error(self._timeout, last)
+            raise timeout_error(self._options.timeout, last)
         return remaining
 
 

@@ -13,7 +13,6 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from types import TracebackType
 from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from lambdacore_async.engine.identity.providers import CredentialsLike
@@ -181,13 +180,8 @@ class Sweep(Generic[Value]):
             self._exit = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._exit.__aexit__(kind, error, traceback)
+    async def __aexit__(self, *_: object) -> None:
+        await self._exit.aclose()
 
     async def __aiter__(self) -> AsyncGenerator[tuple[Target, Value | LambdaCoreError]]:
         """Iterate over the results.

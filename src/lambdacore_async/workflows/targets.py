@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AbstractContextManager, aclosing, nullcontext
-from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from attrs import frozen
@@ -107,12 +106,7 @@ class MultiTargetRun(Generic[Result]):
         self._fan_out.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._fan_out.stop()
 
     def __aiter__(self) -> AsyncIterator[tuple[Target, Result]]:

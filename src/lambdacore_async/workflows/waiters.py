@@ -19,14 +19,13 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnectorLastUpdateStatus,
     NetworkConnectorState,
     NetworkConnectorSummary,
-    OnChange,
     VpcEgressConfiguration,
 )
 from lambdacore_async.models.reason_codes import CAUSES, Cause
 from lambdacore_async.models.remedies import SLOW, add_note, remedy_of_reason
 from lambdacore_async.models.runtimes import RuntimeAlias, RuntimeVersion
 from lambdacore_async.protocol import operations
-from lambdacore_async.workflows.arguments import check_count
+from lambdacore_async.workflows.arguments import WaitOptions, check_count
 from lambdacore_async.workflows.polling import Poller
 
 Awaited: TypeAlias = NetworkConnector | RuntimeVersion | RuntimeAlias
@@ -140,9 +139,7 @@ class _Wait(Generic[Resource]):
 
     Args:
         poller: polls.
-        timeout: seconds to wait, more than 0.
-        poll_interval: maximum seconds between two polls, more than 0.
-        on_change: is called with the resource at the first poll and on each change.
+        options: how long and how often to poll.
         exists: whether the resource is known to exist. If so, "not found" can only come from a read
             that lags behind.
     """
@@ -152,16 +149,12 @@ class _Wait(Generic[Resource]):
     def __init__(
         self,
         poller: Poller,
+        options: WaitOptions[Resource],
         *,
-        timeout: float,
-        poll_interval: float,
-        on_change: Callable[[Resource], object] | None,
         exists: bool,
     ) -> None:
         self._poller = poller
-        self._timeout = timeout
-        self._poll_interval = poll_interval
-        self._on_change = on_change
+        self._options = options
         self._exists = exists
         self._interval = 0.0
         self._end_of_lag = poller.clock.monotonic() + LAG
@@ -198,19 +191,21 @@ class _Wait(Generic[Resource]):
         except TimeoutError:
             if not scope.expired():
                 raise
-            raise timeout_error(self._timeout, self._last, self.operation) from self._last_error
+            raise timeout_error(
+                self._options.timeout, self._last, self.operation
+            ) from self._last_error
         finally:
             timer.cancel()
             await asyncio.wait([timer])
 
     async def _expire(self, scope: asyncio.Timeout) -> None:
-        await self._poller.clock.sleep(self._timeout)
+        await self._poller.clock.sleep(self._options.timeout)
         scope.reschedule(asyncio.get_running_loop().time())
 
     def _next_interval(self) -> float:
         """Return the seconds between rounds for the next poll: 0, 1, 2, 4 and so on."""
         interval = self._interval
-        self._interval = min(max(2 * interval, _FIRST_INTERVAL), self._poll_interval)
+        self._interval = min(max(2 * interval, _FIRST_INTERVAL), self._options.poll_interval)
         return interval
 
     def _hurry(self) -> None:
@@ -220,8 +215,8 @@ class _Wait(Generic[Resource]):
     def _record(self, resource: Resource) -> Resource:
         """Keep an observation, and call `on_change` if it differs from the last one."""
         changed, self._last = resource != self._last, resource
-        if changed and self._on_change is not None:
-            self._on_change(resource)
+        if changed and self._options.on_change is not None:
+            self._options.on_change(resource)
         return resource
 
     def _tolerate(self, error: LambdaCoreError) -> None:
@@ -300,9 +295,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
     Args:
         poller: polls connectors in the connector's region.
         connector: the connector, known to exist, or its ID, name or ARN.
-        timeout: seconds to wait, more than 0.
-        poll_interval: maximum seconds between two polls, more than 0.
-        on_change: is called with the connector at the first poll and on each change.
+        options: how long and how often to poll.
         exists: whether the connector is known to exist.
 
     Attributes:
@@ -315,19 +308,11 @@ class ConnectorWait(_Wait[NetworkConnector]):
         self,
         poller: Poller,
         connector: str | NetworkConnector,
+        options: WaitOptions[NetworkConnector],
         *,
-        timeout: float,
-        poll_interval: float,
-        on_change: OnChange | None,
         exists: bool,
     ) -> None:
-        super().__init__(
-            poller,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-            exists=exists,
-        )
+        super().__init__(poller, options, exists=exists)
         self._identifier = connector if isinstance(connector, str) else connector.arn
         self._given = None if isinstance(connector, str) else connector
         self._last_listed: NetworkConnector | None = None
@@ -496,7 +481,7 @@ class ConnectorWait(_Wait[NetworkConnector]):
             listed = _as_connector(observation)
             self._check_id(listed)
             changed = listed != self._last_listed
-            if observation.state in final or (changed and self._on_change is not None):
+            if observation.state in final or (changed and self._options.on_change is not None):
                 connector = await self._get(observation.id)
                 if connector is not None:  # otherwise `on_change` is yet to be called
                     self._last_listed = listed
@@ -542,9 +527,7 @@ class RuntimeWait(_Wait[Model]):
         get: gets the resource. It retries transient failures.
         operation: the name of the API operation.
         poller: schedules the polls.
-        timeout: seconds to wait, more than 0.
-        poll_interval: maximum seconds between two polls, more than 0.
-        on_change: is called with the resource at the first poll and on each change.
+        options: how long and how often to poll.
         exists: whether the resource is known to exist.
     """
 
@@ -553,19 +536,11 @@ class RuntimeWait(_Wait[Model]):
         get: Callable[[], Awaitable[Model]],
         operation: str,
         poller: Poller,
+        options: WaitOptions[Model],
         *,
-        timeout: float,
-        poll_interval: float,
-        on_change: Callable[[Model], object] | None,
         exists: bool,
     ) -> None:
-        super().__init__(
-            poller,
-            timeout=timeout,
-            poll_interval=poll_interval,
-            on_change=on_change,
-            exists=exists,
-        )
+        super().__init__(poller, options, exists=exists)
         self._get = get
         self.operation = operation
 

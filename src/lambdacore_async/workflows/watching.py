@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import timedelta
-from types import TracebackType
 from typing import Final, Generic, Self, TypeAlias, TypeVar
 
 from attrs import frozen
@@ -138,12 +137,7 @@ class NetworkConnectorWatch:
         self._open = True
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._open = False
         await self._end_checks()
 

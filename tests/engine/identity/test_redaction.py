@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambdacore_async.engine.identity.redaction import redact
@@ -34,9 +34,14 @@ def test_redacted_text_has_no_keys_and_is_one_short_line(text: str, shown: str) 
     assert redact(text) == shown
 
 
-@given(st.text(max_size=300), st.text(min_size=8, max_size=20))
+#: The characters that keys can have: printable ones, except those of the mask.
+KEY_CHARACTERS = st.characters(
+    exclude_categories=["C", "Z"], include_characters=" ", exclude_characters="*"
+)
+
+
+@given(st.text(max_size=300), st.text(KEY_CHARACTERS, min_size=8, max_size=20))
 def test_redacted_text_has_no_known_secret(text: str, secret: str) -> None:
-    assume(secret.isprintable() and "*" not in secret)
     shown = redact(f"{text}{secret}{text}{secret}", secret)
     assert shown.isprintable()
     assert len(shown) <= 203

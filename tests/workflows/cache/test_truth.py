@@ -25,6 +25,7 @@ from lambdacore_async.engine.transport.timeouts import Timeout
 from lambdacore_async.protocol.endpoints import Endpoint
 from lambdacore_async.protocol.messages import Request, Response
 from support.caching import ROLE, VPC, is_get, process
+from support.examples import examples
 from support.leaks import other_tasks, settle
 from support.simulation import World
 
@@ -309,7 +310,7 @@ class CacheMachine(RuleBasedStateMachine):
 
 TestCacheMachine = CacheMachine.TestCase
 TestCacheMachine.settings = settings(
-    max_examples=60,
+    max_examples=examples(0.4),
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

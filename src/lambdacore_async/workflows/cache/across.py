@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack
-from types import TracebackType
 from typing import Self
 
 from lambdacore_async.models.network_connectors import NetworkConnector
@@ -31,12 +30,7 @@ class NetworkConnectorCaches(Mapping[Target, NetworkConnectorCache]):
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     def __getitem__(self, target: Target) -> NetworkConnectorCache:

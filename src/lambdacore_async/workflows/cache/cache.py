@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from datetime import timedelta
-from types import TracebackType
 from typing import Self
 
 from attrs import frozen
@@ -17,14 +16,8 @@ from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnector
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR, LIST_NETWORK_CONNECTORS
 from lambdacore_async.workflows.cache.changes import CachedConnectorChange, Changes
-from lambdacore_async.workflows.cache.picture import (
-    MISSING,
-    Entry,
-    Picture,
-    copy_of,
-    is_transient,
-    picture_of,
-)
+from lambdacore_async.workflows.cache.entries import Entry, copy_of, is_transient
+from lambdacore_async.workflows.cache.picture import MISSING, Picture, picture_of
 from lambdacore_async.workflows.cache.stats import CacheStats
 from lambdacore_async.workflows.polling import Poller
 
@@ -77,7 +70,7 @@ class NetworkConnectorCache:
         self._core = core
         self._poller = poller
         self._picture: Picture | None = None
-        self._index: dict[str, Entry] = {}  # the picture's while the cache is open
+        self._index: Mapping[str, Entry] = {}  # the picture's while the cache is open
         self._now = core.clock.monotonic
 
     async def __aenter__(self) -> Self:
@@ -89,12 +82,7 @@ class NetworkConnectorCache:
         self.is_open, self._index = True, self._picture.index
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         picture, self.is_open, self._index = self.picture, False, {}
         await picture.close(self)
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Callable, Hashable, Mapping
 from typing import Generic, TypeAlias, TypeVar
 
 from lambdacore_async.models.network_connectors import NetworkConnector
-from lambdacore_async.workflows.cache.picture import Picture, copy_of
+from lambdacore_async.workflows.cache.entries import copy_of
+from lambdacore_async.workflows.cache.picture import Picture
 from lambdacore_async.workflows.watching import (
     ConnectorAdded,
     ConnectorDeleted,

@@ -1,43 +1,38 @@
 """Picture: the connectors of one account in one region, as the caches of a client know them.
 
 Each round lists all connectors, which confirms the connectors whose summaries are unchanged. Gets
-read the others. Every time is the moment before a request was sent, so the age of an answer is
-never understated.
+read the others. `entries` keeps what they show.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from sys import intern
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 from weakref import WeakSet
 
-from attrs import define, evolve
-
-from lambdacore_async.engine.clock import LAG, Clock
+from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.core import Core
 from lambdacore_async.engine.observation import logger
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
 from lambdacore_async.escaping import escaped
-from lambdacore_async.models.network_connectors import (
-    NetworkConnector,
-    NetworkConnectorLastUpdateStatus,
-    NetworkConnectorState,
-    NetworkConnectorSummary,
-    VpcEgressConfiguration,
+from lambdacore_async.models.network_connectors import NetworkConnector, NetworkConnectorSummary
+from lambdacore_async.workflows.cache.entries import (
+    Entries,
+    Entry,
+    compact,
+    copy_of,
+    is_transient,
 )
 from lambdacore_async.workflows.cache.reads import Reads
 from lambdacore_async.workflows.cache.snapshots import Aged, read_snapshot, write_snapshot
 from lambdacore_async.workflows.cache.stats import CacheObserver, CacheStats
 from lambdacore_async.workflows.polling import Poller
 
-#: Maximum seconds between two gets of a connector. They find what a summary does not show.
-_FULL_READ: Final = 600.0
 #: Maximum seconds for which "not found" is kept.
 MISSING: Final = 5.0
 #: Minimum seconds between two listings.
@@ -48,8 +43,6 @@ _REFUSED_INTERVAL: Final = 60.0
 _PAGE_SIZE: Final = 50
 _MAX_TEXT: Final = 200
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
-
-_BUSY: Final = frozenset({NetworkConnectorState.PENDING, NetworkConnectorState.DELETING})
 
 
 class Consumer(Protocol):
@@ -67,72 +60,6 @@ class User(Protocol):
 
     max_age: float
     stale_if_error: float
-
-
-class _Key(NamedTuple):
-    """The members of a summary that change with the connector."""
-
-    state: str | None
-    last_modified: datetime | None
-    latest_version: int | None
-
-    @classmethod
-    def of(cls, connector: NetworkConnector | NetworkConnectorSummary) -> _Key:
-        return cls(connector.state, connector.last_modified, connector.latest_version)
-
-
-@define(eq=False, repr=False)
-class Entry:
-    """The knowledge under an identifier. Times are monotonic, of the moment before a request.
-
-    Attributes:
-        id: the connector's ID; for another entry, its identifier.
-        connector: the connector as last read.
-        as_of: the time of the last read that confirmed the connector.
-        read_at: the time of the last get.
-        hits: the number of answers.
-        hits_at_read: the number of answers before the last get, minus the answers missed since.
-        key: the summary in the last listing.
-        key_at: the time of the first listing with that summary.
-        is_bound: whether the connector is known to match the key.
-        changed_at: when the connector last changed, as far as is known.
-        listed_at: the time of the last listing that included it.
-        floor: reads sent before this time do not count, because a write followed them.
-        error: the error of the last get, unless it is transient.
-    """
-
-    id: str
-    connector: NetworkConnector | None = None
-    as_of: float = -math.inf
-    read_at: float = -math.inf
-    hits: int = 0
-    hits_at_read: int = 0
-    key: _Key | None = None
-    key_at: float = math.inf
-    is_bound: bool = False
-    changed_at: float = -math.inf
-    listed_at: float = -math.inf
-    floor: float = -math.inf
-    error: Exception | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether the connector may change without a change of its summary."""
-        connector = self.connector
-        return connector is not None and (
-            connector.state in _BUSY
-            or connector.last_update_status == NetworkConnectorLastUpdateStatus.IN_PROGRESS
-        )
-
-    def matches(self, key: _Key) -> bool:
-        """Return whether the connector's own members show that it belongs to a summary."""
-        connector = self.connector
-        return (
-            connector is not None
-            and connector.last_modified is not None
-            and self.read_at >= self.floor
-            and _Key.of(connector) == key
-        )
 
 
 class Picture:
@@ -154,7 +81,8 @@ class Picture:
 
     def __init__(self, core: Core, poller: Poller) -> None:
         self.clock: Clock = poller.clock
-        self.index: dict[str, Entry] = {}
+        self._entries = Entries()
+        self.index: Mapping[str, Entry] = self._entries.index
         self.failing: bool = False
         self.error: Exception | None = None
         self.misses: int = 0
@@ -163,12 +91,8 @@ class Picture:
         self._region = core.pipeline.settings.region
         self._poller = poller
         self._reads = Reads(poller.get, self._record, poller.clock.monotonic)
-        self._former_hits = self._pages = 0
+        self._pages = 0
         self._users: list[User] = []
-        #: The connectors of the account, by ID.
-        self._connectors: dict[str, Entry] = {}
-        #: Versions, and identifiers that were not found.
-        self._others: dict[str, Entry] = {}
         self._consumers: WeakSet[Consumer] = WeakSet()
         self._progress = asyncio.Event()
         #: The task that polls, and its predecessors that are ending.
@@ -206,9 +130,7 @@ class Picture:
         hook = self._core.shared.on_call
         if isinstance(hook, CacheObserver):
             hook.remove_cache(self.stats)
-        self._former_hits += sum(entry.hits for entry in self._entries())
-        for held in (self.index, self._connectors, self._others):
-            held.clear()
+        self._entries.clear()
         self._is_listed, self.failing, self.error, self._polling = False, False, None, None
         polls = list(self._polls)
         for poll in polls:
@@ -260,45 +182,23 @@ class Picture:
             self._record_error(identifier, found, sent)
         else:
             self._set_failing(None)
-            self._record_connector(identifier, _compact(found), sent)
+            self._record_connector(identifier, compact(found), sent)
         self._signal()
 
     def _record_connector(self, identifier: str, connector: NetworkConnector, sent: float) -> None:
         # The ARN of a connector ends with its ID, that of a version with a number.
         is_arn = identifier == connector.arn and identifier.endswith(connector.id)
         if is_arn or identifier in (connector.id, connector.name):
-            entry = self._connectors.get(connector.id)
-            if entry is None:
-                entry = self._add(connector)
-            self._name(entry, sent, connector.id, connector.arn, connector.name)
+            entry = self._entries.connectors.get(connector.id) or self._add(connector)
+            self._entries.name(entry, sent, connector.id, connector.arn, connector.name)
         else:
-            entry = self._others.setdefault(identifier, Entry(identifier))
-            self.index[identifier] = entry
-        if sent < max(entry.read_at, entry.floor):
-            return
-        before = entry.connector
-        # Reads may lag behind a change for a while. One that does confirms what is known. A failed
-        # update may restore the time of the last change.
-        failed = connector.last_update_status == NetworkConnectorLastUpdateStatus.FAILED
-        may_lag = sent - entry.changed_at <= LAG and not failed
-        if may_lag and before is not None and _is_before(connector, before):
-            connector = before
-        entry.connector = connector
-        entry.as_of, entry.read_at = max(entry.as_of, sent), sent
-        entry.hits_at_read, entry.error = entry.hits, None
-        entry.is_bound = entry.key is not None and (
-            entry.matches(entry.key)
-            or (sent >= entry.key_at and not (may_lag and _is_before(connector, entry.key)))
-        )
-        if entry.key == (own := _Key.of(connector)):
-            entry.key = own  # one copy is enough
-        if before != connector:
-            if before is not None:
-                entry.changed_at = self.clock.monotonic()
+            known = self._entries.others.get(identifier)
+            entry = known or self._entries.put_other(Entry(identifier))
+        if entry.record_get(connector, sent, self.clock.monotonic()):
             self._notify(entry.id)
 
     def _record_error(self, identifier: str, error: Exception, sent: float) -> None:
-        entry = self._connectors.get(identifier)
+        entry = self._entries.connectors.get(identifier)
         if not isinstance(error, ResourceNotFoundException):
             if entry is not None and not is_transient(error):
                 entry.error = error
@@ -306,59 +206,25 @@ class Picture:
         if entry is not None:
             if max(entry.as_of, entry.listed_at, entry.floor) > sent:
                 return  # it was seen, or written, after the get was sent
-            if self._may_lag(entry):
+            if entry.may_lag(self.clock.monotonic()):
                 entry.error = error
                 return
-            self._remove(entry)
-        elif identifier in self.index and identifier not in self._others:
+            self._entries.remove(entry)
+            self._notify(entry.id)
+        elif identifier in self.index and identifier not in self._entries.others:
             return  # a listing has found the name since
-        self._forget_other(identifier)
         if self._core.was_written(identifier):  # the read may lag behind the creation
-            return
-        missing = Entry(identifier, read_at=sent, error=copy_of(error))  # without its traceback
-        self.index[identifier] = self._others[identifier] = missing
-
-    def _may_lag(self, entry: Entry) -> bool:
-        """Return whether "not found" may come from a read that lags behind the creation."""
-        known = entry.connector or entry.key
-        return (
-            known is None or known.state != NetworkConnectorState.DELETING
-        ) and self.clock.monotonic() - entry.changed_at <= LAG
+            self._entries.forget_other(identifier)
+        else:
+            missing = copy_of(error)  # without its traceback
+            self._entries.put_other(Entry(identifier, read_at=sent, error=missing))
 
     def _add(self, connector: NetworkConnector | NetworkConnectorSummary) -> Entry:
-        entry = self._connectors[connector.id] = Entry(connector.id)
+        entry = self._entries.connectors[connector.id] = Entry(connector.id)
         if connector.last_modified is not None:
             age = (self._core.pipeline.now() - connector.last_modified).total_seconds()
             entry.changed_at = self.clock.monotonic() - max(age, 0.0)
         return entry
-
-    def _forget_other(self, identifier: str) -> None:
-        other = self._others.pop(identifier, None)
-        if other is not None:
-            self._former_hits += other.hits
-            del self.index[identifier]
-
-    def _name(self, entry: Entry, sent: float, *names: str) -> None:
-        """Let names find a connector, except names under which another connector was seen later.
-
-        A name that is the ID of another connector finds that one.
-        """
-        for name in names:
-            other = self.index.get(name)
-            if other is None or (
-                other is not entry
-                and (name == entry.id or name not in self._connectors)
-                and max(other.as_of, other.listed_at, other.read_at) <= sent
-            ):
-                self._forget_other(name)
-                self.index[name] = entry
-
-    def _remove(self, entry: Entry) -> None:
-        del self._connectors[entry.id]
-        self._former_hits += entry.hits
-        for name in [name for name, each in self.index.items() if each is entry]:
-            del self.index[name]
-        self._notify(entry.id)
 
     # Listings
 
@@ -383,7 +249,8 @@ class Picture:
             else:
                 self._set_failing(None)
                 self.error, self._interval = None, self._next_interval()
-            self._forget_old()
+            keep = max(max(user.max_age + user.stale_if_error, MISSING) for user in self._users)
+            self._entries.forget_others(self.clock.monotonic() - keep)
             self._signal()
 
     def _record_listing(self, listing: Iterable[NetworkConnectorSummary], sent: float) -> None:
@@ -392,23 +259,20 @@ class Picture:
         # If the listing still has a deleted connector, its name leads to the newer one.
         for summary in sorted(listing, key=lambda each: each.last_modified or _LONG_AGO):
             listed += 1
-            entry = self._connectors.get(summary.id)
+            entry = self._entries.connectors.get(summary.id)
             if entry is None:
                 entry = self._add(summary)
                 self._reads.rename(summary.arn, summary.id)
                 self._reads.rename(summary.name, summary.id)
-            entry.listed_at = sent
-            self._name(entry, sent, *map(intern, (summary.id, summary.arn, summary.name)))
-            key = _Key.of(summary)
-            if sent >= entry.floor and key != entry.key:
-                if entry.key is not None:
-                    entry.changed_at = now
-                entry.key, entry.key_at, entry.is_bound = key, sent, entry.matches(key)
-            if self._confirm(entry, sent):
+            if entry.record_summary(summary, sent, now):
                 confirmed += 1
-            if self._is_due(entry, now):
+                self._reads.cancel_queued(entry.id)
+                self._notify(entry.id)  # consumers have not seen connectors of a snapshot
+            names = map(intern, (summary.id, summary.arn, summary.name))
+            self._entries.name(entry, sent, *names)
+            if entry.is_due(now, is_watched=bool(self._consumers)):
                 self._reads.start(entry.id)
-        for entry in self._connectors.values():
+        for entry in self._entries.connectors.values():
             if entry.as_of < self._opened_at:
                 entry.as_of = -math.inf  # a snapshot's age, which the time of day may understate
             if entry.listed_at < sent and entry.read_at < sent:
@@ -428,34 +292,6 @@ class Picture:
                 oldest_age=stats.oldest_age,
             )
 
-    def _forget_old(self) -> None:
-        """Forget versions and identifiers that were not read for a while."""
-        keep = max(max(user.max_age + user.stale_if_error, MISSING) for user in self._users)
-        oldest = self.clock.monotonic() - keep
-        for identifier in [each for each, other in self._others.items() if other.read_at < oldest]:
-            self._forget_other(identifier)
-
-    def _confirm(self, entry: Entry, sent: float) -> bool:
-        """Let a listing confirm a connector, if the connector cannot have changed."""
-        if not entry.is_bound or entry.is_busy or sent < entry.floor:
-            return False
-        entry.as_of = max(entry.as_of, sent)
-        self._reads.cancel_queued(entry.id)
-        self._notify(entry.id)  # consumers have not seen connectors of a snapshot
-        return True
-
-    def _is_due(self, entry: Entry, now: float) -> bool:
-        """Return whether to get a listed connector."""
-        if not entry.is_bound:
-            return True
-        lag = entry.read_at - entry.changed_at
-        if lag <= LAG and now - entry.read_at >= lag:  # the last get may have missed the change
-            return True
-        if entry.is_busy and (entry.hits > entry.hits_at_read or self._consumers):
-            return True
-        # From half of the maximum, so that connectors that were read together are not due together.
-        return now - entry.read_at > _FULL_READ * (1 - (hash(entry.id) & 255) / 512)
-
     # Writes
 
     def _invalidate(self, *identifiers: str) -> None:
@@ -469,14 +305,15 @@ class Picture:
                 if entry.connector is not None:
                     names |= {entry.connector.name, entry.connector.arn}
             names.update(
-                each for each in self._others if each.rpartition(":")[0] in names or each in names
+                each
+                for each in self._entries.others
+                if each.rpartition(":")[0] in names or each in names
             )
             for name in names:
                 self._reads.invalidate(name)
-                self._forget_other(name)
-            if entry is not None and entry.id in self._connectors:
-                entry.as_of, entry.floor, entry.changed_at = -math.inf, now, now
-                entry.key, entry.is_bound = None, False
+                self._entries.forget_other(name)
+            if entry is not None and entry.id in self._entries.connectors:
+                entry.record_write(now)
                 self._reads.start(entry.id)
 
     # News
@@ -484,23 +321,22 @@ class Picture:
     def subscribe(self, consumer: Consumer) -> list[str]:
         """Notify a consumer of changes; return the IDs of the connectors that are known."""
         self._consumers.add(consumer)
-        return [each.id for each in self._connectors.values() if each.as_of >= self._opened_at]
+        return [each.id for each in self.connectors() if each.as_of >= self._opened_at]
 
     def connector(self, identifier: str) -> NetworkConnector | None:
         """Return the connector with this ID as last read."""
-        entry = self._connectors.get(identifier)
+        entry = self._entries.connectors.get(identifier)
         return None if entry is None else entry.connector
 
     def connectors(self) -> list[Entry]:
         """Return the entries of all connectors of the account."""
-        return list(self._connectors.values())
+        return list(self._entries.connectors.values())
 
     @property
     def is_complete(self) -> bool:
         """Whether every connector of the account was read, or cannot be read."""
         return self._is_listed and all(
-            entry.as_of > -math.inf or entry.error is not None
-            for entry in self._connectors.values()
+            entry.as_of > -math.inf or entry.error is not None for entry in self.connectors()
         )
 
     async def progress(self) -> None:
@@ -514,15 +350,12 @@ class Picture:
         ages = [now - each.as_of for each in self.connectors() if each.as_of > -math.inf]
         return CacheStats(
             connectors=len(ages),
-            hits=self._former_hits + sum(entry.hits for entry in self._entries()),
+            hits=self._entries.hits,
             misses=self.misses,
             stale_answers=self.stale_answers,
             requests=self._reads.sent + self._pages,
             oldest_age=max(ages, default=0.0),
         )
-
-    def _entries(self) -> list[Entry]:
-        return [*self._connectors.values(), *self._others.values()]
 
     def _notify(self, identifier: str) -> None:
         for consumer in self._consumers:
@@ -572,15 +405,15 @@ class Picture:
         now, time = self.clock.monotonic(), self._core.pipeline.now()
         loaded = 0
         for connector, age, read_age in read_snapshot(snapshot, self._region, time):
-            if connector.id in self._connectors:
+            if connector.id in self._entries.connectors:
                 continue
             loaded += 1
             entry = self._add(connector)
-            entry.connector = connector = _compact(connector)
+            entry.connector = connector = compact(connector)
             # Before the opening, so that the first listing replaces the age.
             entry.as_of = min(now - age, math.nextafter(self._opened_at, -math.inf))
             entry.read_at = now - read_age
-            self._name(entry, entry.as_of, connector.id, connector.name, connector.arn)
+            self._entries.name(entry, entry.as_of, connector.id, connector.name, connector.arn)
         return loaded
 
 
@@ -596,45 +429,3 @@ def picture_of(core: Core, poller: Callable[[], Poller]) -> Picture:
     if not isinstance(picture, Picture):
         picture = pictures[region] = Picture(core, poller())
     return picture
-
-
-def _is_before(connector: NetworkConnector, other: NetworkConnector | _Key) -> bool:
-    """Return whether a connector is certainly older than another observation of it."""
-    before, after = connector.last_modified, other.last_modified
-    return before is not None and after is not None and before < after
-
-
-def _compact(connector: NetworkConnector) -> NetworkConnector:
-    """Return a connector that shares texts with others, without the metadata of its response."""
-    configuration = connector.configuration
-    if isinstance(configuration, VpcEgressConfiguration):
-        configuration = evolve(
-            configuration,
-            subnet_ids=_interned(configuration.subnet_ids),
-            security_group_ids=_interned(configuration.security_group_ids),
-        )
-    role, reason = connector.operator_role, connector.state_reason
-    return evolve(
-        connector,
-        arn=intern(connector.arn),
-        id=intern(connector.id),
-        name=intern(connector.name),
-        configuration=configuration,
-        operator_role=None if role is None else intern(role),
-        state_reason=None if reason is None else intern(reason),
-        response_metadata=None,
-    )
-
-
-def _interned(texts: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    return None if texts is None else tuple(map(intern, texts))
-
-
-def is_transient(error: Exception) -> bool:
-    """Return whether a read may succeed later."""
-    return isinstance(error, LambdaCoreError) and (error.transient or error.throttling)
-
-
-def copy_of(error: Exception) -> Exception:
-    """Return a copy of an error, because raising an error changes it."""
-    return copy.copy(error) if isinstance(error, LambdaCoreError) else error
