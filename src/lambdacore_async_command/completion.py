@@ -1,4 +1,4 @@
-"""Completes names of connectors, regions, profiles and states in a shell.
+"""Completes names of connectors and runtimes, regions, profiles and states in a shell.
 
 A word is completed by a stand-in for its command, because the import of a command takes longer.
 Names come from a file in the user's cache directory. If it is older than 30 seconds, one short
@@ -24,13 +24,16 @@ from typer.main import get_command
 
 from lambdacore_async_command.regions import REGIONS
 
-#: Commands without connectors or with further commands.
-_NO_CONNECTORS: Final = ("demo", "local", "runtimes", "tags")
+#: Commands that have no values to complete.
+_WITHOUT_VALUES: Final = ("demo", "local")
+#: Commands with further commands. `tags` takes ARNs, which bash and zsh split at colons.
+_GROUPS: Final = ("runtimes", "tags")
 #: Commands whose only argument is the name of a connector, and commands that take any number.
 _SINGLE: Final = ("doctor", "ensure", "prune", "update", "versions", "wait")
-_NAMED: Final = (*_SINGLE, "get", "delete")
+_NAMED: Final = (*_SINGLE, "get", "delete", "runtimes")
 #: Arguments that are names, in the commands themselves.
 _ARGUMENTS: Final = ("identifier", "identifiers", "name", "names")
+_RUNTIME: Final = "runtime_name"
 #: Commands that filter connectors by state.
 _WITH_STATE: Final = ("list", "versions")
 #: The states of connectors.
@@ -65,9 +68,12 @@ def for_completion(name: str, words: list[str], load: Callable[[str], Any]) -> A
         words: the complete words after the name.
         load: imports the command itself.
     """
-    if name in _NO_CONNECTORS:
+    if name in _WITHOUT_VALUES:
         return load(name)
     stand_in = _stand_in(name)
+    completing = {param.name: param.shell_complete for param in stand_in.params}
+    if name in _GROUPS:
+        return _with_completion(load(name), {**completing, _RUNTIME: completing["names"]})
     known = {option for param in stand_in.params for option in param.opts}
     if all(word.partition("=")[0] in known for word in words if word.startswith("-")):
 
@@ -76,12 +82,18 @@ def for_completion(name: str, words: list[str], load: Callable[[str], Any]) -> A
 
         stand_in.shell_complete = complete_options
         return stand_in
-    command = load(name)
-    completing = {param.name: param.shell_complete for param in stand_in.params}
+    return _with_completion(
+        load(name), {**completing, **dict.fromkeys(_ARGUMENTS, completing["names"])}
+    )
+
+
+def _with_completion(command: Any, completing: dict[str, Any]) -> Any:
+    """Let a command, and the commands in it, complete these parameters."""
     for param in command.params:
-        key = "names" if param.name in _ARGUMENTS else param.name
-        if key in completing:
-            param.shell_complete = completing[key]
+        if param.name in completing:
+            param.shell_complete = completing[param.name]
+    for each in getattr(command, "commands", {}).values():
+        _with_completion(each, completing)
     return command
 
 
@@ -153,9 +165,12 @@ def _several(complete: Callable[[], list[str]]) -> Callable[[str], list[str]]:
 
 
 def _names(ctx: typer.Context) -> list[str]:
-    """Return the names of connectors, without those on the command line."""
+    """Return the names of connectors or runtimes, without those on the command line."""
     given = ctx.params.get("names") or ctx.params.get("identifiers") or ()
-    names = _listed([ctx.params.get(option) for option in _PLACE])
+    names = _listed(
+        [ctx.params.get(option) for option in _PLACE],
+        is_runtime=any(param.name == _RUNTIME for param in ctx.command.params),
+    )
     return [name for name in names if name not in given]
 
 
@@ -164,9 +179,9 @@ def _safe(names: Iterable[object]) -> list[str]:
     return [*dict.fromkeys(n for n in names if isinstance(n, str) and _SAFE.fullmatch(n))]
 
 
-def _listed(place: list[str | None]) -> list[str]:
+def _listed(place: list[str | None], *, is_runtime: bool) -> list[str]:
     """Return the names of a listing, from the cache if it is fresh."""
-    key = json.dumps([*place, *(os.environ.get(name) for name in _VARIABLES)])
+    key = json.dumps([is_runtime, *place, *(os.environ.get(name) for name in _VARIABLES)])
     name = hashlib.sha256(key.encode()).hexdigest()
     cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or "~/.cache"
     path = Path(os.path.expanduser(cache), "lambdacore-async", "completion", f"{name}.json")  # noqa: PTH111 - leaves `~` if there is no home directory
@@ -176,7 +191,7 @@ def _listed(place: list[str | None]) -> list[str]:
     with _silence():
         from lambdacore_async.cli.completing import list_names
 
-        names = _safe(list_names(*place))
+        names = _safe(list_names(*place, is_runtime=is_runtime))
     with suppress(OSError):
         _store(path, names)  # also if the listing has failed, so that the next word is quick
     return names

@@ -52,6 +52,7 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def connectors(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalLambdaCore]:
+    monkeypatch.setattr(completing, "_PATIENCE", 60.0)  # for a machine that is busy
     with LocalLambdaCore().in_thread() as service:
         for name, value in variables(service).items():
             monkeypatch.setenv(name, value)
@@ -66,6 +67,15 @@ def connectors(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalLambdaCore]:
 def test_names_of_connectors_are_completed(command: str, connectors: LocalLambdaCore) -> None:
     assert complete(f"{command} prod-") == ["prod-egress", "prod-other"]
     assert complete(f"{command} --region us-east-1 s") == ["staging"]
+
+
+@pytest.mark.parametrize("command", ["get", "versions list", "aliases get", "delete"])
+def test_names_of_runtimes_are_completed(command: str, connectors: LocalLambdaCore) -> None:
+    connectors.state.put_runtime("python")
+    assert complete(f"runtimes {command} --region us-east-1 py") == ["python"]
+    assert complete("get p") == ["prod-egress", "prod-other"]  # each kind has its listing
+    assert complete(f"runtimes {command} --region eu-no") == ["eu-north-1"]
+    assert complete("tags list --region eu-no") == ["eu-north-1"]
 
 
 def test_names_on_the_command_line_are_not_offered_again(connectors: LocalLambdaCore) -> None:

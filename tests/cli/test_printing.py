@@ -6,7 +6,9 @@ import ast
 import asyncio
 import json
 import os
+import pty
 import re
+import termios
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
@@ -324,3 +326,37 @@ async def test_a_process_prints_names_and_errors_in_a_strict_encoding(
     assert process.returncode == 1
     assert b"ACTIVE" in output
     assert UNICODE.encode(charset, "backslashreplace") in errors
+
+
+# Values behind labels
+
+
+def folded(text: str, columns: int, indent: int) -> str:
+    parent, child = pty.openpty()
+    try:
+        termios.tcsetwinsize(child, (24, columns))
+        with os.fdopen(child, "w", encoding="utf-8") as stream:
+            return printing._folding(stream, indent)(text)
+    finally:
+        os.close(parent)
+
+
+@given(
+    st.lists(st.text("abc-:,", min_size=1, max_size=60), min_size=1),
+    st.integers(1, 100),
+    st.integers(2, 40),
+)
+def test_a_terminal_breaks_values_between_words_only(
+    words: list[str], columns: int, indent: int
+) -> None:
+    lines = folded(" ".join(words), columns, indent).split("\n")
+    assert " ".join(lines).split() == words
+    lines[0] = " " * indent + lines[0]
+    assert all(len(line) <= columns or len(line.split()) <= 1 for line in lines)
+
+
+def test_a_value_that_fits_on_the_next_line_begins_there() -> None:
+    arn = "arn:aws:iam::123456789012:role/NetworkConnectorOperator"
+    assert folded(arn, 80, 36) == f"\n    {arn}"
+    assert folded(arn, 40, 36) == arn
+    assert folded(arn, 0, 36) == arn  # a terminal that does not tell its width

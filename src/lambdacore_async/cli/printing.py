@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Final, TextIO, TypeVar
 
@@ -27,6 +27,8 @@ from lambdacore_async.models.shared import JSONValue
 
 #: Attributes of all log records; the others are the data of a record.
 _RECORD: Final = frozenset(vars(logging.makeLogRecord({})))
+#: Spaces before a value that is on a line below its label.
+_INDENT: Final = 4
 
 Item = TypeVar("Item")
 
@@ -104,19 +106,49 @@ def table(columns: Sequence[Column[Item]], items: Sequence[Item], *, stderr: boo
 
 
 def members(values: Iterable[tuple[str, str]], *, stderr: bool = False) -> None:
-    """Print names and values, one pair per line; a value that is a state has its colour."""
+    """Print names and values, one pair per line; a value that is a state has its colour.
+
+    On a terminal, a value that does not fit is broken between its words only.
+    """
     pairs = list(values)
     width = max((len(name) for name, _ in pairs), default=0)
     stream = sys.stderr if stderr else sys.stdout
+    fold = _folding(stream, width + 2)
     is_styled = _is_terminal(stream) and os.environ.get("TERM") not in ("dumb", "unknown")
     for name, value in pairs:
-        label, text = printable(f"{name:<{width}}  "), printable(value)
+        label, text = printable(f"{name:<{width}}  "), fold(printable(value))
         if is_styled:
             label = typer.style(label, bold=True)
             if value in COLOURS and not os.environ.get("NO_COLOR"):
                 text = typer.style(text, fg=COLOURS[value])
-        # The terminal wraps long values: a copied ARN must be in one piece.
         print(label + text, file=stream)
+
+
+def _folding(stream: TextIO, indent: int) -> Callable[[str], str]:
+    """Return a function that breaks a text behind a label of `indent` columns.
+
+    Words are never broken: a copied ARN must be in one piece. If one does not fit behind the label,
+    the text begins on the next line. The terminal wraps a word that is longer than a line.
+    """
+    columns = 0
+    with suppress(OSError, ValueError):  # the stream is no terminal, or not even a file
+        columns = os.get_terminal_size(stream.fileno()).columns
+
+    def fold(text: str) -> str:
+        if not columns or len(text) <= columns - indent:
+            return text
+        import textwrap  # most values fit
+
+        longest = max(map(len, text.split()), default=0)
+        is_below = longest > columns - indent and (" " in text or longest <= columns - _INDENT)
+        left = _INDENT if is_below else indent
+        lines = textwrap.wrap(
+            text, max(columns - left, 1), break_long_words=False, break_on_hyphens=False
+        )
+        gap = "\n" + " " * left
+        return (gap if is_below else "") + gap.join(lines)
+
+    return fold
 
 
 def labelled(label: str, text: str) -> None:
