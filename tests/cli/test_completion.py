@@ -95,6 +95,7 @@ def test_the_values_of_other_options_are_completed_by_the_command_itself(
     assert complete("get --output json s") == ["staging"]
     assert "--region" in complete("get --re")
     assert complete("runtimes li") == ["list"]
+    assert complete("local --po") == ["--port"]
     assert complete("export ") == []  # and the shell completes the names of files
 
 

@@ -124,7 +124,7 @@ CHANGES: dict[str, tuple[Change, tuple[str, ...]]] = {
     ),
     "input location": (
         lambda m: _members(m, "ListRuntimesRequest")["NextToken"].update(location="header"),
-        ("operation ListRuntimes: input NextToken: location is HEADER in the model, QUERY here",),
+        ("operation ListRuntimes: input NextToken: location is header in the model, query here",),
     ),
     "input wire name": (
         lambda m: _members(m, "ListRuntimesRequest")["NextToken"].update(locationName="token"),
