@@ -311,7 +311,14 @@ class Workflows:
         """Return one run of a provisioning call."""
         return Provisioning(self._core, self.connector_wait, options)
 
-    wait_options = staticmethod(check_wait)
+    @staticmethod
+    def wait_options(
+        timeout: float | timedelta,
+        poll_interval: float | timedelta,
+        on_change: Callable[[Item], object] | None,
+    ) -> WaitOptions[Item]:
+        """Check the options of a wait; see `check_wait`."""
+        return check_wait(timeout, poll_interval, on_change)
 
     async def connector_wait(
         self, connector: str | NetworkConnector, options: WaitOptions[NetworkConnector]
