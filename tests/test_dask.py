@@ -10,7 +10,7 @@ import asyncio
 import pickle
 import threading
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,7 +31,7 @@ from lambdacore_async import (
     WorkError,
     sweep,
 )
-from lambdacore_async.dask import _sweep_target
+from lambdacore_async.dask import _result, _sweep_target
 from lambdacore_async.local import LocalLambdaCore
 from support import fleets
 from support.fleets import Vault, keys_of
@@ -171,6 +171,48 @@ async def test_cancelling_a_sweep_at_any_await_leaves_nothing_on_the_cluster() -
             await assert_nothing_left(workers)
             step += 1
     assert step > 2
+
+
+@asynccontextmanager
+async def transfers_held(dask: Client) -> AsyncGenerator[None]:
+    """Hold all transfers of results to a client."""
+    held = 5
+    for _ in range(held):
+        await dask._gather_semaphore.acquire()
+    try:
+        yield
+    finally:
+        for _ in range(held):
+            dask._gather_semaphore.release()
+
+
+async def until_transferring(dask: Client, results: int) -> None:
+    while len(dask._gather_keys or ()) < results:  # noqa: ASYNC110 - Dask has no event for it
+        await asyncio.sleep(0)
+
+
+async def test_leaving_a_sweep_during_a_transfer_does_not_harm_the_next_one() -> None:
+    async with cluster() as (workers, dask):
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(transfers_held(dask))
+            async with sweep(TARGETS, fleets.label, on=dask):
+                await until_transferring(dask, len(TARGETS))
+                asyncio.get_running_loop().call_soon(asyncio.ensure_future, held.pop_all().aclose())
+        await assert_nothing_left(workers)
+        assert await collect(sweep(TARGETS, fleets.label, on=dask)) == LABELS
+
+
+async def test_a_transfer_that_the_program_cancels_is_a_failure_of_its_target() -> None:
+    async with cluster() as (_, dask), transfers_held(dask):
+        own = asyncio.create_task(_result(dask.submit(_sweep_target, "gone", TARGETS[0])))
+        await until_transferring(dask, 1)
+        results = asyncio.create_task(collect(sweep(TARGETS[:1], fleets.label, on=dask)))
+        await until_transferring(dask, 2)
+        await settle()
+        own.cancel()
+        error = (await results)["0"]
+    assert isinstance(error, WorkError)
+    assert str(error) == "the Dask client cancelled the result's transfer"
 
 
 async def test_a_task_that_starts_after_its_sweep_does_nothing() -> None:

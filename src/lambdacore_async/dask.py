@@ -24,11 +24,12 @@ import cloudpickle
 from distributed import Client, Future, KilledWorker, Worker, WorkerPlugin, get_worker
 
 from lambdacore_async.client import LambdaCoreClient
+from lambdacore_async.engine.cancellation import is_cancelled
 from lambdacore_async.engine.configuration import ClientOptions
 from lambdacore_async.engine.identity.providers import check_picklable
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.sigv4 import Credentials
-from lambdacore_async.workflows.sweeps import WorkError, do_work, is_cancelled
+from lambdacore_async.workflows.sweeps import WorkError, do_work
 from lambdacore_async.workflows.targets import Target
 
 
@@ -67,8 +68,8 @@ class Cluster:
         self._name = f"lambdacore-sweep-{uuid4().hex}"
         self._plugin = _ClientPlugin(_dump("options", options), _dump("work", work))
         self._numbers = itertools.count()
-        #: The tasks in progress, by number. Dask forgets a task whose future is gone.
-        self._tasks: dict[int, Future[bytes]] = {}
+        #: The tasks on the cluster, by the local task that waits for their result.
+        self._tasks: dict[asyncio.Task[bytes], Future[bytes]] = {}
 
     async def __aenter__(self) -> Self:
         try:
@@ -87,23 +88,31 @@ class Cluster:
         Raises:
             Exception: if the cluster failed.
         """
-        number = next(self._numbers)
-        self._tasks[number] = self._dask.submit(
-            _sweep_target, self._name, target, key=f"{self._name}-{number}", pure=False
-        )
+        key = f"{self._name}-{next(self._numbers)}"
+        future = self._dask.submit(_sweep_target, self._name, target, key=key, pure=False)
+        waiting = asyncio.create_task(_result(future))
+        self._tasks[waiting] = future
         try:
-            pickled = await self._tasks[number]
+            # A Dask client transfers several results at once. Cancelling a task that waits for one
+            # would break the other transfers, and all later ones too if theirs has not begun yet.
+            pickled = await asyncio.shield(waiting)
         except KilledWorker as error:
             pickled = _dump("work", WorkError.of(error))
-        del self._tasks[number]  # not if this is cancelled: then `_close` cancels the task
+        except asyncio.CancelledError:
+            if is_cancelled():  # then `_close` cancels the task
+                raise
+            pickled = _dump("work", WorkError("the Dask client cancelled the result's transfer"))
+        del self._tasks[waiting]
         try:
             return pickle.loads(pickled)  # noqa: S301 - from the caller's own cluster
         except Exception as error:  # noqa: BLE001 - a failure of this target
             return WorkError.of(error)
 
     async def _close(self) -> None:
-        await self._dask.cancel(list(self._tasks.values()))
-        self._tasks.clear()
+        if self._tasks:
+            await self._dask.cancel(list(self._tasks.values()))
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._tasks.clear()
         # A scheduler that was restarted has no plugin, and a worker that died has no client.
         with suppress(ValueError, OSError):
             await self._dask.unregister_worker_plugin(self._name)
@@ -158,6 +167,10 @@ class _ClientPlugin(WorkerPlugin):
             return _dump("work", await self._do_work(target))
         except ParameterError as error:
             return _dump("work", WorkError.of(error))
+
+
+async def _result(future: Future[bytes]) -> bytes:
+    return await future
 
 
 async def _sweep_target(name: str, target: Target) -> bytes:

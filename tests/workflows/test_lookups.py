@@ -316,6 +316,26 @@ async def test_an_error_of_the_input_is_raised_after_all_results_are_out() -> No
     assert sorted(seen) == ["a", "b"]
 
 
+@pytest.mark.parametrize("asynchronous", [False, True])
+async def test_a_cancellation_inside_the_input_is_an_error_of_the_input(
+    asynchronous: bool,
+) -> None:
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise asyncio.CancelledError
+
+    async def asynchronously() -> AsyncGenerator[str]:
+        for identifier in broken():
+            yield identifier
+
+    run = lookups(Service(), asynchronously() if asynchronous else broken())
+    with pytest.raises(RuntimeError, match="something that the run awaits was cancelled") as raised:
+        await run.report()
+    assert isinstance(raised.value.__cause__, asyncio.CancelledError)
+    assert raised.value.__notes__ == ["1 lookups had completed before this error"]
+    assert not others()
+
+
 async def test_a_defect_in_a_lookup_ends_the_run() -> None:
     class Defective(Service):
         async def get(self, identifier: str) -> NetworkConnector:

@@ -162,6 +162,14 @@ class FanOut(Generic[Result]):
                             self._start_workers(self._first_workers())
                         if self._results_made % _RESULTS_PER_WORKER == 0:
                             self._start_workers(self._started + 1)
+        except asyncio.CancelledError as error:
+            if not self.running:
+                raise
+            # `stop` did not do this: the input raised it. Consumers are not cancelled, so they get
+            # an exception, and do not wait for the end of this worker for ever.
+            cancelled = RuntimeError("something that the run awaits was cancelled")
+            cancelled.__cause__ = error
+            self.error = self.error or cancelled
         except Exception as error:  # noqa: BLE001 - raised after the last result
             self.error = self.error or error
         self._working -= 1

@@ -15,6 +15,7 @@ from collections.abc import (
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, Generic, Protocol, Self, TypeVar, runtime_checkable
 
+from lambdacore_async.engine.cancellation import is_cancelled
 from lambdacore_async.engine.identity.providers import CredentialsLike
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.workflows.checkpoints import Checkpoint
@@ -77,12 +78,6 @@ class WorkError(LambdaCoreError):
         )
         failure.__cause__ = error
         return failure
-
-
-def is_cancelled() -> bool:
-    """Return whether the running task itself was cancelled, not something that it awaits."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 async def do_work(

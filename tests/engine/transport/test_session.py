@@ -705,6 +705,20 @@ async def test_a_closed_session_of_the_caller_is_an_error() -> None:
         await AiohttpTransport(session=session).send(NOWHERE, signed(NOWHERE), Timeout())
 
 
+async def test_closing_the_callers_session_is_an_error_of_all_its_pending_requests() -> None:
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1))
+    transport = AiohttpTransport(session=session)
+    async with wire([Step.WAIT]) as peer:
+        calls = [asyncio.create_task(failure(transport, peer.endpoint)) for _ in range(3)]
+        await peer.requested()
+        await session.close()
+        _, *waiting = await asyncio.gather(*calls)
+    assert [type(error) for error in waiting] == [TransportError, TransportError]
+    assert {str(error) for error in waiting} == {"the session cancelled the request"}
+    assert_no_secret(*waiting)
+    assert_no_secret_in_frames(waiting[0])
+
+
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
 async def test_the_environments_proxy_is_used_if_trust_env_is_set(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str

@@ -15,6 +15,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 import aiohttp
 from yarl import URL
 
+from lambdacore_async.engine.cancellation import is_cancelled
 from lambdacore_async.engine.transport.direct import DirectTransport, may_bypass, may_send
 from lambdacore_async.engine.transport.pool import Pool, UnusableConnectionError
 from lambdacore_async.engine.transport.timeouts import Timeout
@@ -138,6 +139,11 @@ class AiohttpTransport:
             failure, cause = _mapped(error.error), _cause(error.error)
         except _FAILURES as error:
             failure, cause = _mapped(error), _cause(error)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            # When a session is closed, aiohttp cancels the requests that wait for a connection.
+            failure, cause = TransportError("the session cancelled the request"), None
         # Raised outside the handler, because an error raised inside keeps the handled error as its
         # context, and the local variables in that traceback include the request.
         raise failure from cause
