@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final
@@ -19,6 +20,9 @@ if sys.platform != "win32":
     import uvloop
 
     LOOPS["uvloop"] = uvloop.new_event_loop
+
+# A shell ignores SIGINT in background jobs, and in all processes that they start. Some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Choose one with `--hypothesis-profile`. The time that an example takes depends on the machine.
 for name, max_examples in {"quick": 25, "normal": 100, "deep": 2500}.items():
