@@ -21,7 +21,7 @@ if sys.platform != "win32":
 
     LOOPS["uvloop"] = uvloop.new_event_loop
 
-# A shell ignores SIGINT in background jobs, and in all processes that they start. Some tests send it.
+# Shells ignore SIGINT in background jobs and all processes that they start. Some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Choose one with `--hypothesis-profile`. The time that an example takes depends on the machine.
