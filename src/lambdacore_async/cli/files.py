@@ -30,6 +30,7 @@ from lambdacore_async.protocol.reading import (
     union_members,
     wire_name,
 )
+from lambdacore_async_command.streams import naming
 
 Record: TypeAlias = Mapping[str, JSONValue]
 """A connector in the API's shape, with the members of its account and region."""
@@ -120,7 +121,7 @@ def replacing(path: Path, form: ExportFormat, columns: Columns) -> Generator[Wri
     """
     new = path.with_name(f"{path.name}.new")
     try:
-        with new.open("wb") as file:
+        with naming(new), new.open("wb") as file:
             if form is ExportFormat.PARQUET:
                 with _parquet(file, columns) as write:
                     yield write

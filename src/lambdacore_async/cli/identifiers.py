@@ -8,13 +8,13 @@ import os
 import string
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import partial
 from typing import Final
 
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
 from lambdacore_async.workflows.lookups import Failed
+from lambdacore_async_command.streams import naming
 
 _CHUNK: Final = 65_536
 #: Maximum length of an identifier, in characters: that of the API's longest ARNs.
@@ -82,9 +82,13 @@ async def _read_text(file: str) -> AsyncGenerator[str]:
         raise ParameterError(
             "FILE", f"no such file: {file}; to look up one connector, run `lambdacore get {file}`"
         ) from None
-    # A pipe or a terminal may be silent for hours. The descriptor is read directly because the
-    # waiting thread would hold the lock of `sys.stdin`.
-    read = partial(os.read, descriptor, _CHUNK)
+
+    def read() -> bytes:
+        # A pipe or a terminal may be silent for hours. The descriptor is read directly because the
+        # waiting thread would hold the lock of `sys.stdin`.
+        with naming("standard input" if file == "-" else file):
+            return os.read(descriptor, _CHUNK)
+
     try:
         chunk = b""
         while len(chunk) < len(codecs.BOM_UTF16) and (more := await run_in_thread(read)):

@@ -22,6 +22,7 @@ from lambdacore_async.errors import ConfigurationError
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_object
 from lambdacore_async.workflows.targets import Target
+from lambdacore_async_command.streams import naming
 
 _HEAD: Final = b'{"lambdacore export": 1, '
 _FINISHED: Final = "Finished"
@@ -68,8 +69,9 @@ class Journal:
                     yield record
 
     def _append(self, value: Mapping[str, JSONValue]) -> None:
-        self._file.writelines([json.dumps(value).encode(), b"\n"])
-        self._file.flush()  # to survive the end of the process
+        with naming(self._path):
+            self._file.writelines([json.dumps(value).encode(), b"\n"])
+            self._file.flush()  # to survive the end of the process
 
 
 @contextmanager
@@ -114,8 +116,9 @@ def opened(
         file.seek(end)
         if not end:
             values = json.dumps({"began": began, "options": options})
-            file.writelines([_HEAD, values[1:].encode(), b"\n"])
-            file.flush()
+            with naming(path):
+                file.writelines([_HEAD, values[1:].encode(), b"\n"])
+                file.flush()
         yield Journal(began, sum(map(len, ids.values())), path, file, ids, finished)
 
 

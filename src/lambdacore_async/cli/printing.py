@@ -33,11 +33,6 @@ _INDENT: Final = 4
 Item = TypeVar("Item")
 
 
-def flush() -> None:
-    """Flush standard output."""
-    print(end="", flush=True)
-
-
 def line(*words: str) -> None:
     """Print one line."""
     print(*map(printable, words), flush=True)

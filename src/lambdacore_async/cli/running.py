@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import sys
 from collections.abc import Awaitable, Coroutine, Iterable
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -25,6 +23,7 @@ from lambdacore_async.errors import (
     TransportError,
 )
 from lambdacore_async.workflows.lookups import Failed, Lookup
+from lambdacore_async_command import streams
 
 #: Something failed: it was not found, was refused, or ended in a failed state.
 SOME_FAILED: Final = 1
@@ -99,18 +98,17 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
     logger.addHandler(logging.NullHandler())
     try:
         status = asyncio.run(work)
-        printing.flush()
+        streams.flush()
     except KeyboardInterrupt:
         status = INTERRUPTED
     except BrokenPipeError:
         status = BROKEN_PIPE
-        # Discard buffered output; Python would report an error when it flushes it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.discard()
     except LambdaCoreError as error:
         _log(error)
         status = status_of_error(error)
         printing.error(explanation_of(error))
     except OSError as error:
         status = USAGE_ERROR
-        printing.error(str(error))
+        printing.error(streams.explain(error))
     raise typer.Exit(status)
