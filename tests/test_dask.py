@@ -10,6 +10,7 @@ import asyncio
 import pickle
 import threading
 from collections.abc import AsyncGenerator
+from concurrent.futures import CancelledError
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ pytest.importorskip("distributed", reason="the extra `dask` is not installed")
 
 from distributed import Client, LocalCluster
 
+import lambdacore_async.dask as sweeps_on_dask
 from lambdacore_async import (
     ClientOptions,
     Credentials,
@@ -213,6 +215,48 @@ async def test_a_transfer_that_the_program_cancels_is_a_failure_of_its_target() 
         error = (await results)["0"]
     assert isinstance(error, WorkError)
     assert str(error) == "the Dask client cancelled the result's transfer"
+
+
+OUT_OF_REACH = "the cluster is out of reach: it may keep tasks and clients of a sweep"
+
+
+@pytest.mark.parametrize("method", ["register_worker_plugin", "unregister_worker_plugin"])
+async def test_a_scheduler_that_does_not_answer_does_not_hold_a_cancelled_sweep(
+    method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sweeps_on_dask, "_PATIENCE", 0.0)
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def hang(**_: object) -> NoReturn:
+        asked.set()
+        await answers.wait()
+        raise ValueError
+
+    async with cluster() as (workers, dask):
+        handlers = workers.scheduler.handlers
+        for name in (method, "unregister_worker_plugin"):
+            monkeypatch.setitem(handlers, name, hang)
+        running = asyncio.create_task(collect(sweep(TARGETS[:1], fleets.hang, on=dask)))
+        if method == "unregister_worker_plugin":
+            await until_at_work(1)
+        else:
+            await asked.wait()
+        running.cancel()
+        await asyncio.wait([running])
+        answers.set()
+    assert running.cancelled()
+    assert caplog.messages.count(OUT_OF_REACH) == 1
+
+
+async def test_a_dask_client_that_is_closed_ends_the_sweep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with cluster() as (_, dask), sweep(TARGETS[:1], fleets.hang, on=dask) as run:
+        await until_at_work(1)
+        await dask.close()
+        with pytest.raises(CancelledError, match="cancelled"):
+            await anext(aiter(run))
+    assert caplog.messages.count(OUT_OF_REACH) == 1
 
 
 async def test_a_task_that_starts_after_its_sweep_does_nothing() -> None:

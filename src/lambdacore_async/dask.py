@@ -27,10 +27,14 @@ from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.engine.cancellation import is_cancelled
 from lambdacore_async.engine.configuration import ClientOptions
 from lambdacore_async.engine.identity.providers import check_picklable
+from lambdacore_async.engine.observation import logger
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.sigv4 import Credentials
 from lambdacore_async.workflows.sweeps import WorkError, do_work
 from lambdacore_async.workflows.targets import Target
+
+#: Seconds to wait for a scheduler that does not answer, before a sweep is left without it.
+_PATIENCE: Final = 10.0
 
 
 class Cluster:
@@ -73,7 +77,7 @@ class Cluster:
 
     async def __aenter__(self) -> Self:
         try:
-            await _finish(self._dask.register_plugin(self._plugin, self._name))
+            await _finish(self._dask.register_plugin(self._plugin, self._name), _PATIENCE)
         except BaseException:
             await _finish(self._close())
             raise
@@ -91,6 +95,7 @@ class Cluster:
         key = f"{self._name}-{next(self._numbers)}"
         future = self._dask.submit(_sweep_target, self._name, target, key=key, pure=False)
         waiting = asyncio.create_task(_result(future))
+        waiting.add_done_callback(_retrieve)
         self._tasks[waiting] = future
         try:
             # A Dask client transfers several results at once. Cancelling a task that waits for one
@@ -109,10 +114,21 @@ class Cluster:
             return WorkError.of(error)
 
     async def _close(self) -> None:
+        if self._dask.status != "closed":
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PATIENCE):
+                    await self._withdraw()
+                return
+        logger.warning(
+            "the cluster is out of reach: it may keep tasks and clients of a sweep",
+            extra={"sweep": self._name},
+        )
+
+    async def _withdraw(self) -> None:
+        """Remove the sweep from the cluster."""
         if self._tasks:
             await self._dask.cancel(list(self._tasks.values()))
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._tasks.clear()
+            await asyncio.wait(self._tasks)
         # A scheduler that was restarted has no plugin, and a worker that died has no client.
         with suppress(ValueError, OSError):
             await self._dask.unregister_worker_plugin(self._name)
@@ -206,11 +222,24 @@ def _dump(parameter: str, value: object) -> bytes:
 _LEFT: Final = _dump("work", WorkError("the sweep has been left"))
 
 
-async def _finish(work: Coroutine[Any, Any, object]) -> None:
-    """Run work to its end, and raise a cancellation of the caller only afterwards."""
+def _retrieve(waiting: asyncio.Task[bytes]) -> None:
+    """Retrieve the error of a task that nobody awaits any more, or asyncio would log it."""
+    if not waiting.cancelled():
+        waiting.exception()
+
+
+async def _finish(work: Coroutine[Any, Any, object], patience: float | None = None) -> None:
+    """Run work to its end, and raise a cancellation of the caller only afterwards.
+
+    Args:
+        work: the work.
+        patience: seconds after a cancellation in which the work may end. Defaults to no limit.
+    """
     task = asyncio.create_task(work)
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        await asyncio.wait([task], timeout=patience)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         raise

@@ -9,6 +9,7 @@ _Result = TypeVar("_Result", covariant=True)
 
 class Scheduler:
     allowed_failures: int
+    handlers: dict[str, Callable[..., object]]
     tasks: dict[object, object]
     worker_plugins: dict[str, bytes]
     async def remove_worker(self, address: str, *, stimulus_id: str) -> object: ...
@@ -57,6 +58,7 @@ class Client:
     # Two private attributes, with which tests hold and see the transfers of results.
     _gather_semaphore: Semaphore
     _gather_keys: set[str] | None
+    status: str
     def __init__(
         self,
         address: str | LocalCluster,
@@ -94,4 +96,4 @@ class Client:
     async def unregister_worker_plugin(self, name: str) -> object: ...
     async def wait_for_workers(self, n_workers: int) -> None: ...
     async def run(self, function: Callable[[], object]) -> dict[str, object]: ...
-    def close(self) -> object: ...
+    def close(self) -> Awaitable[None]: ...
