@@ -117,6 +117,23 @@ async def test_if_credentials_are_refused_the_error_says_how_to_get_others(
         assert result.stderr.count("\n") == 1
 
 
+async def test_another_region_than_the_endpoints_is_no_fault_of_the_credentials(
+    service: LocalLambdaCore,
+) -> None:
+    result = await run("list", "--region", "eu-north-1")
+    assert result.exit_code == 2
+    assert "Pass the endpoint's region." in result.stderr
+    assert "Get new credentials" not in result.stderr
+
+
+async def test_an_empty_identifier_is_visible_in_its_error(service: LocalLambdaCore) -> None:
+    result = await run("get", "")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "lambdacore: '': Identifier: must not be empty\n",
+    )
+
+
 async def test_without_an_sso_login_the_error_says_how_to_log_in(
     service: LocalLambdaCore, tmp_path: Path
 ) -> None:

@@ -80,6 +80,12 @@ CREATE = "CreateNetworkConnector"
         (CREATE, "InvalidParameterValueException", "DualStack is not possible", "IPv6 CIDR"),
         (UPDATE, "ResourceConflictException", "it is in use", "MicroVMs use it"),
         (DELETE, "ResourceConflictException", "it is busy", "delete_network_connector_and_wait"),
+        (
+            GET,
+            "InvalidSignatureException",
+            "Credential should be scoped to a valid region.",
+            "the endpoint's region",
+        ),
         (GET, "ResourceNotFoundException", "Network connector not found for: x", "ARN:VERSION"),
     ],
 )

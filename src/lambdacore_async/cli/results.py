@@ -52,7 +52,7 @@ def message_of(error: LambdaCoreError) -> str:
     from lambdacore_async.models.remedies import notes_of  # most commands have no errors
 
     notes = [*notes_of(error)]
-    if code_of(error) in EXPIRED_CODES | REPLACED_CODES:
+    if not notes and code_of(error) in EXPIRED_CODES | REPLACED_CODES:
         notes.append(_NEW_KEYS)
     if notes and message and not message.endswith("."):
         message += "."
@@ -174,7 +174,8 @@ def called(identifiers: Sequence[str]) -> str:
 
 def named(identifiers: Sequence[str]) -> str:
     """Return the first identifiers, and the number of the others."""
-    names, more = ", ".join(identifiers[:_NAMED]), len(identifiers) - _NAMED
+    names = ", ".join(each or "''" for each in identifiers[:_NAMED])
+    more = len(identifiers) - _NAMED
     return f"{names} and {more:,} more" if more > 0 else names
 
 

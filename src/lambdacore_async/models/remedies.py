@@ -62,6 +62,12 @@ _CONFLICT: Final = ("ResourceConflictException",)
 _NOT_FOUND: Final = ("ResourceNotFoundException",)
 
 REMEDIES: Final[tuple[Remedy, ...]] = (
+    Remedy(
+        "The endpoint is in another region than the one that the request was signed for. Pass the "
+        "endpoint's region.",
+        "scoped to a valid region",
+        ("InvalidSignatureException",),
+    ),
     Remedy(TRUST, "unable to assume|cannot be assumed"),
     Remedy(
         PERMISSIONS,
