@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import runpy
@@ -17,12 +18,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from lambdacore_async import Credentials
+from lambdacore_async import Credentials, to_dict
 from lambdacore_async.cli import app
 from lambdacore_async.cli.demo import seed, seed_named
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.protocol import endpoints
-from support.commands import names_of_commands
+from support.commands import COMMAND, names_of_commands, variables
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -223,6 +224,35 @@ def run_with_input(arguments: list[str], data: bytes) -> Result:
         os.dup2(before, 0)
         for descriptor in (before, reading):
             os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("subnet", "status", "output"),
+    [
+        ("subnet-0123456789abcdef0", 0, ""),
+        ("subnet-0a1b", 0, "differences: [\n"),
+        ('"', 2, ""),  # no JSON any more
+    ],
+)
+async def test_the_script_tells_differences_from_a_wrong_file(
+    service: LocalLambdaCore, tmp_path: Path, subnet: str, status: int, output: str
+) -> None:
+    (script,) = (block.values[0] for block in blocks("bash"))
+    connector = service.state.put_network_connector("scripted")
+    declared = to_dict(connector)
+    text = json.dumps({name: declared[name] for name in ("Name", "Configuration", "OperatorRole")})
+    (tmp_path / "connectors.yaml").write_text(text.replace("subnet-0123456789abcdef0", subnet))
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", f'lambdacore() {{ {shlex.join(COMMAND)} "$@"; }}\n{script}'),
+        cwd=tmp_path,
+        env={**os.environ, **variables(service)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    printed, errors = await process.communicate()
+    assert process.returncode == status, errors
+    assert printed.decode().startswith(output)
+    assert bool(printed) == bool(output)
 
 
 async def test_the_ensure_command_also_creates_a_connector(
