@@ -118,7 +118,7 @@ async def ask_ours(url: str, mode: str, identifiers: list[str]) -> Counter[str]:
         "us-east-1",
         credentials=Credentials("AKIDEXAMPLE", "made-up"),
         endpoint_url=url,
-        retry_mode=mode,
+        retry_mode="adaptive" if mode == "adaptive" else "standard",
     )
     async with (
         client,

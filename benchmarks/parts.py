@@ -241,7 +241,9 @@ def plain_cattrs() -> cattrs.Converter:
         lambda data, _: converter.structure(data["VpcEgressConfiguration"], VpcEgressConfiguration),
     )
     for kind in (ElasticIpConfiguration, VpcEgressConfiguration, NetworkConnector):
-        names = {name: override(rename=name.title().replace("_", "")) for name in fields_dict(kind)}
+        names: dict[str, Any] = {
+            name: override(rename=name.title().replace("_", "")) for name in fields_dict(kind)
+        }
         names["extra"] = override(omit=True)
         converter.register_structure_hook(kind, make_dict_structure_fn(kind, converter, **names))
     return converter
