@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -83,6 +85,25 @@ def test_the_options_are_the_parameters_of_the_constructor() -> None:
     signature = inspect.signature(LambdaCoreClient)
     defaults = {name: parameter.default for name, parameter in signature.parameters.items()}
     assert attrs.asdict(ClientOptions(), recurse=False) == {**defaults, "label": None}
+
+
+#: The options that views share with their client.
+OF_CLIENTS = {
+    *("profile", "endpoint_url", "allow_plain_http", "use_fips_endpoint", "use_dualstack_endpoint"),
+    *("max_connections", "max_rate", "ca_bundle", "trust_env", "http_session", "user_agent_extra"),
+    *("on_attempt", "on_call"),
+}
+
+
+def test_views_can_change_all_other_options() -> None:
+    changeable = {*inspect.signature(LambdaCoreClient.with_options).parameters} - {"self"}
+    assert changeable == {*attrs.fields_dict(ClientOptions)} - OF_CLIENTS
+
+
+@pytest.mark.parametrize("option", [*attrs.fields_dict(ClientOptions)])
+def test_the_document_of_the_configuration_has_every_option(option: str) -> None:
+    document = Path(__file__).parents[2] / "docs" / "configuration.md"
+    assert re.search(rf"`{option}[`=]|[(`]{option}=", document.read_text(encoding="utf-8"))
 
 
 @given(options)
