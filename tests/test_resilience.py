@@ -151,7 +151,11 @@ async def new_world(**options: Any) -> AsyncGenerator[World]:
     before = other_tasks()
     clock = SkippingClock()
     service = LocalLambdaCore(
-        clock=clock.now, signature_clock=clock.now, credentials=CREDENTIALS, **options
+        clock=clock.now,
+        signature_clock=clock.now,
+        credentials=CREDENTIALS,
+        deletion_seconds=60,  # longer than any test on a slow machine
+        **options,
     )
     async with service as aws, FaultProxy(aws.endpoint_url) as proxy:
         aws.state.put_network_connector("prod")

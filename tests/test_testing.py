@@ -142,6 +142,21 @@ async def test_time_moves_on_if_a_thread_hangs(
     await hanging
 
 
+def test_the_end_of_a_loop_waits_for_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lambdacore_async.testing._PATIENCE", 0.0)
+    finished = threading.Event()
+    timer = threading.Timer(0.02, finished.set)
+
+    async def work() -> None:
+        asyncio.get_running_loop().run_in_executor(None, finished.wait, 10)
+        timer.start()
+
+    with simulated_time() as simulated:
+        asyncio.run(work())
+        assert simulated.elapsed == 0
+    timer.join()
+
+
 async def test_a_loop_without_timers_waits_for_other_threads(simulated: SimulatedTime) -> None:
     loop = asyncio.get_running_loop()
     event = asyncio.Event()

@@ -89,6 +89,14 @@ class SimulatedTime:
             with self._led_by(loop):
                 run_forever(loop)
 
+        shut_down_executor = asyncio.BaseEventLoop.shutdown_default_executor
+
+        async def join_threads(
+            loop: asyncio.BaseEventLoop,
+            timeout: float | None = None,  # noqa: ARG001 - threads take real time, no simulated one
+        ) -> None:
+            await shut_down_executor(loop)
+
         def now(_: Clock) -> datetime:
             return self.now()
 
@@ -105,6 +113,7 @@ class SimulatedTime:
             patch.object(Clock, "sleep", sleep),
             patch.object(account, "time_of_day", self.now),
             patch.object(asyncio.BaseEventLoop, "run_forever", run_on_simulated_time),
+            patch.object(asyncio.BaseEventLoop, "shutdown_default_executor", join_threads),
         ):
             yield
 
