@@ -65,7 +65,7 @@ def pytest_asyncio_loop_factories(
 def no_identity(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hide this machine's AWS configuration from tests."""
     for name in list(os.environ):
-        if name.startswith("AWS_"):
+        if name.startswith("AWS_") or name == "REQUESTS_CA_BUNDLE":
             monkeypatch.delenv(name)
     nowhere = tmp_path_factory.getbasetemp()  # one folder, as making 10,000 takes seconds
     monkeypatch.setenv("AWS_CONFIG_FILE", str(nowhere / "no-config"))

@@ -471,7 +471,7 @@ async def test_files_are_opened_off_the_event_loop(tmp_path: Path) -> None:
 async def test_a_ca_bundle_comes_from_the_caller_the_environment_or_the_profile(
     tmp_path: Path,
 ) -> None:
-    for name in ("given", "variable", "profile"):
+    for name in ("given", "variable", "profile", "requests"):
         (tmp_path / name).write_text(authority_pem() * (1 + (name == "given")))
     (tmp_path / "config").write_text(f"[default]\nca_bundle = {tmp_path / 'profile'}\n")
     environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
@@ -482,9 +482,11 @@ async def test_a_ca_bundle_comes_from_the_caller_the_environment_or_the_profile(
         read.append(Path(cafile).name)
         return make(cafile=cafile)
 
+    requests = {"REQUESTS_CA_BUNDLE": str(tmp_path / "requests")}
     with mock.patch.object(ssl, "create_default_context", spy):
         for subject in (
-            configuration(environ),
+            configuration(requests),
+            configuration({**environ, **requests}),
             configuration({**environ, "AWS_CA_BUNDLE": str(tmp_path / "variable")}),
             configuration(
                 {**environ, "AWS_CA_BUNDLE": str(tmp_path / "variable")},
@@ -493,7 +495,37 @@ async def test_a_ca_bundle_comes_from_the_caller_the_environment_or_the_profile(
         ):
             await subject.resolve(ClientOptions("us-east-1"))
             await subject.resolve(ClientOptions("eu-west-1"))
-    assert read == ["profile", "variable", "given"]
+    assert read == ["requests", "profile", "variable", "given"]
+
+
+async def test_the_home_directory_can_be_written_as_a_tilde(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "ca.pem").write_text(authority_pem())
+    subject = configuration({"AWS_CA_BUNDLE": "~/ca.pem"})
+    await subject.resolve(ClientOptions("us-east-1"))
+    assert subject.ssl_context is not None
+
+
+async def test_a_missing_services_section_matters_only_to_an_endpoint_from_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "config").write_text("[default]\nregion = us-east-1\nservices = nowhere\n")
+    environ = {"AWS_CONFIG_FILE": str(tmp_path / "config")}
+    url = "https://host.example"
+    for subject, options in (
+        (configuration(environ), ClientOptions(endpoint_url=url)),
+        (configuration({**environ, "AWS_ENDPOINT_URL": url}), ClientOptions()),
+        (
+            configuration({**environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}),
+            ClientOptions(),
+        ),
+    ):
+        assert (await subject.resolve(options)).region == "us-east-1"
+    with pytest.raises(ConfigurationError, match="section 'nowhere', named by profile 'default'"):
+        await configuration(environ).resolve(ClientOptions())
 
 
 async def test_a_callers_session_ignores_the_ca_bundle() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -45,9 +46,12 @@ class Session:
     def __init__(self, found: object, profiles: list[str | None]) -> None:
         self._found = found
         self._profiles = profiles
+        self.profile: str | None = None
+        self.session_var_map: dict[str, object] = {}
 
     def __call__(self, profile: str | None) -> Session:
         self._profiles.append(profile)
+        self.profile = profile or os.environ.get("AWS_PROFILE")
         return self
 
     def get_credentials(self) -> object:

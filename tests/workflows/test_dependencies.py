@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 from attrs import evolve
 
-from lambdacore_async import Check, Credentials, NetworkConnector, NetworkProtocol
+from lambdacore_async import Check, ClientOptions, Credentials, NetworkConnector, NetworkProtocol
 from lambdacore_async.models.network_connectors import VpcEgressConfiguration
 from lambdacore_async.models.remedies import OPERATOR_POLICY, OPERATOR_PRINCIPAL
 from lambdacore_async.workflows import dependencies
@@ -39,7 +39,7 @@ Call = tuple[str, dict[str, Any] | str]
 
 def check(connector: NetworkConnector, **calls: list[Call]) -> dict[str, Check]:
     """Return the checks by name; a client without stubbed calls refuses everything."""
-    create = botocore_clients("us-east-1", KEYS)
+    create = botocore_clients("us-east-1", KEYS, ClientOptions())
     stubs: dict[str, Any] = {}
 
     def stubbed(service: str) -> Any:

@@ -153,7 +153,7 @@ async def test_with_botocore_the_dependencies_are_checked_in_a_thread(
     client._core.pipeline = Pipeline(client._core.shared, Settings("us-east-1"))
     regions: list[str] = []
 
-    def botocore_clients(region: str, credentials: object) -> Callable[[str], Any]:
+    def botocore_clients(region: str, credentials: object, options: object) -> Callable[[str], Any]:
         regions.append(region)
         raise ImportError
 

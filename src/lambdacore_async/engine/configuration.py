@@ -93,6 +93,7 @@ _RETRY_MODE: Final = _Setting("retry_mode", MODES[0], _parse_retry_mode)
 _MAX_ATTEMPTS: Final = _Setting("max_attempts", MAX_ATTEMPTS, _parse_max_attempts)
 _CA_BUNDLE: Final = _Setting("ca_bundle", "", str)
 _APP_ID: Final = _Setting("sdk_ua_app_id", "", str)
+_REQUESTS: Final = "REQUESTS_CA_BUNDLE"
 
 
 def as_plain_str(parameter: str, value: object) -> str | None:
@@ -350,19 +351,24 @@ class Configuration:
     async def _load_certificates(self, sources: _Sources) -> None:
         """Read the CA bundle, if one is configured, at the first call."""
         source, path = await sources.find(_CA_BUNDLE, self._ca_bundle)
-        if path is None:
+        if path is None:  # botocore also takes the variable of the library that it once used
+            source, path = _REQUESTS, self._environ.get(_REQUESTS)
+        if not path:
             return
         problem: str | None = None
         async with self._lock.of_loop():
             if self.ssl_context is None:
                 try:
-                    self.ssl_context = await run_in_thread(
-                        partial(ssl.create_default_context, cafile=path)
-                    )
+                    self.ssl_context = await run_in_thread(partial(_context, path))
                 except OSError as error:  # of the file, or of its content
                     problem = error.strerror or "the file has no certificates"
         if problem is not None:
             raise ConfigurationError(f"{source}: {path!r}: {problem}")
+
+
+def _context(path: str) -> ssl.SSLContext:
+    file = os.path.expanduser(path)  # noqa: PTH111 - `Path`'s fails without a home directory
+    return ssl.create_default_context(cafile=file)
 
 
 class _Sources:

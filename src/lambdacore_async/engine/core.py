@@ -16,7 +16,7 @@ from attrs import evolve
 from lambdacore_async.engine.clock import LAG, Clock
 from lambdacore_async.engine.configuration import ClientOptions, Configuration
 from lambdacore_async.engine.identity.chain import DefaultChain
-from lambdacore_async.engine.identity.providers import as_provider
+from lambdacore_async.engine.identity.providers import as_provider, for_client
 from lambdacore_async.engine.identity.refresh import CredentialsProvider, RefreshingCredentials
 from lambdacore_async.engine.pipeline import Pipeline, Settings, Shared
 from lambdacore_async.engine.profiles import SharedConfig
@@ -93,13 +93,14 @@ class Core:
             verifies=options.http_session is None,
         )
         clock = clock or Clock()
+        region = partial(configuration.home_region, options)
         provider = (
             DefaultChain(
                 environ,
                 lambda: AiohttpTransport(ssl_context=lambda: configuration.ssl_context),
                 clock,
                 profile,
-                region=partial(configuration.home_region, options),
+                region=region,
                 ca_bundle=options.ca_bundle,
                 trust=configuration.trust,
             )
@@ -114,7 +115,11 @@ class Core:
                 trust_env=options.trust_env,
                 ssl_context=lambda: configuration.ssl_context,
             ),
-            credentials=RefreshingCredentials(provider, clock=clock, on_call=options.on_call),
+            credentials=RefreshingCredentials(
+                for_client(provider, region, options.ca_bundle),
+                clock=clock,
+                on_call=options.on_call,
+            ),
             clock=clock,
             jitter=jitter,
             user_agent=UserAgent(options.user_agent_extra, environ.get("AWS_EXECUTION_ENV")),
@@ -174,7 +179,14 @@ class Core:
                 lambda: evolve(
                     mine,
                     credentials=RefreshingCredentials(
-                        provider, clock=mine.clock, on_call=mine.on_call, label=options.label
+                        for_client(
+                            provider,
+                            partial(self._configuration.home_region, options),
+                            options.ca_bundle,
+                        ),
+                        clock=mine.clock,
+                        on_call=mine.on_call,
+                        label=options.label,
                     ),
                 ),
             )

@@ -39,7 +39,8 @@ class Profile:
         name: the profile's name.
         config: its section in the `config` file.
         credentials: its section in the `credentials` file.
-        service: the settings of Lambda Core in the `services` section that the profile names.
+        service: the settings of Lambda Core in the `services` section that the profile names;
+            `None` if there is no such section.
     """
 
     def __init__(
@@ -47,12 +48,26 @@ class Profile:
         name: str,
         config: Mapping[str, Setting] = _EMPTY,
         credentials: Mapping[str, Setting] = _EMPTY,
-        service: Mapping[str, str] = _EMPTY,
+        service: Mapping[str, str] | None = _EMPTY,
     ) -> None:
         self.name = name
         self.config = config
         self.credentials = credentials
-        self.service = service
+        self._service = service
+
+    @property
+    def service(self) -> Mapping[str, str]:
+        """The settings of Lambda Core in the `services` section that the profile names.
+
+        Raises:
+            ConfigurationError: if there is no such section.
+        """
+        if self._service is None:
+            named = self.get("services")
+            raise ConfigurationError(
+                f"services: section {named!r}, named by profile {self.name!r}, not found"
+            )
+        return self._service
 
     def get(self, name: str) -> str | None:
         """Return a setting from either file, `credentials` first; `None` if it is empty."""
@@ -140,19 +155,16 @@ def _load(environ: Mapping[str, str], name: str | None) -> Profile:
         raise ConfigurationError(
             f"profile {name!r} not found in {' or '.join(map(escaped, paths))}"
         )
-    profile = Profile(name, profiles.get(name, {}), credentials.get(name, {}))
-    profile.service = _service(profile, _sections(config, "services"))
-    return profile
+    sections = profiles.get(name, {}), credentials.get(name, {})
+    named = Profile(name, *sections).get("services")
+    return Profile(name, *sections, _service(named, _sections(config, "services")))
 
 
-def _service(profile: Profile, services: Mapping[str, _Section]) -> Mapping[str, str]:
-    name = profile.get("services")
+def _service(name: str | None, services: Mapping[str, _Section]) -> Mapping[str, str] | None:
     if name is None:
         return {}
     if not services.get(name):
-        raise ConfigurationError(
-            f"services: section {name!r}, named by profile {profile.name!r}, not found"
-        )
+        return None
     settings = services[name].get(_SERVICE, {})
     return {} if isinstance(settings, str) else settings
 

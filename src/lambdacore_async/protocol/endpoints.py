@@ -208,6 +208,8 @@ def _problem_of(url: str) -> str | None:
         return "is not an http or https URL"
     if "%" in name and _address(name) is not None:
         return "has an IPv6 address with a zone"
+    if re.search(r"//|/(\.|%2e){1,2}(/|$)", parts.path.rstrip("/"), re.IGNORECASE):
+        return "has a path with an empty segment or one of dots"  # which SigV4 removes
     is_address = _address(name) is not None
     if not is_address and ("[" in parts.netloc or not re.match(_HOST_NAME, name)):
         return "has an invalid host name"

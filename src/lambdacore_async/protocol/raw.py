@@ -20,7 +20,7 @@ from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.restjson import Operation
 
 _METHODS: Final = ("DELETE", "GET", "PATCH", "POST", "PUT")
-_PATH: Final = re.compile(r"(/([A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*)+")
+_PATH: Final = re.compile(r"/|(/([A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})+)+/?")
 _DOTS: Final = re.compile(r"/(\.|%2e){1,2}(/|$)", re.IGNORECASE)
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 #: Headers that the client sets itself.
@@ -96,7 +96,9 @@ def raw_operation(
         )
     if not isinstance(path, str) or not _PATH.fullmatch(path) or _DOTS.search(path):
         raise ParameterError(
-            "path", f"must start with / and be percent-encoded, without a query, got {_shown(path)}"
+            "path",
+            "must start with /, have no empty part, and be percent-encoded, without a query, got "
+            f"{_shown(path)}",
         )
     if not isinstance(idempotent, bool):
         raise ParameterError("idempotent", f"must be True or False, got {_shown(idempotent)}")
@@ -119,6 +121,8 @@ def _query(query: Mapping[str, str | Sequence[str]] | None) -> str:
         raise ParameterError("query", f"expected a mapping, got {type(query).__name__}")
     pairs: list[str] = []
     for name, value in query.items():
+        if name == "":  # SigV4's implementations differ on it
+            raise ParameterError("query", "must not have an empty name")
         for item in value if is_array(value) else (value,):
             if not (isinstance(name, str) and isinstance(item, str)):
                 raise ParameterError(f"query[{_shown(name)}]", f"expected str, got {_shown(item)}")

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from lambdacore_async.engine.configuration import ClientOptions
+from lambdacore_async.engine.identity.botocore_chain import open_session
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
@@ -66,13 +68,20 @@ ClientFactory = Callable[[str], Any]
 """Returns a botocore client of a service, such as `ec2`."""
 
 
-def botocore_clients(region: str, credentials: Credentials) -> ClientFactory:
+def botocore_clients(
+    region: str, credentials: Credentials, options: ClientOptions
+) -> ClientFactory:
     """Return a factory of botocore clients. It blocks, as its clients do.
+
+    Args:
+        region: the region of the resources.
+        credentials: the credentials to sign with.
+        options: the options of the client, whose profile and trusted certificates apply.
 
     Raises:
         ImportError: if botocore is not installed.
     """
-    session: Any = importlib.import_module("botocore.session").Session()
+    session = open_session(options.profile or None, ca_bundle=options.ca_bundle)
     config: Any = importlib.import_module("botocore.config").Config(
         connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2}
     )

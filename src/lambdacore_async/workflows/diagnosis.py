@@ -150,5 +150,7 @@ async def _dependencies(core: Core, connector: NetworkConnector) -> tuple[Check,
     except LambdaCoreError as error:  # they expired meanwhile
         return unchecked(f"not checked: {error}")
     return await run_in_thread(
-        lambda: check_dependencies(connector, lambda: botocore_clients(region, credentials))
+        lambda: check_dependencies(
+            connector, lambda: botocore_clients(region, credentials, core.options)
+        )
     )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shlex
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from lambdacore_async.engine.identity.redaction import redact
@@ -64,8 +66,7 @@ class BotocoreChain:
 
     Args:
         needed_for: the variable or setting that needs botocore; errors start with it.
-        name: the name of the profile in use.
-        explicit_profile: the profile that the caller passed; `None` if there is none.
+        profile: the profile that the caller passed; `None` if there is none.
         region: the region whose STS is called; `None` lets botocore find it.
         ca_bundle: a file of trusted certificates; `None` lets botocore find it.
     """
@@ -74,15 +75,14 @@ class BotocoreChain:
         self,
         needed_for: str,
         *,
-        name: str,
-        explicit_profile: str | None,
+        profile: str | None,
         region: str | None,
         ca_bundle: str | None,
     ) -> None:
         self._needed_for = needed_for
-        self._name = name
-        self._explicit_profile = explicit_profile
-        self._settings = {"region": region, "ca_bundle": ca_bundle}
+        self._profile = profile
+        self._region = region
+        self._ca_bundle = ca_bundle
 
     async def __call__(self) -> Credentials:
         """Return the credentials that botocore finds.
@@ -97,58 +97,85 @@ class BotocoreChain:
 
     def _find(self) -> Credentials | str:
         """Return the credentials, or the rest of the error message. It blocks."""
-        try:
-            # botocore is optional and slow to import.
-            module: Any = importlib.import_module("botocore.session")
-        except ImportError:
-            return f" needs botocore: {INSTALL}"
         session: Any = None
         try:
-            session = module.Session(profile=self._explicit_profile)
-            for name, value in self._settings.items():
-                if value is not None:
-                    session.set_config_variable(name, value)
-            with suppress(AttributeError):  # a private name, which another version may lack
-                provider = session.get_component("credential_provider").get_provider("assume-role")
-                provider._prompter = self._refuse_prompt  # noqa: SLF001 - botocore offers no other way
+            session = open_session(self._profile, region=self._region, ca_bundle=self._ca_bundle)
             found = session.get_credentials()
             if found is None:
                 return ": botocore finds no credentials"
             return _read_credentials(found)
+        except ImportError:
+            return f" needs botocore: {INSTALL}"
         except CredentialsError as error:
             return f": {error}"
         except Exception as error:  # noqa: BLE001 - botocore raises errors of many kinds
-            return f": {self._explain(error, session)}"
+            return f": {explain(error, session)}"
 
-    def _refuse_prompt(self, _: str) -> str:
-        """Replace the prompt at a terminal, which would block a service forever."""
-        raise CredentialsError(
-            "the role needs an MFA code; pass temporary credentials, such as those of "
-            f"`aws configure export-credentials --profile {shlex.quote(self._name)}`"
-        )
 
-    def _explain(self, error: Exception, session: Any) -> str:
-        """Return the problem, and what to do about it."""
-        kinds = (kind.__name__ for kind in type(error).__mro__)
-        command = next((_LOGINS[kind] for kind in kinds if kind in _LOGINS), None)
-        if command is not None:
-            name = shlex.quote(self._login_profile(session))
-            return f"no valid login; run `{command} --profile {name}`"
-        if isinstance(error, OSError) and error.filename is not None:
-            return f"{escaped(str(error.filename))}: {error.strerror}"
-        return f"botocore: {type(error).__name__}: {redact(str(error))}"
+def open_session(
+    profile: str | None, *, region: str | None = None, ca_bundle: str | None = None
+) -> Any:
+    """Return a session of botocore that prompts for nothing, for which empty variables are unset.
 
-    def _login_profile(self, session: Any) -> str:
-        """Return the profile to log in with: this one, or the one that it gets its keys from."""
-        sections: Any = getattr(session, "full_config", {}).get("profiles", {})
-        name, seen = self._name, set[str]()
-        while name not in seen:
-            seen.add(name)
-            section: Any = sections.get(name, {})
-            if "sso_account_id" in section or "login_session" in section:
-                return name
-            name = str(section.get("source_profile", name))
-        return self._name
+    Args:
+        profile: the profile that the caller passed; `None` lets botocore find it.
+        region: the region whose STS is called; `None` lets botocore find it.
+        ca_bundle: a file of trusted certificates; `None` lets botocore find it.
+
+    Raises:
+        ImportError: if botocore, which is optional and slow to import, is not installed.
+    """
+    session: Any = importlib.import_module("botocore.session").Session(profile=profile)
+    known: Any = session.session_var_map
+    for name, (key, given, default, convert) in list(known.items()):
+        variables = [given] if isinstance(given, str) else given or []
+        used = [each for each in variables if os.environ.get(each) != ""]
+        if len(used) < len(variables):
+            known[name] = (key, used or None, default, convert)
+    for name, value in (("region", region), ("ca_bundle", ca_bundle)):
+        if value is not None:
+            session.set_config_variable(name, value)
+    with suppress(AttributeError):  # a private name, which another version may lack
+        provider = session.get_component("credential_provider").get_provider("assume-role")
+        provider._prompter = partial(_refuse_prompt, session)  # noqa: SLF001 - there is no other way
+    return session
+
+
+def _refuse_prompt(session: Any, _: str) -> str:
+    """Replace the prompt at a terminal, which would block a service forever."""
+    raise CredentialsError(
+        "the role needs an MFA code; pass temporary credentials, such as those of "
+        f"`aws configure export-credentials --profile {shlex.quote(_profile_of(session))}`"
+    )
+
+
+def explain(error: Exception, session: Any) -> str:
+    """Return an error of botocore's session, and what to do about it."""
+    kinds = (kind.__name__ for kind in type(error).__mro__)
+    command = next((_LOGINS[kind] for kind in kinds if kind in _LOGINS), None)
+    if command is not None:
+        name = shlex.quote(_login_profile(session))
+        return f"no valid login; run `{command} --profile {name}`"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{escaped(str(error.filename))}: {error.strerror}"
+    return f"botocore: {type(error).__name__}: {redact(str(error))}"
+
+
+def _profile_of(session: Any) -> str:
+    return str(getattr(session, "profile", None) or "default")
+
+
+def _login_profile(session: Any) -> str:
+    """Return the profile to log in with: the session's, or the one that it gets its keys from."""
+    sections: Any = getattr(session, "full_config", {}).get("profiles", {})
+    name, seen = _profile_of(session), set[str]()
+    while name not in seen:
+        seen.add(name)
+        section: Any = sections.get(name, {})
+        if "sso_account_id" in section or "login_session" in section:
+            return name
+        name = str(section.get("source_profile", name))
+    return _profile_of(session)
 
 
 def _read_credentials(held: Any) -> Credentials:

@@ -10,7 +10,7 @@ from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.identity.environment import from_environment
 from lambdacore_async.engine.identity.files import from_file
 from lambdacore_async.engine.observation import logger
-from lambdacore_async.engine.profiles import Profile, SharedConfig
+from lambdacore_async.engine.profiles import SharedConfig
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.engine.transport.session import Transport
 from lambdacore_async.errors import CredentialsError
@@ -76,15 +76,15 @@ class DefaultChain:
             return "environment", found
         profile = await run_in_thread(self._files.read)
         if self._profile is None and self._environ.get(_WEB_IDENTITY):
-            return _WEB_IDENTITY, await self._from_botocore(profile, _WEB_IDENTITY)
+            return _WEB_IDENTITY, await self._from_botocore(_WEB_IDENTITY)
         if (setting := profile.first(_BEFORE_KEYS)) is not None:
             source = f"{setting} of profile {profile.name!r}"
-            return source, await self._from_botocore(profile, source)
+            return source, await self._from_botocore(source)
         if (found := from_file(profile, "credentials")) is not None:
             return f"credentials file, profile {profile.name!r}", found
         if (setting := profile.first(_AFTER_KEYS)) is not None:
             source = f"{setting} of profile {profile.name!r}"
-            return source, await self._from_botocore(profile, source)
+            return source, await self._from_botocore(source)
         if (found := from_file(profile, "config")) is not None:
             return f"config file, profile {profile.name!r}", found
         # Programs with keys never need it.
@@ -107,13 +107,12 @@ class DefaultChain:
             f"credentials=Credentials(...); no instance role: {problem}"
         )
 
-    async def _from_botocore(self, profile: Profile, needed_for: str) -> Credentials:
+    async def _from_botocore(self, needed_for: str) -> Credentials:
         from lambdacore_async.engine.identity.botocore_chain import BotocoreChain
 
         return await BotocoreChain(
             needed_for,
-            name=profile.name,
-            explicit_profile=self._profile,
+            profile=self._profile,
             region=await self._region(),
             ca_bundle=self._ca_bundle,
         )()

@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib import import_module
 from operator import attrgetter
@@ -42,6 +43,14 @@ class CredentialsRecipe(ABC):
     @abstractmethod
     async def __call__(self) -> Credentials:
         """Return the credentials. The client calls this again before they expire."""
+
+    def _for_client(
+        self,
+        region: Callable[[], Awaitable[str | None]],  # noqa: ARG002 - for subclasses
+        ca_bundle: str | None,  # noqa: ARG002
+    ) -> CredentialsProvider:
+        """Return a provider for a client with a region and a file of trusted certificates."""
+        return self
 
 
 @frozen
@@ -103,6 +112,23 @@ def as_provider(credentials: CredentialsLike) -> Credentials | CredentialsProvid
         "must be Credentials, an async function that returns them, or an AWSRequestsAuth with "
         f"keys, got {type(credentials).__name__}",
     )
+
+
+def for_client(
+    provider: Credentials | CredentialsProvider,
+    region: Callable[[], Awaitable[str | None]],
+    ca_bundle: str | None,
+) -> Credentials | CredentialsProvider:
+    """Let a recipe use the region and the trusted certificates of a client.
+
+    Args:
+        provider: a provider in the form of `as_provider`.
+        region: returns the client's region, or `None` if it has none.
+        ca_bundle: the path of the trusted certificates that the caller passed.
+    """
+    if isinstance(provider, CredentialsRecipe):
+        return provider._for_client(region, ca_bundle)  # noqa: SLF001 - recipes are of this module
+    return provider
 
 
 def is_async_callable(value: object) -> bool:

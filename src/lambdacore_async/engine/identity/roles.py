@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
+import os
+from collections.abc import Awaitable, Callable
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 from attrs import frozen
 
-from lambdacore_async.engine.identity.botocore_chain import INSTALL
+from lambdacore_async.engine.identity.botocore_chain import INSTALL, explain, open_session
 from lambdacore_async.engine.identity.providers import CredentialsRecipe
-from lambdacore_async.engine.identity.redaction import redact
+from lambdacore_async.engine.identity.refresh import CredentialsProvider
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import CredentialsError, ParameterError
 from lambdacore_async.protocol.endpoints import parse_arn
@@ -33,7 +35,8 @@ class AssumeRole(CredentialsRecipe):
     profile: str | None = None
     """The profile whose credentials assume the role; `None` for those that botocore finds."""
     region: str | None = None
-    """The region whose STS is called; `None` for that of the environment or the profile."""
+    """The region whose STS is called; `None` for the client's, or without a client that of the
+    environment or the profile."""
     external_id: str | None = None
     """The external ID that the role's trust policy requires; it is not a secret."""
     session_name: str = "lambdacore-async"
@@ -51,13 +54,21 @@ class AssumeRole(CredentialsRecipe):
         Raises:
             CredentialsError: if botocore is not installed, or cannot assume the role.
         """
-        return await run_in_thread(self._assume)
+        return await self._assume_in(None, None)
 
-    def _assume(self) -> Credentials:
-        try:
-            module: Any = importlib.import_module("botocore.session")
-        except ImportError:
-            raise CredentialsError(f"{self.role_arn} needs botocore: {INSTALL}") from None
+    def _for_client(
+        self, region: Callable[[], Awaitable[str | None]], ca_bundle: str | None
+    ) -> CredentialsProvider:
+        async def assume() -> Credentials:
+            return await self._assume_in(await region(), ca_bundle)
+
+        return assume
+
+    async def _assume_in(self, region: str | None, ca_bundle: str | None) -> Credentials:
+        region = self.region or region or os.environ.get("AWS_REGION") or None
+        return await run_in_thread(partial(self._assume, region, ca_bundle))
+
+    def _assume(self, region: str | None, ca_bundle: str | None) -> Credentials:
         parameters: dict[str, object] = {
             "RoleArn": self.role_arn,
             "RoleSessionName": self.session_name,
@@ -65,9 +76,10 @@ class AssumeRole(CredentialsRecipe):
         }
         if self.external_id is not None:
             parameters["ExternalId"] = self.external_id
+        session: Any = None
         try:
-            session = module.Session(profile=self.profile)
-            with closing(session.create_client("sts", region_name=self.region)) as sts:
+            session = open_session(self.profile, region=region, ca_bundle=ca_bundle)
+            with closing(session.create_client("sts")) as sts:
                 keys = sts.assume_role(**parameters)["Credentials"]
             return Credentials(
                 keys["AccessKeyId"],
@@ -75,6 +87,10 @@ class AssumeRole(CredentialsRecipe):
                 keys["SessionToken"],
                 keys["Expiration"],
             )
+        except ImportError:
+            problem = f"it needs botocore: {INSTALL}"
+        except CredentialsError as error:
+            problem = str(error)
         except Exception as error:  # noqa: BLE001 - botocore raises errors of many kinds
-            problem = f"{type(error).__name__}: {redact(str(error))}"
+            problem = explain(error, session)
         raise CredentialsError(f"cannot assume {self.role_arn}: {problem}")
