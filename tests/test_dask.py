@@ -277,6 +277,18 @@ async def test_a_failure_on_a_worker_has_its_traceback() -> None:
     assert "in work\n" in results["1"].traceback
 
 
+async def test_work_that_cancels_its_own_task_is_a_failure_of_its_target_on_a_cluster() -> None:
+    async def work(client: LambdaCoreClient) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    async with cluster() as (_, dask):
+        results = await collect(sweep(TARGETS[:1], work, on=dask))
+    assert str(results["0"]) == "the work cancelled itself"
+
+
 def secret() -> Credentials:
     return CREDENTIALS
 

@@ -198,6 +198,60 @@ async def test_results_are_made_only_as_fast_as_they_are_consumed() -> None:
             assert started <= 1 + 3 + 3
 
 
+async def test_work_that_cancels_its_own_task_is_a_failure_of_its_target() -> None:
+    async def work(view: LambdaCoreClient) -> str:
+        if view.options.label == "b":
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        await asyncio.sleep(0)
+        return "done"
+
+    async with (
+        client() as here,
+        sweep(labelled(*"abcd"), work, on=here, targets_at_once=1) as run,
+    ):
+        results = {target.label: str(result) async for target, result in run}
+    assert results == dict.fromkeys("acd", "done") | {"b": "the work cancelled itself"}
+
+
+async def test_a_cancelled_wait_for_a_result_loses_none(tmp_path: Path) -> None:
+    released = asyncio.Event()
+
+    async def work(view: LambdaCoreClient) -> None:
+        await released.wait()
+
+    path = tmp_path / "checkpoint"
+    async with client() as here:
+        async with sweep(labelled(*"abc"), work, on=here, checkpoint=path) as run:
+            waiting = asyncio.ensure_future(anext(run))
+            await settle()
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            released.set()
+            results = [await anext(aiter(run)) for _ in range(3)]
+            with pytest.raises(StopAsyncIteration):
+                await anext(run)
+        assert {target.label for target, _ in results} == {*"abc"}
+        async with sweep(labelled(*"abc"), work, on=here, checkpoint=path) as run:
+            assert run.skipped == 3
+
+
+async def test_each_consumer_of_a_sweep_records_its_own_target(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint"
+    async with client() as here:
+        async with sweep(labelled(*"ab"), fleets.label, on=here, checkpoint=path) as run:
+            await anext(run)  # and this consumer never asks again
+
+            async def others() -> None:
+                async for _ in run:
+                    pass
+
+            await asyncio.create_task(others())
+        async with sweep(labelled(*"ab"), fleets.label, on=here, checkpoint=path) as run:
+            assert run.skipped == 1
+
+
 async def test_leaving_a_sweep_cancels_its_work() -> None:
     fleets.AT_WORK.clear()
     async with client() as here:

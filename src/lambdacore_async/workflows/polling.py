@@ -113,7 +113,8 @@ class Poller:
     async def _join(self, identifier: str | None, interval: float) -> _PollResult:
         when = self.next_round(interval) if interval else -math.inf
         round_ = self._rounds.get(when)
-        if round_ is None:
+        # A round ends before its callers if all tasks of its loop are cancelled.
+        if round_ is None or not round_.is_alive:
             round_ = self._rounds[when] = _Round()
             round_.task = asyncio.create_task(self._run(when, round_))
         round_.wanted[identifier] += 1
@@ -236,3 +237,8 @@ class _Round:
 
     wanted: Counter[str | None] = field(factory=Counter[str | None])
     task: asyncio.Task[_PollResult] = field(init=False)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the round can still poll, on this event loop."""
+        return not self.task.done() and self.task.get_loop() is asyncio.get_running_loop()

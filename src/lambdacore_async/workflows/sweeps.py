@@ -7,6 +7,7 @@ import traceback
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
+    AsyncIterator,
     Awaitable,
     Callable,
     Iterable,
@@ -94,14 +95,8 @@ async def do_work(
         region=target.region, credentials=target.credentials, label=target.label
     )
     try:
-        result = work(view)
-        if isinstance(result, Awaitable):
-            return await result
-        if isinstance(result, AsyncIterable):
-            return tuple([item async for item in result])
-        return ParameterError(
-            "work", f"must return an awaitable or an async iterable, got {type(result).__name__}"
-        )
+        # In a task of its own, which the work may cancel without ending the sweep.
+        return await asyncio.create_task(_result_of(work, view))
     except LambdaCoreError as error:
         return error
     except asyncio.CancelledError:
@@ -110,6 +105,19 @@ async def do_work(
         return WorkError("the work cancelled itself")
     except Exception as error:  # noqa: BLE001 - a failure of this target
         return WorkError.of(error)
+
+
+async def _result_of(
+    work: Callable[[View], Awaitable[Any] | AsyncIterable[Any]], view: View
+) -> Any | LambdaCoreError:
+    result = work(view)
+    if isinstance(result, Awaitable):
+        return await result
+    if isinstance(result, AsyncIterable):
+        return tuple([item async for item in result])
+    return ParameterError(
+        "work", f"must return an awaitable or an async iterable, got {type(result).__name__}"
+    )
 
 
 class Sweep(Generic[Value]):
@@ -144,6 +152,8 @@ class Sweep(Generic[Value]):
         self._run = run
         self._engine = engine
         self._checkpoint = checkpoint
+        #: The target whose result a consumer handles until it asks for the next one.
+        self._handled: dict[asyncio.Task[Any] | None, Target] = {}
         self._exit = AsyncExitStack()
         self._entered = False
         workers = min(targets_at_once, len(groups)) or 1
@@ -178,22 +188,25 @@ class Sweep(Generic[Value]):
     async def __aexit__(self, *_: object) -> None:
         await self._exit.aclose()
 
-    async def __aiter__(self) -> AsyncGenerator[tuple[Target, Value | LambdaCoreError]]:
-        """Iterate over the results.
+    def __aiter__(self) -> AsyncIterator[tuple[Target, Value | LambdaCoreError]]:
+        return self
+
+    async def __anext__(self) -> tuple[Target, Value | LambdaCoreError]:
+        """Return the next result.
 
         Raises:
             RuntimeError: if the sweep is not entered, or it is left.
             OSError: if the checkpoint cannot be written.
             Exception: if the cluster failed, after the last result.
         """
-        while True:
-            try:
-                target, result = await self._fan_out.next()
-            except StopAsyncIteration:
-                return
-            yield target, result
-            if self._checkpoint is not None and not isinstance(result, LambdaCoreError):
-                await self._checkpoint.add(target)
+        consumer = asyncio.current_task()
+        if self._checkpoint is not None and (done := self._handled.get(consumer)) is not None:
+            await self._checkpoint.add(done)
+            del self._handled[consumer]
+        target, result = await self._fan_out.next()
+        if self._checkpoint is not None and not isinstance(result, LambdaCoreError):
+            self._handled[consumer] = target
+        return target, result
 
     async def _work(self) -> AsyncGenerator[tuple[Target, Value | LambdaCoreError]]:
         while self._fan_out.error is None and (group := next(self._groups, None)) is not None:

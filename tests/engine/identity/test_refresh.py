@@ -393,6 +393,52 @@ async def test_a_provider_cancelled_in_the_background_leaves_the_old_credentials
     assert vars(record)["error"] == "the credentials provider was cancelled"
 
 
+def test_the_end_of_a_loop_in_the_middle_of_a_refresh_is_no_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    provider = Provider(FakeClock(), 3600)
+    given = refreshing(provider)
+    asyncio.run(key(given))
+    provider._clock.advance(2700)
+    provider.gate.clear()
+
+    async def leave() -> None:
+        await given.get()
+        await settle()
+
+    asyncio.run(leave())
+    assert caplog.records == []
+    provider.gate = asyncio.Event()
+    provider.gate.set()
+    refused = given._credentials
+    assert refused is not None
+    assert given.renew(refused)
+    asyncio.run(key(given))
+    assert given._credentials != refused
+
+
+def test_a_refresh_on_a_closed_loop_is_forgotten() -> None:
+    provider = Provider(FakeClock(), 3600)
+    given = refreshing(provider)
+    asyncio.run(key(given))
+    old = given._credentials
+    for close_now in (False, True):
+        provider._clock.advance(2700)
+        provider.gate = asyncio.Event()
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(key(given))
+        loop.run_until_complete(settle())
+        loop.close()
+        provider.gate = asyncio.Event()
+        provider.gate.set()
+        provider._clock.advance(3600)
+        if close_now:
+            asyncio.run(given.close())
+        else:
+            asyncio.run(key(given))
+            assert given._credentials != old
+
+
 @pytest.mark.parametrize("lifetime", [3600, 0.001])
 async def test_closing_ends_a_refresh_and_the_callers_that_wait_for_it(lifetime: float) -> None:
     provider = Provider(FakeClock(), lifetime)

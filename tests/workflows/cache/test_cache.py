@@ -21,6 +21,7 @@ from lambdacore_async import (
     ConnectorStateChanged,
     ConnectorUpdated,
     LambdaCoreClient,
+    NetworkConnectorCache,
     NetworkConnectorState,
     ParameterError,
     ResourceNotFoundException,
@@ -28,7 +29,9 @@ from lambdacore_async import (
     TransportError,
 )
 from lambdacore_async.local import LocalLambdaCore
+from lambdacore_async.local.faults import Latency
 from lambdacore_async.protocol.messages import Request
+from lambdacore_async.testing import simulated_time
 from support.caching import OTHER_VPC, ROLE, VPC, denied, is_get, world
 from support.leaks import cancel_at, other_tasks, settle
 from support.simulation import World, inject
@@ -786,3 +789,53 @@ async def test_an_outage_that_comes_and_goes_does_not_fill_the_log(
             cache.picture._set_failing(TransportError("down"))
             cache.picture._set_failing(None)
     assert len([record for record in caplog.records if "the cache" in record.msg]) == 1
+
+
+def test_a_get_of_a_name_does_not_replace_a_queued_get_of_the_id() -> None:
+    async def work() -> None:
+        async with LocalLambdaCore() as aws, aws.client() as client:
+            for number in range(11):
+                aws.state.put_network_connector(f"c{number}")
+            last = aws.state.get_network_connector("c10").id
+            aws.faults.at_random({Latency(20): 1.0}, operation="GetNetworkConnector")
+            async with client.cached_network_connectors() as cache:
+                names = [*(f"c{number}" for number in range(10)), last, "c10"]
+                gets = [asyncio.create_task(cache.get(name)) for name in names]
+                await cache.ready()
+                await asyncio.sleep(5)
+            await asyncio.wait(gets, timeout=60)
+            assert [get.done() for get in gets] == [True] * 12
+            for get in gets:
+                get.cancel()
+                await asyncio.gather(get, return_exceptions=True)
+
+    with simulated_time():
+        asyncio.run(work())
+
+
+def test_a_connector_that_passes_its_name_on_during_a_get_is_reported_as_deleted() -> None:
+    deleted = list[str]()
+
+    async def follow(cache: NetworkConnectorCache) -> None:
+        async for change in cache.changes():
+            if isinstance(change, ConnectorDeleted):
+                deleted.append(change.connector.id)
+
+    async def work() -> None:
+        async with LocalLambdaCore() as aws, aws.client() as client, aws.client() as other:
+            first = aws.state.put_network_connector("x").id
+            async with client.cached_network_connectors(max_age=2) as cache:
+                aws.faults.script(Latency(8), operation="GetNetworkConnector")
+                get = asyncio.create_task(cache.get("x"))
+                await asyncio.sleep(2.5)
+                await other.delete_network_connector_and_wait("x")
+                aws.state.put_network_connector("x")
+                await get
+                following = asyncio.create_task(follow(cache))
+                await asyncio.sleep(600)
+                following.cancel()
+                await asyncio.wait([following])
+                assert deleted == [first]
+
+    with simulated_time():
+        asyncio.run(work())

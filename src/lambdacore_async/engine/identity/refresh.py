@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn, TypeAlias
 
+from lambdacore_async.engine.cancellation import is_cancelled
 from lambdacore_async.engine.clock import Clock
 from lambdacore_async.engine.identity.redaction import redact
 from lambdacore_async.engine.observation import (
@@ -35,6 +36,7 @@ _BLOCKING_PART: Final = 0.1
 _SPREAD: Final = 0.2
 #: Minimum time between two refreshes, if the first one failed or returned the same keys.
 _COOLDOWN: Final = timedelta(seconds=30)
+_CANCELLED: Final = "the credentials provider was cancelled"
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -132,7 +134,7 @@ class RefreshingCredentials:
         self._closed = True
         self._credentials = None
         self.signer.forget()
-        if self._refresh is not None:
+        if self._refresh is not None and _is_of_this_loop(self._refresh):
             self._refresh.cancel()
             await asyncio.wait([self._refresh])
 
@@ -148,7 +150,8 @@ class RefreshingCredentials:
 
     def _start_refresh(self) -> asyncio.Task[Credentials]:
         """Return the refresh in progress; start one if there is none."""
-        if self._refresh is None:
+        # A loop that was closed in the middle of a refresh never ends it.
+        if self._refresh is None or not _is_of_this_loop(self._refresh):
             if self._closed or self._provider is None:
                 raise RuntimeError("the client is closed")
             self._refresh = asyncio.create_task(self._call(self._provider))
@@ -157,11 +160,16 @@ class RefreshingCredentials:
         return self._refresh
 
     async def _call(self, provider: CredentialsProvider) -> Credentials:
-        if self._on_call is None:
-            return await _call_provider(provider)
-        call = Call("RefreshCredentials", CallKind.REFRESH, label=self._label)
-        with Observed(self._on_call, call, self._clock.monotonic):
-            return await _call_provider(provider)
+        try:
+            if self._on_call is None:
+                return await _call_provider(provider)
+            call = Call("RefreshCredentials", CallKind.REFRESH, label=self._label)
+            with Observed(self._on_call, call, self._clock.monotonic):
+                return await _call_provider(provider)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+        raise CredentialsError(_CANCELLED)  # the provider awaited something that was cancelled
 
     def _finish_refresh(self, refresh: asyncio.Task[Credentials]) -> None:
         """Store the result or the failure: a background refresh has no caller to raise it to."""
@@ -171,9 +179,10 @@ class RefreshingCredentials:
             return
         self._failure = None
         if refresh.cancelled():
-            # `close` did not cancel it: the provider cancelled itself or awaited a cancelled task.
-            self._failure = CredentialsError("the credentials provider was cancelled")
-        elif isinstance(cause, LambdaCoreError):
+            # As at the end of `asyncio.run`. The provider has not failed, so the next call asks it.
+            self._failure = CredentialsError(_CANCELLED)
+            return
+        if isinstance(cause, LambdaCoreError):
             self._failure = cause
         elif cause is not None:
             kind = type(cause).__name__
@@ -224,6 +233,10 @@ class RefreshingCredentials:
 
     def _after_cooldown(self) -> datetime:
         return self._clock.now() + _COOLDOWN * (1 + self._jitter())
+
+
+def _is_of_this_loop(task: asyncio.Task[Credentials]) -> bool:
+    return task.get_loop() is asyncio.get_running_loop()
 
 
 async def _call_provider(provider: CredentialsProvider) -> Credentials:

@@ -96,9 +96,12 @@ class Reads:
         return read
 
     def rename(self, name: str, identifier: str) -> None:
-        """Use the get of a name for the connector's ID too."""
+        """Use the get of a name for the connector's ID too, unless that has another get.
+
+        A get serves one ID: while it is in progress, the name may pass to another connector.
+        """
         read = self._reads.get(name)
-        if read is not None:
+        if read is not None and not read.alias and identifier not in self._reads:
             self._reads[identifier], read.alias = read, identifier
 
     def invalidate(self, identifier: str) -> None:
