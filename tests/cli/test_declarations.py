@@ -111,6 +111,10 @@ async def test_what_get_prints_is_a_declaration_without_drift(
         ("[{Name: a, Nmae: b}]", "connector 1: unknown member 'Nmae'"),
         (DUAL_STACK.replace("prod", "no such name"), "connector 1: name: must be 1 to 64 letters"),
         ("[{Name: a}]", "connector 1: Configuration: required"),
+        (
+            DUAL_STACK.replace("NetworkProtocol", "networkProtocol"),
+            "connector 1: Configuration.VpcEgressConfiguration: unknown member 'networkProtocol'",
+        ),
         (DUAL_STACK + DUAL_STACK, "declares 'prod' twice"),
     ],
 )

@@ -20,6 +20,7 @@ from lambdacore_async.models.network_connectors import (
     NetworkConnector,
     NetworkConnectorVersionSummary,
 )
+from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.operations import CREATE_NETWORK_CONNECTOR
 from lambdacore_async.protocol.reading import is_array, is_object, wire_name
 from lambdacore_async.workflows.provisioning import Wanted
@@ -151,6 +152,8 @@ def _declared(place: str, item: Any) -> Wanted:
     members = {_MEMBERS[key]: value for key, value in item.items() if key in _MEMBERS}
     try:
         parsed = CREATE_NETWORK_CONNECTOR.parse_members(members)
+        sent = json.loads(CREATE_NETWORK_CONNECTOR.build_request(parsed).body or b"")
+        _check_known("Configuration", item["Configuration"], sent["Configuration"])
         return Wanted(
             parsed["name"],
             parsed["configuration"],
@@ -159,3 +162,16 @@ def _declared(place: str, item: Any) -> Wanted:
         )
     except ParameterError as error:
         raise ParameterError(place, str(error.args[0])) from None
+
+
+def _check_known(path: str, given: JSONValue, known: JSONValue) -> None:
+    """Check that a configuration has only members that are sent, and so can be compared.
+
+    Raises:
+        ParameterError: if it has another one.
+    """
+    if is_object(given) and is_object(known):
+        for key, value in given.items():
+            if key not in known and value is not None:
+                raise ParameterError(path, f"unknown member {key!r}")
+            _check_known(f"{path}.{key}", value, known.get(key))
