@@ -135,7 +135,7 @@ def prune(
                     printing.error(explanation_of(error))
                 return max(map(status_of_error, errors))
         for version in pruned:
-            printing.line(version.version_arn)
+            printing.whole_line(version.version_arn)
         printing.log(f"deletion started: {len(pruned)} versions")
         return 0
 
