@@ -10,10 +10,14 @@ import pytest
 from typer.testing import CliRunner
 
 from lambdacore_async.cli import app, printing
+from lambdacore_async.cli.declarations import read_declarations
+from lambdacore_async.errors import ParameterError
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.faults import ErrorResponse
 from lambdacore_async.models.network_connectors import NetworkConnectorStateReasonCode
+from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.messages import Request, Response
+from lambdacore_async.protocol.writing import to_dict
 from support.commands import answering, run
 
 NEW = """
@@ -102,11 +106,57 @@ async def test_what_get_prints_is_a_declaration_without_drift(
         assert (await run("diff", str(file))).exit_code == 0
 
 
+VPC: dict[str, JSONValue] = {"SubnetIds": ["subnet-1"]}
+TAGGED: dict[str, JSONValue] = {
+    "Name": "prod",
+    "Tags": {"team": "𠮷é\u2028"},
+    "Configuration": {"VpcEgressConfiguration": VPC},
+}
+WRITTEN = {
+    "tabs": json.dumps([TAGGED], indent="\t"),
+    "tabs, not escaped": json.dumps([TAGGED], indent="\t", ensure_ascii=False),
+    "surrogate pairs": json.dumps(TAGGED),
+    "an object": json.dumps({"NetworkConnectors": [TAGGED]}, indent="\t"),
+    "lines": "\r\n".join(json.dumps(TAGGED, ensure_ascii=text) for text in (True, False)).replace(
+        "prod", "other", 1
+    ),
+    "YAML": '- Name: prod\n  Tags: {team: "𠮷é\\u2028"}\n'
+    "  Configuration: {VpcEgressConfiguration: {SubnetIds: [subnet-1]}}\n",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["file.json", "file.yaml", "file"])
+@pytest.mark.parametrize("form", WRITTEN)
+def test_json_and_yaml_are_read_as_they_were_written(
+    form: str, name: str, encoding: str, tmp_path: Path
+) -> None:
+    path = tmp_path / name
+    path.write_text(WRITTEN[form], encoding)
+    declared = read_declarations(path)
+    assert [each.name for each in declared] == (["other", "prod"] if form == "lines" else ["prod"])
+    for each in declared:
+        assert each.tags == {"team": "𠮷é\u2028"}
+        assert to_dict(each.configuration) == VPC
+
+
+def test_a_wrong_line_of_json_is_named_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "connectors.jsonl"
+    path.write_text(f"{json.dumps(TAGGED)}\n{{\n")
+    with pytest.raises(ParameterError, match="not YAML or JSON: Expecting property name"):
+        read_declarations(path)
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
         ("{", "not YAML or JSON"),
         ("[]", "declares no connectors"),
+        ("", "declares no connectors"),
+        ("\n", "declares no connectors"),
+        ("# nothing yet\n", "declares no connectors"),
+        ("null", "declares no connectors"),
+        ("NetworkConnectors:", "declares no connectors"),
         ("NetworkConnectors: [x]", "connector 1: expected an object, got str"),
         ("[{Name: a, Nmae: b}]", "connector 1: unknown member 'Nmae'"),
         (DUAL_STACK.replace("prod", "no such name"), "connector 1: name: must be 1 to 64 letters"),
@@ -115,6 +165,7 @@ async def test_what_get_prints_is_a_declaration_without_drift(
             DUAL_STACK.replace("NetworkProtocol", "networkProtocol"),
             "connector 1: Configuration.VpcEgressConfiguration: unknown member 'networkProtocol'",
         ),
+        (json.dumps({**TAGGED, "Tags": {"a": "\ud842"}}), "Tags['a']: has a lone surrogate"),
         (DUAL_STACK + DUAL_STACK, "declares 'prod' twice"),
     ],
 )

@@ -69,6 +69,16 @@ def test_a_seed_can_be_what_the_service_returned(tmp_path: Path) -> None:
         assert [state.get_network_connector(name).name for name in names] == names
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+def test_a_seed_can_start_with_a_byte_order_mark(
+    tmp_path: Path, suffix: str, encoding: str
+) -> None:
+    file = tmp_path / f"seed.{suffix}"
+    file.write_text('["prod"]', encoding)
+    assert seeded(file).state.get_network_connector("prod").name == "prod"
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

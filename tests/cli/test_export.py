@@ -8,6 +8,8 @@ import io
 import json
 import re
 import signal
+import stat
+import subprocess
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from lambdacore_async.cli import app
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.faults import ErrorResponse, Latency
 from lambdacore_async.protocol.messages import Request, Response
+from support.commands import COMMAND as COMMAND_LINE
 from support.commands import answering, run, start, variables
 from support.emulated_regions import emulated_regions
 from support.examples import examples
@@ -64,6 +67,52 @@ async def test_an_export_has_the_configurations_of_all_regions(
     for each in lines_of(tmp_path / "all.jsonl"):
         assert each["Configuration"]["VpcEgressConfiguration"]["SubnetIds"]
     assert names(tmp_path) == ["all.jsonl"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+async def test_the_target_of_a_link_is_written_and_the_link_stays(
+    services: dict[str, LocalLambdaCore], tmp_path: Path, *, exists: bool
+) -> None:
+    (tmp_path / "data").mkdir()
+    target = tmp_path / "data" / "28.txt"
+    if exists:
+        target.write_text("before")
+    link = tmp_path / "latest.csv"
+    link.symlink_to("data/28.txt")
+    result = await run("export", "latest.csv", "--region", "us-east-1")
+    assert (result.exit_code, result.stderr) == (0, "latest.csv: 2 connectors\n")
+    assert link.readlink() == Path("data/28.txt")
+    assert target.read_bytes().startswith(b"Region,Arn,")  # the format of the link's ending
+    assert names(tmp_path / "data") == ["28.txt"]
+
+
+async def test_a_private_file_and_its_partial_file_stay_private(
+    services: dict[str, LocalLambdaCore], tmp_path: Path
+) -> None:
+    path, partial = tmp_path / "all.jsonl", tmp_path / "all.jsonl.partial"
+    path.touch(0o600)
+    services["us-east-1"].faults.script(None, ErrorResponse("AccessDeniedException", 403, "no"))
+    arguments = ("export", "all.jsonl", "--region", "us-east-1")
+    assert (await run(*arguments)).exit_code == 1
+    assert stat.S_IMODE(partial.stat().st_mode) == 0o600
+    assert (await run(*arguments)).exit_code == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("file", ["out.jsonl", "link", "other name"])
+async def test_the_file_of_standard_output_is_refused(file: str, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    (tmp_path / "link").symlink_to("/dev/fd/1")  # as /dev/stdout is
+    with output.open("wb") as stream:
+        (tmp_path / "other name").hardlink_to(output)
+        process = await asyncio.create_subprocess_exec(
+            *COMMAND_LINE, "export", str(tmp_path / file), stdout=stream, stderr=subprocess.PIPE
+        )
+        _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert "is where standard output goes; `-` is standard output" in errors.decode()
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(names(tmp_path)) == ["link", "other name", "out.jsonl"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 import json
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +117,20 @@ def test_a_write_that_fails_leaves_the_former_file(tmp_path: Path) -> None:
         append([RECORD])
         raise RuntimeError
     assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666, 0o444])
+def test_a_new_file_has_the_permissions_of_the_one_that_it_replaces(
+    tmp_path: Path, mode: int
+) -> None:
+    path, new = tmp_path / "all.csv", tmp_path / "all.csv.new"
+    path.touch()
+    path.chmod(mode)
+    new.write_text("of a run that was killed")
+    with replacing(path, ExportFormat.CSV, COLUMNS):
+        assert stat.S_IMODE(new.stat().st_mode) == mode | 0o600
+    assert stat.S_IMODE(path.stat().st_mode) == mode
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -72,7 +72,8 @@ async def test_connectors_are_created_and_updated(service: LocalLambdaCore, tmp_
                 "OperatorRole": role,
                 "Configuration": {"VpcEgressConfiguration": vpc},
             }
-        )
+        ),
+        "utf-16",  # as PowerShell writes it
     )
     created = await json_of("create", "new", "--cli-input-json", f"file://{file}")
     assert created["Name"] == "new"  # the argument overrides the file

@@ -62,6 +62,17 @@ def test_csv_is_read_back_as_it_was(names: list[str]) -> None:
     assert list(csv.reader(io.StringIO(stream.getvalue()))) == [["Name"], *([n] for n in names)]
 
 
+@pytest.mark.parametrize("length", [999, 1_000, 1_001, 5_000])
+def test_data_for_programs_is_never_cut(capsys: pytest.CaptureFixture[str], length: int) -> None:
+    text = '"' + "x" * length + '"'
+    items: list[JSONValue] = [{"Name": text, "Size": 1}, {"Name": "b", "Size": text}]
+    rows = list(csv.reader(io.StringIO(shown(capsys, items, View(Format.CSV)))))
+    assert rows == [["Name", "Size"], [text, "1"], ["b", text]]
+    assert shown(capsys, items, View(Format.NAME)) == f"{text}\nb\n"
+    for form in (Format.NAME, Format.TABLE):
+        assert shown(capsys, items, View(form, query="[0].Name")) == f"{text}\n"
+
+
 @pytest.mark.parametrize(
     ("sort", "expected"),
     [

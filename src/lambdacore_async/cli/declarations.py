@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -15,6 +16,7 @@ from lambdacore_async.cli.options import Identifier, Output, OutputOption, Yes
 from lambdacore_async.cli.plans import plan_all, show_plans, status_of_plans
 from lambdacore_async.cli.results import explanation_of
 from lambdacore_async.cli.running import SOME_FAILED, run, status_of_error
+from lambdacore_async.cli.texts import read_text
 from lambdacore_async.errors import LambdaCoreError, ParameterError
 from lambdacore_async.models.network_connectors import (
     NetworkConnector,
@@ -52,20 +54,14 @@ def read_declarations(path: Path) -> list[Wanted]:
         ParameterError: if the file declares something else, nothing, or a connector twice.
         OSError: if the file cannot be read.
     """
-    import yaml  # only this function needs it, and it takes long to import
-
-    text = path.read_text("utf-8-sig", errors="replace")
     try:
-        if path.suffix == ".jsonl":
-            data = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            data = yaml.safe_load(text)  # JSON is YAML
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        data = _parsed(read_text(path), path.suffix)
+    except (ValueError, RecursionError) as error:
         problem = " ".join(str(error).split())
         raise ParameterError(str(path), f"not YAML or JSON: {problem}") from None
     if is_object(data) and "NetworkConnectors" in data:
         data = data["NetworkConnectors"]
-    items = data if is_array(data) else [data]
+    items = [] if data is None else data if is_array(data) else [data]
     found: dict[str, Wanted] = {}
     for position, item in enumerate(items):
         declared = _declared(f"{path}: connector {position + 1}", item)
@@ -136,11 +132,34 @@ def prune(
                     printing.error(explanation_of(error))
                 return max(map(status_of_error, errors))
         for version in pruned:
-            printing.line(version.version_arn)
+            printing.whole_line(version.version_arn)
         printing.log(f"deletion started: {len(pruned)} versions")
         return 0
 
     run(work())
+
+
+def _parsed(text: str, suffix: str) -> Any:
+    """Return the value of a text in JSON, in lines of JSON, or in YAML.
+
+    PyYAML refuses some JSON: tabs as indentation, and surrogate pairs.
+
+    Raises:
+        ValueError: if it is none of these, or not lines of JSON although the suffix says so.
+    """
+    with suppress(ValueError):
+        return json.loads(text)
+    try:
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except ValueError:
+        if suffix == ".jsonl":
+            raise
+    import yaml  # only this function needs it, and it takes long to import
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
 
 
 def _declared(place: str, item: Any) -> Wanted:

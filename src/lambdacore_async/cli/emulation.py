@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import yaml
 from attrs import fields
 
+from lambdacore_async.cli.texts import read_text
 from lambdacore_async.errors import ApiError, ParameterError
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.faults import (
@@ -91,7 +92,7 @@ def seed_file(service: LocalLambdaCore, path: Path) -> None:
         ParameterError: if the file cannot be read or has another content.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         content: object = yaml.safe_load(text) if _is_yaml(path) else json.loads(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ParameterError("seed", f"cannot read {str(path)!r}: {error}") from None

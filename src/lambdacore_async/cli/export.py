@@ -87,8 +87,9 @@ def export(
         if form is ExportFormat.PARQUET:
             raise typer.BadParameter("parquet needs a file", param_hint="FILE")
         run(_to_stdout(targets, form))
-    if path.exists() and not path.is_file():
-        raise typer.BadParameter("is no regular file; `-` is standard output", param_hint="FILE")
+    problem = files.problem_of(path)
+    if problem is not None:
+        raise typer.BadParameter(f"{problem}; `-` is standard output", param_hint="FILE")
     run(_to_file(targets, path, form, restart=restart, ignore_failures=ignore_failures))
 
 
@@ -119,13 +120,15 @@ async def _to_file(
 ) -> int:
     if form is ExportFormat.PARQUET:
         files.check_parquet()
-    partial = path.with_name(f"{path.name}.partial")
+    real = files.target_of(path)
+    partial = real.with_name(f"{real.name}.partial")
     async with fleet_of(choice) as fleet:
         options: dict[str, JSONValue] = {
             "accounts and regions": [name_of(target) for target in fleet.targets],
             "endpoint": choice.connection.endpoint_url,
             "format": form,
         }
+        files.create(partial, files.mode_of(real))
         with opened(partial, options, datetime.now(UTC), restart=restart) as journal:
             if journal.count:
                 printing.log(f"resuming the export of {journal.began}: {journal.count:,} done")
@@ -140,7 +143,7 @@ async def _to_file(
                     )
                     return status
                 columns = files.columns_of(tuple(members_of(fleet.targets[0])))
-                with files.replacing(path, form, columns) as write:
+                with files.replacing(real, form, columns) as write:
                     for batch in _batches(journal.records()):
                         write(batch)
                         await asyncio.sleep(0)  # lets Ctrl-C interrupt it

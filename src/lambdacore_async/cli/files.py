@@ -6,8 +6,9 @@ import csv
 import io
 import json
 import os
+import stat
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import Enum, StrEnum
 from importlib import import_module
@@ -110,9 +111,42 @@ def check_parquet() -> None:
         raise ConfigurationError(problem) from None
 
 
+def problem_of(path: Path) -> str | None:
+    """Return why no export can be written to a path: it is a device, or where the output goes."""
+    if not path.exists():
+        return None
+    if not path.is_file():
+        return "is no regular file"
+    is_output = os.path.samestat(path.stat(), os.fstat(1))
+    return "is where standard output goes" if is_output else None
+
+
+def target_of(path: Path) -> Path:
+    """Return the path that a symbolic link points to, or the path itself."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def mode_of(path: Path) -> int | None:
+    """Return the permissions of a file, or `None` if there is no file."""
+    return stat.S_IMODE(path.stat().st_mode) if path.exists() else None
+
+
+def create(path: Path, mode: int | None) -> None:
+    """Create a file that its owner can read and write, unless it is there.
+
+    Args:
+        path: the path of the file.
+        mode: permissions for others. Defaults to those of any new file.
+    """
+    with suppress(FileExistsError):
+        path.touch(0o666 if mode is None else 0o600, exist_ok=False)
+        if mode is not None:
+            path.chmod(mode | 0o600)
+
+
 @contextmanager
 def replacing(path: Path, form: ExportFormat, columns: Columns) -> Generator[Write]:
-    """Write a new file, and replace `path` by it once it is complete.
+    """Write a new file, and replace `path` by it, with its permissions, once it is complete.
 
     Args:
         path: the path of the file.
@@ -120,7 +154,10 @@ def replacing(path: Path, form: ExportFormat, columns: Columns) -> Generator[Wri
         columns: the columns of CSV and Parquet.
     """
     new = path.with_name(f"{path.name}.new")
+    mode = mode_of(path)
     try:
+        new.unlink(missing_ok=True)
+        create(new, mode)
         with naming(new), new.open("wb") as file:
             if form is ExportFormat.PARQUET:
                 with _parquet(file, columns) as write:
@@ -129,6 +166,8 @@ def replacing(path: Path, form: ExportFormat, columns: Columns) -> Generator[Wri
                 yield _lines(file, form, columns)
             file.flush()
             os.fsync(file.fileno())
+        if mode is not None:
+            new.chmod(mode)
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
+from lambdacore_async.cli.texts import UNDECODABLE, encoding_of
 from lambdacore_async.engine.threads import run_in_thread
 from lambdacore_async.errors import ParameterError
 from lambdacore_async.protocol.operations import GET_NETWORK_CONNECTOR
@@ -61,7 +62,7 @@ def _identifier(number: int, line: str) -> str | Failed | None:
         problem = f"longer than {_MAX_LENGTH:,} characters"
         text = f"{text[:_SHOWN]}..."
     elif "\N{REPLACEMENT CHARACTER}" in text:
-        problem = "not valid UTF-8, or UTF-16 with a byte order mark"
+        problem = UNDECODABLE
     elif "\0" in text:
         problem = "contains a NUL character; files must be UTF-8, or UTF-16 with a byte order mark"
     else:
@@ -93,10 +94,8 @@ async def _read_text(file: str) -> AsyncGenerator[str]:
         chunk = b""
         while len(chunk) < len(codecs.BOM_UTF16) and (more := await run_in_thread(read)):
             chunk += more
-        utf_16 = chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         decoder = io.IncrementalNewlineDecoder(
-            codecs.getincrementaldecoder("utf-16" if utf_16 else "utf-8-sig")("replace"),
-            translate=True,
+            codecs.getincrementaldecoder(encoding_of(chunk))("replace"), translate=True
         )
         while chunk:
             yield decoder.decode(chunk)

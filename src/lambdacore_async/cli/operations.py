@@ -30,6 +30,7 @@ from lambdacore_async.cli.options import (
     tags_of,
 )
 from lambdacore_async.cli.running import run
+from lambdacore_async.cli.texts import read_text
 from lambdacore_async.cli.views import View, show_all, text_of
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.operations import OPERATIONS
@@ -276,7 +277,7 @@ def _read_json(option: str, text: str | None) -> Mapping[str, JSONValue] | None:
         return None
     try:
         if text.startswith("file://"):
-            text = Path(text.removeprefix("file://")).expanduser().read_text("utf-8-sig")
+            text = read_text(Path(text.removeprefix("file://")).expanduser())
         data = json.loads(text)
     except (OSError, ValueError, RecursionError) as error:
         raise typer.BadParameter(f"cannot be read: {error}", param_hint=option) from None

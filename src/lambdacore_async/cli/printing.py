@@ -1,9 +1,9 @@
 """Prints tables, lines, JSON, progress and errors.
 
 Of the command line's modules, only this one and `screen`, which it imports when it draws, write to
-a stream. Every text passes through `printable` first, so a name or a message from the service or a
-file cannot clear the screen, set the window's title, hide text or forge a line. JSON is printed in
-ASCII, which needs no such escape.
+a stream. Every text is escaped first, so a name or a message from the service or a file cannot
+clear the screen, set the window's title, hide text or forge a line. Tables and messages also cut
+long texts; data for programs is whole. JSON is printed in ASCII, which needs no such escape.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Item = TypeVar("Item")
 
 
 def line(*words: str) -> None:
-    """Print one line."""
+    """Print one line for people."""
     print(*map(printable, words), flush=True)
 
 
 def whole_line(text: str) -> None:
-    """Print one line, however long it is."""
+    """Print one line of data, however long it is."""
     print(escaped(text), flush=True)
 
 

@@ -10,7 +10,7 @@ from attrs import frozen
 from lambdacore_async.escaping import escaped
 from lambdacore_async.models.network_connectors import NetworkConnectorState
 
-#: Maximum length of a printed text, in characters. Valid names and messages are shorter.
+#: Maximum length of a text in tables and messages, in characters. Valid names are shorter.
 _MAX_TEXT: Final = 1_000
 #: The colours of the states.
 COLOURS: Final[Mapping[str, str]] = {

@@ -18,6 +18,7 @@ from lambdacore_async.cli import printing
 from lambdacore_async.cli.options import Format
 from lambdacore_async.cli.tables import Column, printable
 from lambdacore_async.errors import ParameterError
+from lambdacore_async.escaping import escaped
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.reading import is_array, is_object
 from lambdacore_async.protocol.writing import to_dict
@@ -93,7 +94,7 @@ class View:
                     printing.json_line(item)
             case Format.NAME:
                 for item in items:
-                    printing.line(_name(item))
+                    printing.whole_line(_name(item))
             case Format.CSV:
                 _show_csv(items, names)
             case _ if is_array(value) or self.columns:
@@ -101,7 +102,7 @@ class View:
             case _ if is_object(value):
                 printing.members(indented(value))
             case _:
-                printing.line(text_of(value))
+                printing.whole_line(text_of(value))
 
 
 def indented(value: Mapping[str, JSONValue], indent: str = "") -> Iterator[tuple[str, str]]:
@@ -185,8 +186,8 @@ def _show_csv(items: Sequence[JSONValue], names: Sequence[str]) -> None:
     header, rows = _cells(items, names)
     for row in ([name or "Value" for name in header], *rows):
         stream = io.StringIO()
-        csv.writer(stream, lineterminator="").writerow(map(printable, row))
-        printing.line(stream.getvalue())
+        csv.writer(stream, lineterminator="").writerow(map(escaped, row))
+        printing.whole_line(stream.getvalue())
 
 
 def _show_table(items: Sequence[JSONValue], names: Sequence[str], *, titled: bool) -> None:
