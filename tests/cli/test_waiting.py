@@ -13,22 +13,28 @@ import pytest
 from attrs import evolve
 
 from lambdacore_async import (
+    ApiError,
     ConnectorAdded,
     ConnectorChange,
     ConnectorDeleted,
     ConnectorStateChanged,
     ConnectorUpdated,
     LambdaCoreClient,
+    LambdaCoreError,
     NetworkConnectorSummary,
     NetworkConnectorType,
+    ResourceNotFoundException,
+    TransportError,
 )
 from lambdacore_async.cli import waiting
+from lambdacore_async.cli.running import status_of_error
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.models.network_connectors import (
     NetworkConnectorState,
     NetworkConnectorStateReasonCode,
 )
-from support.commands import Changes, run, start
+from lambdacore_async.workflows.waiters import timeout_error
+from support.commands import Changes, run, start, variables
 
 OUT_OF_ADDRESSES = NetworkConnectorStateReasonCode.SUBNET_OUT_OF_IP_ADDRESSES
 
@@ -55,6 +61,35 @@ async def test_wait_prints_why_it_failed_and_the_remedy(service: LocalLambdaCore
     assert failed["error"]["code"] == "WaiterFailedError"
     assert OUT_OF_ADDRESSES in failed["error"]["message"]
     assert "subnet" in failed["error"]["message"].lower()
+
+
+async def test_a_wait_that_ends_in_an_outage_has_the_status_and_the_words_of_the_outage(
+    no_waiting: None,
+) -> None:
+    async with LocalLambdaCore() as service:
+        env = variables(service)
+    result = await run("wait", "prod", "--timeout", "300", env=env)
+    assert result.exit_code == 3
+    message = result.stderr.splitlines()[-1]
+    assert "WaiterTimeoutError: timed out after 300 seconds: no poll succeeded: " in message
+    assert "no connection to " in message
+
+
+@pytest.mark.parametrize(
+    ("cause", "status"),
+    [
+        (None, 3),  # not even the first poll was answered
+        (TransportError("no connection"), 3),
+        (ApiError("unavailable", code="X", status_code=503), 3),
+        (ResourceNotFoundException("not found"), 1),
+    ],
+)
+def test_the_status_of_a_wait_without_a_successful_poll_is_that_of_its_cause(
+    cause: LambdaCoreError | None, status: int
+) -> None:
+    error = timeout_error(3, None, last_error=cause)
+    error.__cause__ = cause
+    assert status_of_error(error) == status
 
 
 async def test_watch_prints_lines_until_ctrl_c(service: LocalLambdaCore) -> None:

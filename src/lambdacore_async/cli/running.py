@@ -81,7 +81,14 @@ def status_of_error(error: LambdaCoreError) -> int:
     if isinstance(error, _USAGE_ERRORS) or code_of(error) in EXPIRED_CODES | REPLACED_CODES:
         return USAGE_ERROR
     unreadable = isinstance(error, TransportError | ResponseError)
-    return UNAVAILABLE if unreadable or error.transient or error.throttling else SOME_FAILED
+    if unreadable or error.transient or error.throttling:
+        return UNAVAILABLE
+    from lambdacore_async.workflows.waiters import WaiterTimeoutError  # most commands do not wait
+
+    if isinstance(error, WaiterTimeoutError) and error.last is None:
+        cause = error.__cause__  # `None` if no poll was answered
+        return status_of_error(cause) if isinstance(cause, LambdaCoreError) else UNAVAILABLE
+    return SOME_FAILED
 
 
 def _log(error: LambdaCoreError) -> None:

@@ -38,7 +38,6 @@ from lambdacore_async.workflows.pagination import Pager
 from lambdacore_async.workflows.waiters import (
     ConnectorWait,
     WaiterFailedError,
-    WaiterTimeoutError,
     is_busy,
     normalised,
     timeout_error,
@@ -405,21 +404,20 @@ class Provisioning:
         Raises:
             WaiterTimeoutError: if the deadline has passed, with the reason as its cause.
         """
-        try:
-            remaining = self._remaining(last)
-        except WaiterTimeoutError as error:
-            raise error from reason
+        remaining = self._remaining(last, reason)
         await self._clock.sleep(min(self._options.poll_interval, remaining))
 
-    def _remaining(self, last: NetworkConnector | None) -> float:
+    def _remaining(
+        self, last: NetworkConnector | None, reason: LambdaCoreError | None = None
+    ) -> float:
         """Return the seconds until the deadline.
 
         Raises:
-            WaiterTimeoutError: if the deadline has passed.
+            WaiterTimeoutError: if the deadline has passed, with the reason as its cause.
         """
         remaining = self._deadline - self._clock.monotonic()
         if remaining <= 0:
-            raise timeout_error(self._options.timeout, last)
+            raise timeout_error(self._options.timeout, last, last_error=reason) from reason
         return remaining
 
 

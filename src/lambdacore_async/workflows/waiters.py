@@ -123,10 +123,23 @@ class WaiterTimeoutError(WaiterError, TimeoutError):
 
 
 def timeout_error(
-    seconds: float, last: Awaited | None, operation: str | None = None
+    seconds: float,
+    last: Awaited | None,
+    operation: str | None = None,
+    *,
+    last_error: LambdaCoreError | None = None,
 ) -> WaiterTimeoutError:
-    """Return the error of a wait that timed out; `last` is the resource as last seen."""
+    """Return the error of a wait that timed out.
+
+    Args:
+        seconds: the timeout.
+        last: the resource as last seen.
+        operation: the name of the API operation.
+        last_error: the last error of the calls. The message has it if `last` is `None`.
+    """
     message = f"timed out after {seconds:g} seconds: {_describe(last)}"
+    if last is None and last_error is not None:
+        message = f"{message}: {last_error}"
     error = WaiterTimeoutError(message, last=last, operation=operation)
     add_note(error, remedy_of_reason(error.reason))
     if isinstance(last, NetworkConnector) and last.state == NetworkConnectorState.PENDING:
@@ -191,9 +204,10 @@ class _Wait(Generic[Resource]):
         except TimeoutError:
             if not scope.expired():
                 raise
+            error = self._last_error
             raise timeout_error(
-                self._options.timeout, self._last, self.operation
-            ) from self._last_error
+                self._options.timeout, self._last, self.operation, last_error=error
+            ) from error
         finally:
             timer.cancel()
             await asyncio.wait([timer])
