@@ -223,6 +223,81 @@ async def test_a_connector_that_is_deleted_after_the_listing_is_no_failure(
     assert result.stderr == "all.jsonl: 1 connectors, 1 deleted meanwhile\n"
 
 
+@pytest.fixture
+async def interrupted(
+    service: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> bytes:
+    """The partial file of an export of `service` that has one of two connectors."""
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config"
+    config.write_text("[profile orders]\n[profile payments]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_PROFILE", "orders")
+    service.faults.script(None, ErrorResponse("AccessDeniedException", 403, "no"))
+    assert (await run("export", "all.jsonl")).exit_code == 1
+    return (tmp_path / "all.jsonl.partial").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("variable", "problem"),
+    [
+        (
+            "AWS_ENDPOINT_URL_LAMBDA_CORE",
+            r"endpoint: http://127.0.0.1:\d+, not http://127.0.0.1:1;",
+        ),
+        ("AWS_PROFILE", "profile: orders, not payments;"),
+    ],
+)
+async def test_another_environment_is_refused_and_loses_nothing(
+    interrupted: bytes, service: LocalLambdaCore, tmp_path: Path, variable: str, problem: str
+) -> None:
+    before = dict(service.calls)
+    other = {"AWS_ENDPOINT_URL_LAMBDA_CORE": "http://127.0.0.1:1", "AWS_PROFILE": "payments"}
+    result = await run("export", "all.jsonl", env={variable: other[variable]})
+    assert result.exit_code == 2
+    assert re.search(f"is of an export with other {problem} use the same options", result.stderr)
+    assert service.calls == before
+    assert (tmp_path / "all.jsonl.partial").read_bytes() == interrupted
+    result = await run("export", "all.jsonl")
+    assert (result.exit_code, len(lines_of(tmp_path / "all.jsonl"))) == (0, 2)
+
+
+async def test_the_keys_of_another_account_are_refused(
+    interrupted: bytes, service: LocalLambdaCore, tmp_path: Path
+) -> None:
+    keys = service.credentials
+    async with LocalLambdaCore(account_id="210987654321", credentials=keys) as other:
+        other.state.put_network_connector("theirs")
+        text = interrupted.replace(service.endpoint_url.encode(), other.endpoint_url.encode())
+        (tmp_path / "all.jsonl.partial").write_bytes(text)  # as if both had AWS's endpoint
+        result = await run("export", "all.jsonl", env=variables(other))
+        assert "GetNetworkConnector" not in other.calls
+    assert result.exit_code == 2
+    assert "with other account: 123456789012, not 210987654321; use" in result.stderr
+    assert sorted(names(tmp_path)) == ["all.jsonl.partial", "config"]
+    assert (tmp_path / "all.jsonl.partial").read_bytes() == text
+
+
+async def test_an_export_goes_on_once_a_profile_that_was_missing_is_there(
+    service: LocalLambdaCore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    keys = (
+        f"aws_access_key_id = {service.credentials.access_key_id}\n"
+        f"aws_secret_access_key = {service.credentials.secret_access_key}\n"
+    )
+    config.write_text(f"[profile orders]\n{keys}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    arguments = ("export", str(tmp_path / "all.jsonl"), "--profiles", "orders,payments")
+    assert (await run(*arguments)).exit_code == 2
+    assert service.calls["GetNetworkConnector"] == 2
+    config.write_text(f"[profile orders]\n{keys}[profile payments]\n{keys}")
+    assert (await run(*arguments)).exit_code == 0
+    assert service.calls["GetNetworkConnector"] == 4
+    profiles = [each["Profile"] for each in lines_of(tmp_path / "all.jsonl")]
+    assert sorted(profiles) == ["orders", "orders", "payments", "payments"]
+
+
 @pytest.mark.parametrize("end", ["SIGKILL", "SIGINT"])
 async def test_an_export_that_was_killed_goes_on_where_it_was(
     service: LocalLambdaCore, tmp_path: Path, end: str

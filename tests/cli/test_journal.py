@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from lambdacore_async import ConfigurationError, Target
 from lambdacore_async.cli.journal import opened
+from lambdacore_async.cli.targets import members_of
 from lambdacore_async.models.shared import JSONValue
 
 OPTIONS: Mapping[str, JSONValue] = {"accounts and regions": ["us-east-1"], "format": "jsonl"}
@@ -96,7 +97,7 @@ def test_other_options_are_refused_in_words(tmp_path: Path) -> None:
     options = {**OPTIONS, "accounts and regions": ["us-east-1", "eu-west-1"]}
     problem = (
         "is of an export with other accounts and regions: us-east-1, not us-east-1, eu-west-1; "
-        "give the same options, or --restart to discard it"
+        "use the same options and environment, or --restart to discard it"
     )
     with (
         pytest.raises(ConfigurationError, match=problem),
@@ -104,6 +105,45 @@ def test_other_options_are_refused_in_words(tmp_path: Path) -> None:
     ):
         pass
     assert path.read_bytes() == WHOLE
+
+
+@pytest.mark.parametrize("name", ["endpoint", "endpoint of a"])
+def test_what_only_one_of_two_runs_knows_is_not_compared(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "partial"
+    path.write_bytes(WHOLE)
+    with opened(path, {**OPTIONS, name: "http://other"}, BEGAN, restart=False) as journal:
+        assert journal.count == len(RECORDS)
+    path.unlink()
+    with opened(path, {**OPTIONS, name: None}, BEGAN, restart=False):
+        pass
+    with opened(path, OPTIONS, BEGAN, restart=False):
+        pass
+    with (
+        pytest.raises(ConfigurationError, match=f"with other {name}: none, not http://other; use"),
+        opened(path, {**OPTIONS, name: "http://other"}, BEGAN, restart=False),
+    ):
+        pass
+
+
+def arn_of(account: str) -> str:
+    return f"arn:aws:lambda:us-east-1:{account}:network-connector:nc-1"
+
+
+def test_a_profile_has_one_account_in_all_regions(tmp_path: Path) -> None:
+    path = tmp_path / "partial"
+    with opened(path, OPTIONS, BEGAN, restart=False) as journal:
+        for target, account in zip(TARGETS, ("111111111111", "222222222222", "aws"), strict=True):
+            journal.check_account(target, arn_of(account))
+            journal.add({**members_of(target), "Id": "nc-1", "Arn": arn_of(account)})
+    with opened(path, OPTIONS, BEGAN, restart=False) as journal:
+        journal.check_account(TARGETS[0], arn_of("111111111111"))
+        journal.check_account(Target("eu-west-1", label="b"), arn_of("222222222222"))
+        journal.check_account(TARGETS[0], arn_of("aws"))
+        journal.check_account(TARGETS[2], arn_of("333333333333"))
+        journal.check_account(TARGETS[0], "no ARN")
+        problem = "partial: is of an export with other account: 111111111111, not 222222222222; use"
+        with pytest.raises(ConfigurationError, match=problem):
+            journal.check_account(Target("eu-west-1", label="a"), arn_of("222222222222"))
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,12 @@ from lambdacore_async.cli.targets import (
     name_of,
     report,
     results_of,
+    sources_of,
 )
 from lambdacore_async.cli.views import SPINNER_AFTER
 from lambdacore_async.client import LambdaCoreClient
 from lambdacore_async.errors import LambdaCoreError, ResourceNotFoundException
+from lambdacore_async.models.network_connectors import NetworkConnectorSummary
 from lambdacore_async.models.shared import JSONValue
 from lambdacore_async.protocol.writing import to_dict
 from lambdacore_async.workflows.lookups import Found, Lookup
@@ -125,8 +127,8 @@ async def _to_file(
     async with fleet_of(choice) as fleet:
         options: dict[str, JSONValue] = {
             "accounts and regions": [name_of(target) for target in fleet.targets],
-            "endpoint": choice.connection.endpoint_url,
             "format": form,
+            **await sources_of(choice, fleet),
         }
         files.create(partial, files.mode_of(real))
         with opened(partial, options, datetime.now(UTC), restart=restart) as journal:
@@ -198,14 +200,18 @@ class _Export:
         }
         count = 0
         with printing.spinner("Listing", after=SPINNER_AFTER) as show:
-            async with self.fleet.run(_ids, wanted) as run:
+            async with self.fleet.run(_summaries, wanted) as run:
                 async for target, result in run:
                     if isinstance(result, LambdaCoreError):
                         self.failures.append((target, None, result))
-                    elif journal is None or not journal.has(target, result):
-                        wanted[target].append(result)
-                        count += 1
-                        show(f"{count:,}")
+                        continue
+                    if journal is not None:
+                        journal.check_account(target, result.arn)
+                        if journal.has(target, result.id):
+                            continue
+                    wanted[target].append(result.id)
+                    count += 1
+                    show(f"{count:,}")
         return wanted
 
     async def _get(self, wanted: dict[Target, list[str]]) -> None:
@@ -240,9 +246,11 @@ class _Export:
             self.journal.finish(target)
 
 
-async def _ids(_: Target, client: LambdaCoreClient) -> AsyncGenerator[str]:
+async def _summaries(
+    _: Target, client: LambdaCoreClient
+) -> AsyncGenerator[NetworkConnectorSummary]:
     async for summary in client.list_network_connectors():
-        yield summary.id
+        yield summary
 
 
 def _batches(records: Iterator[Record]) -> Iterator[list[Record]]:

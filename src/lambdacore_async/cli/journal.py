@@ -20,6 +20,7 @@ from attrs import field, frozen
 from lambdacore_async.cli.targets import members_of
 from lambdacore_async.errors import ConfigurationError
 from lambdacore_async.models.shared import JSONValue
+from lambdacore_async.protocol.endpoints import parse_arn
 from lambdacore_async.protocol.reading import is_object
 from lambdacore_async.workflows.targets import Target
 from lambdacore_async_command.streams import naming
@@ -42,6 +43,7 @@ class Journal:
     _file: BinaryIO = field(alias="file", repr=False)
     _ids: dict[_Place, set[JSONValue]] = field(alias="ids", repr=False)
     _finished: set[_Place] = field(alias="finished", repr=False)
+    _accounts: dict[JSONValue, str] = field(alias="accounts", repr=False)
 
     def is_finished(self, target: Target) -> bool:
         """Return whether earlier runs got all connectors of a target."""
@@ -50,6 +52,19 @@ class Journal:
     def has(self, target: Target, connector_id: str) -> bool:
         """Return whether an earlier run got a connector."""
         return connector_id in self._ids.get(_place(members_of(target)), ())
+
+    def check_account(self, target: Target, arn: str) -> None:
+        """Check that a connector is in the account of those that earlier runs got.
+
+        The keys of a profile, or of the environment, may now be those of another account.
+
+        Raises:
+            ConfigurationError: if it is not.
+        """
+        account = _account_of(arn)
+        theirs = self._accounts.get(target.label, account)
+        if account is not None and theirs != account:
+            raise _other(self._path, "account", theirs, account)
 
     def add(self, record: Mapping[str, JSONValue]) -> None:
         """Append a connector, with the members of its target."""
@@ -82,7 +97,7 @@ def opened(
 
     Args:
         path: the path of the partial file.
-        options: the options of the export.
+        options: the options of the export. A name that is missing, here or in the file, agrees.
         now: the time.
         restart: whether to discard what earlier runs got.
 
@@ -97,6 +112,7 @@ def opened(
         began, end = now.isoformat(timespec="seconds").replace("+00:00", "Z"), 0
         ids: dict[_Place, set[JSONValue]] = {}
         finished: set[_Place] = set()
+        accounts: dict[JSONValue, str] = {}
         with path.open("rb") as lines:
             head = b"" if restart else next(lines, b"")
             if head.endswith(b"\n"):
@@ -110,6 +126,8 @@ def opened(
                         finished.add(_place(done))
                     else:
                         ids.setdefault(_place(record), set()).add(record["Id"])
+                        if account := _account_of(str(record.get("Arn"))):
+                            accounts[record.get("Profile")] = account
             elif not (head.startswith(_HEAD) or _HEAD.startswith(head)):
                 raise _foreign(path)
         file.truncate(end)
@@ -119,7 +137,7 @@ def opened(
             with naming(path):
                 file.writelines([_HEAD, values[1:].encode(), b"\n"])
                 file.flush()
-        yield Journal(began, sum(map(len, ids.values())), path, file, ids, finished)
+        yield Journal(began, sum(map(len, ids.values())), path, file, ids, finished, accounts)
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
@@ -144,12 +162,16 @@ def _began(path: Path, head: bytes, options: Mapping[str, JSONValue]) -> str:
     except ValueError:
         raise _foreign(path) from None
     for name, value in options.items():
-        if (theirs := header["options"][name]) != value:
-            raise ConfigurationError(
-                f"{path}: is of an export with other {name}: {_shown(theirs)}, not "
-                f"{_shown(value)}; give the same options, or --restart to discard it"
-            )
+        if (theirs := header["options"].get(name, value)) != value:
+            raise _other(path, name, theirs, value)
     return str(header["began"])
+
+
+def _other(path: Path, name: str, theirs: JSONValue, ours: JSONValue) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path}: is of an export with other {name}: {_shown(theirs)}, not {_shown(ours)}; use the "
+        "same options and environment, or --restart to discard it"
+    )
 
 
 def _foreign(path: Path) -> ConfigurationError:
@@ -157,7 +179,15 @@ def _foreign(path: Path) -> ConfigurationError:
 
 
 def _shown(value: JSONValue) -> str:
+    if value is None:
+        return "none"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _account_of(text: str) -> str | None:
+    """Return the account of an ARN, if it is the ARN of an account's resource."""
+    arn = parse_arn(text)
+    return arn.account if arn is not None and arn.account.isdecimal() else None
 
 
 def _record(line: bytes) -> Mapping[str, JSONValue] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from copy import copy
 from typing import Annotated, Final, TypeAlias, TypeVar
 
@@ -199,6 +199,26 @@ async def _regions_of(profile: str | None, regions: tuple[str, ...]) -> tuple[st
             f"no region{whose}: pass --regions, or set AWS_REGION or the profile's region"
         )
     return (home,)
+
+
+async def sources_of(choice: Choice, fleet: Fleet) -> dict[str, JSONValue]:
+    """Return what the environment and the profiles decide on whose resources a command reads.
+
+    It is the endpoint URL of each profile, if it is not AWS's own, and the name of the profile if
+    the command names none. A profile whose settings cannot be resolved is left out; its targets
+    fail.
+    """
+    found: dict[str, JSONValue] = {}
+    for target in {each.label: each for each in fleet.targets}.values():
+        options = ClientOptions(target.region, endpoint_url=choice.connection.endpoint_url)
+        shared = SharedConfig(os.environ, target.label)
+        with suppress(ConfigurationError):
+            settings = await Configuration(os.environ, shared, verifies=False).resolve(options)
+            whose = "" if target.label is None else f" of {target.label}"
+            found[f"endpoint{whose}"] = settings.endpoint_url
+            if target.label is None:
+                found["profile"] = (await shared.load()).name
+    return found
 
 
 def members_of(target: Target) -> dict[str, JSONValue]:
