@@ -9,28 +9,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lambdacore_async import (
-    ComputeResourceType,
-    ConfigurationError,
-    Credentials,
-    LambdaCoreClient,
-    NetworkProtocol,
-    VpcEgressConfiguration,
-)
+from lambdacore_async import ConfigurationError, Credentials, LambdaCoreClient
 from lambdacore_async.engine.locks import LoopLock
 from lambdacore_async.local import LocalLambdaCore
 from lambdacore_async.local.faults import Throttle
 from lambdacore_async.testing import simulated_time
 from support.aws_sdk import Sdk
+from support.caching import ROLE, VPC
 from support.clocks import FakeClock
 
-ROLE = "arn:aws:iam::123456789012:role/NetworkConnectorOperator"
-CONFIGURATION = VpcEgressConfiguration(
-    subnet_ids=["subnet-0a1b"],
-    security_group_ids=["sg-0e3f"],
-    network_protocol=NetworkProtocol.IPV4,
-    associated_compute_resource_types=[ComputeResourceType.MICRO_VM],
-)
 NAMES = [f"connector-{number}" for number in range(8)]
 
 
@@ -68,7 +55,7 @@ def test_one_client_serves_one_event_loop_after_another(service: LocalLambdaCore
 @pytest.mark.parametrize("loops", [1, 2])
 def test_waits_work_after_all_tasks_were_cancelled_between_two_polls(loops: int) -> None:
     async def abandon(client: LambdaCoreClient) -> None:
-        await client.create_network_connector("new", CONFIGURATION, operator_role=ROLE)
+        await client.create_network_connector("new", VPC, operator_role=ROLE)
         waiting = client.wait_until_network_connector_active
         for _ in range(5):
             asyncio.create_task(waiting("new", poll_interval=4))  # noqa: RUF006 - left alone

@@ -97,8 +97,8 @@ def raw_operation(
     if not isinstance(path, str) or not _PATH.fullmatch(path) or _DOTS.search(path):
         raise ParameterError(
             "path",
-            "must start with /, have no empty part, and be percent-encoded, without a query, got "
-            f"{_shown(path)}",
+            "must start with /, have no empty segment, and be percent-encoded, without a query, "
+            f"got {_shown(path)}",
         )
     if not isinstance(idempotent, bool):
         raise ParameterError("idempotent", f"must be True or False, got {_shown(idempotent)}")
